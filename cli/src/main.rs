@@ -1,0 +1,3 @@
+//! The `alveary` program.
+
+fn main() {}

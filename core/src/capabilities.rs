@@ -1,0 +1,97 @@
+//! What a backend can and cannot do, so that nobody has to try.
+
+use std::time::Duration;
+
+/// What a backend promises. Conservative until [`check`](crate::AgentBackend::check) has been called.
+///
+/// A wrapper may narrow this and never widens it. What stands here as lacking is refused as
+/// [`Unsupported`](crate::ErrorKind::Unsupported) when a spec asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// What outlives the death of the manager's process.
+    pub survives: Survival,
+    /// How surely the whole tree of an agent's processes ends with it.
+    pub tree_kill: TreeKill,
+    /// What its logs are worth.
+    pub logs: LogFidelity,
+    /// Which limits it enforces.
+    pub limits: LimitSupport,
+    /// Whether a secret can be handed over as a file.
+    pub secret_files: bool,
+    /// Whether an agent can run as another user.
+    pub user: bool,
+    /// Whether an agent can be given a working directory.
+    pub cwd: bool,
+    /// Whether `container` is read: the agents are put into containers.
+    pub container: bool,
+    /// Whether a stopped agent can be told from a killed one by its own signal handler: the agent is sent a
+    /// real signal.
+    pub signals: bool,
+}
+
+/// What outlives the death of the manager's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Survival {
+    /// Agents go on, and a new manager finds them.
+    pub agents: bool,
+    /// How an agent ended meanwhile is known afterwards.
+    pub exits: bool,
+    /// What an agent wrote meanwhile can be read afterwards.
+    pub logs: bool,
+}
+
+impl Survival {
+    /// Everything outlives the manager.
+    pub const ALL: Self = Self {
+        agents: true,
+        exits: true,
+        logs: true,
+    };
+    /// Everything ends with the manager.
+    pub const NOTHING: Self = Self {
+        agents: false,
+        exits: false,
+        logs: false,
+    };
+}
+
+/// How surely the whole tree of an agent's processes ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TreeKill {
+    /// A process can leave the tree and live on.
+    #[default]
+    BestEffort,
+    /// The kernel or the engine holds the tree together: nothing leaves it.
+    Enforced,
+}
+
+/// What a backend's logs are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LogFidelity {
+    /// What is read is what was written, invalid UTF-8 and NULs too.
+    pub byte_exact: bool,
+    /// Old output makes room for new: the disk that one agent can fill is bounded.
+    pub bounded: bool,
+    /// How far the time of a piece may be off; `None` where pieces carry no time.
+    pub time_resolution: Option<Duration>,
+}
+
+/// Which limits a backend enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LimitSupport {
+    /// `limits.memory`
+    pub memory: bool,
+    /// `limits.cpus`
+    pub cpus: bool,
+    /// `limits.cpu_time`
+    pub cpu_time: bool,
+    /// `limits.nofile`
+    pub nofile: bool,
+    /// `limits.nproc`
+    pub nproc: bool,
+}

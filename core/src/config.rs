@@ -1,0 +1,74 @@
+//! From a word in a config file to a backend.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+
+use crate::backend::AgentBackend;
+use crate::error::Result;
+use crate::id::{SwarmName, SwarmUid};
+
+/// The settings of one kind of backend: the table `[backends.NAME]` of a config file.
+///
+/// Derive `Deserialize` with `#[serde(deny_unknown_fields, default)]`, so that a misspelt key is an error
+/// and an absent table means the defaults.
+#[async_trait]
+pub trait BackendConfig: Debug + Default + DeserializeOwned + Send + Sync + 'static {
+    /// The word that picks this backend.
+    const NAME: &'static str;
+
+    /// Makes the backend for one swarm. Needs no living engine: whether there is one is
+    /// [`check`](AgentBackend::check)'s to say.
+    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>>;
+}
+
+/// For which swarm a backend is made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectContext {
+    /// The swarm's name.
+    pub swarm: SwarmName,
+    /// The swarm's identity, which engines are shown.
+    pub uid: SwarmUid,
+    /// A folder that is the backend's own and lasts: mode 0700, and it exists. `None` for a swarm that
+    /// keeps nothing on disk.
+    pub state_dir: Option<PathBuf>,
+    /// A folder in memory for secrets, of mode 0711; the backend makes one in it for each agent.
+    pub secrets_dir: Option<PathBuf>,
+    /// The program that can be asked to stay and keep what this process leaves; see each backend.
+    pub keeper: Option<PathBuf>,
+}
+
+impl ConnectContext {
+    /// A swarm that keeps nothing on disk.
+    pub fn new(swarm: SwarmName, uid: SwarmUid) -> Self {
+        Self {
+            swarm,
+            uid,
+            state_dir: None,
+            secrets_dir: None,
+            keeper: None,
+        }
+    }
+
+    /// Gives the backend a folder of its own.
+    pub fn with_state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Gives the backend a folder in memory for secrets.
+    pub fn with_secrets_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.secrets_dir = Some(dir.into());
+        self
+    }
+
+    /// Names the keeper's program.
+    pub fn with_keeper(mut self, program: impl Into<PathBuf>) -> Self {
+        self.keeper = Some(program.into());
+        self
+    }
+}

@@ -1,0 +1,58 @@
+//! What happens to agents, as it happens.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+
+use crate::error::Result;
+use crate::id::{AgentId, Incarnation};
+use crate::info::AgentInfo;
+
+/// Something happened to an agent.
+///
+/// Events are hints: an engine may drop some silently, and transitions that follow each other fast may
+/// arrive as one. Whoever needs the truth uses [`watch`](crate::AgentBackendExt::watch).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// The agent is now as told here.
+    Changed(AgentInfo),
+    /// The agent is no more in the engine's books.
+    Removed {
+        /// Who.
+        id: AgentId,
+        /// The start of it that was there last.
+        incarnation: Incarnation,
+    },
+    /// Events were lost: only a new `list` says how things stand.
+    Lagged,
+}
+
+/// The events of a swarm, in the order in which they happened. Ends only when the engine is gone; the
+/// last item is then the error.
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct EventStream(BoxStream<'static, Result<AgentEvent>>);
+
+impl EventStream {
+    /// Takes what a backend's own stream gives.
+    pub fn new(stream: impl Stream<Item = Result<AgentEvent>> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<AgentEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventStream")
+    }
+}

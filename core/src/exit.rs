@@ -1,0 +1,159 @@
+//! How an agent ended.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::signal::Signal;
+
+/// How an agent ended: never a guess. What is not known is said to be unknown.
+///
+/// ```
+/// use alveary_core::{EndedBy, Exit, ExitStatus};
+///
+/// let exit = Exit::new(ExitStatus::Code(7), EndedBy::Itself);
+/// assert_eq!(exit.to_string(), "exited with code 7");
+/// assert!(!exit.is_success());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Exit {
+    /// Code or signal, or why neither is known.
+    pub status: ExitStatus,
+    /// Who ended it.
+    pub by: EndedBy,
+    /// Whether memory ran out, as the engine itself flags it. A code of 137 alone is not that.
+    #[serde(default)]
+    pub oom: bool,
+    /// When it ended, by the engine's clock where there is one. For showing only.
+    #[serde(default)]
+    pub at: Option<SystemTime>,
+}
+
+/// Code or signal, or why neither is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ExitStatus {
+    /// It ended with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(Signal),
+    /// It has ended, and how cannot be known any more.
+    Unknown {
+        /// What took the knowledge away, such as a reboot.
+        why: String,
+    },
+}
+
+/// Who ended an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EndedBy {
+    /// The agent itself, or somebody outside who sent it a signal.
+    Itself,
+    /// We asked it to end, and it did within its grace.
+    Us,
+    /// We asked, and then ended it by force.
+    UsByForce,
+    /// The engine, of its own accord: memory, a limit, its own shutdown.
+    Engine,
+    /// It cannot be known.
+    Unknown,
+}
+
+impl EndedBy {
+    /// The word that stands in a table and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Itself => "itself",
+            Self::Us => "us",
+            Self::UsByForce => "us-by-force",
+            Self::Engine => "engine",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Exit {
+    /// An end of this status, brought about by `by`.
+    pub fn new(status: ExitStatus, by: EndedBy) -> Self {
+        Self {
+            status,
+            by,
+            oom: false,
+            at: None,
+        }
+    }
+
+    /// An end of which nothing is known but that it happened.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Unknown { why: why.into() }, EndedBy::Unknown)
+    }
+
+    /// Says that memory ran out, on the engine's word.
+    pub fn with_oom(mut self, oom: bool) -> Self {
+        self.oom = oom;
+        self
+    }
+
+    /// Says when.
+    pub fn with_at(mut self, at: SystemTime) -> Self {
+        self.at = Some(at);
+        self
+    }
+
+    /// Whether it ended with code 0. An unknown end is no success.
+    pub fn is_success(&self) -> bool {
+        self.status == ExitStatus::Code(0)
+    }
+
+    /// Whether it ended well in the eyes of a user: code 0, or because we asked it to.
+    pub fn is_clean(&self) -> bool {
+        self.is_success() || (self.by == EndedBy::Us && !self.oom)
+    }
+
+    /// The code, where it ended with one.
+    pub fn code(&self) -> Option<i32> {
+        match self.status {
+            ExitStatus::Code(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The signal, where one ended it.
+    pub fn signal(&self) -> Option<Signal> {
+        match self.status {
+            ExitStatus::Signal(signal) => Some(signal),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.status {
+            ExitStatus::Code(code) => write!(f, "exited with code {code}")?,
+            ExitStatus::Signal(signal) => write!(f, "ended by {signal}")?,
+            ExitStatus::Unknown { why } => {
+                write!(f, "ended, how is unknown: {}", crate::Escaped(why))?
+            }
+        }
+        if self.oom {
+            f.write_str(", out of memory")?;
+        }
+        match self.by {
+            EndedBy::Us => f.write_str(", as asked"),
+            EndedBy::UsByForce => f.write_str(", by force"),
+            EndedBy::Engine => f.write_str(", by the engine"),
+            EndedBy::Itself | EndedBy::Unknown => Ok(()),
+        }
+    }
+}

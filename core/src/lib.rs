@@ -1,0 +1,54 @@
+//! The contract between alveary's swarm manager and the backends that run its agents.
+//!
+//! | you are | you want |
+//! |---|---|
+//! | an author of a backend | [`AgentBackend`], [`BackendConfig`], and the crate `alveary-conformance` |
+//! | a user of a backend | [`AgentBackendExt`], [`AgentSpec`], [`AgentInfo`], [`Exit`] |
+//! | an author of a test | [`MemoryBackend`], and `MockAgentBackend` behind the feature `mock` |
+//!
+//! This crate knows no engine and touches no operating system.
+
+mod backend;
+mod capabilities;
+mod config;
+mod error;
+mod event;
+mod exit;
+mod ext;
+mod facets;
+mod forward;
+mod health;
+mod id;
+mod info;
+mod logs;
+mod options;
+mod signal;
+mod spec;
+mod text;
+mod watch;
+
+pub use backend::AgentBackend;
+pub use capabilities::{Capabilities, LimitSupport, LogFidelity, Survival, TreeKill};
+pub use config::{BackendConfig, ConnectContext};
+pub use error::{Error, ErrorKind, Operation, Result, Retry};
+pub use event::{AgentEvent, EventStream};
+pub use exit::{EndedBy, Exit, ExitStatus};
+pub use ext::AgentBackendExt;
+pub use facets::Signals;
+pub use health::{Health, HealthNote};
+pub use id::{
+    AgentId, BackendKind, Incarnation, InvalidId, InvalidUid, MAX_ID_LEN, SwarmName, SwarmUid,
+};
+pub use info::{AgentInfo, AgentState};
+pub use logs::{LogCursor, LogItem, LogPiece, LogStream, LogStreamKind, LogStreams};
+pub use options::{
+    EventOptions, ListOptions, LogOptions, RemoveOptions, SpawnOptions, StopOptions,
+};
+pub use signal::{InvalidSignal, Signal};
+pub use spec::{
+    AgentSpec, ByteSize, ContainerSpec, InvalidByteSize, InvalidMount, InvalidUser, Limits,
+    MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartPolicy, Secret,
+    SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, User, check_name,
+};
+pub use text::{Escaped, is_unsafe};
+pub use watch::{Watch, WatchEvent, WatchOptions};

@@ -1,0 +1,128 @@
+//! How an agent is put into a container. Not read by backends that have none.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+
+/// How an agent is put into a container, where the backend is a container engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct ContainerSpec {
+    /// The image; the backend's default one where this is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// When the image is pulled.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pull: Pull,
+    /// The networks that it joins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// Volumes and folders that it sees.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// Host names that it can resolve besides: `name:address`, where `host-gateway` is the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_hosts: Vec<String>,
+    /// Ports that the host publishes: `[address:]host:container[/protocol]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<String>,
+    /// As whom it runs inside, where that is not the spec's [`user`](super::AgentSpec::user): a name or
+    /// number that the image knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The working directory inside, where that is not the spec's [`cwd`](super::AgentSpec::cwd).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// Whether the root of its file system can be written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// Folders in memory that it can write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tmpfs: Vec<String>,
+}
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Pull {
+    /// When it is not there.
+    #[default]
+    Missing,
+    /// Before every start.
+    Always,
+    /// Not at all: an image that is not there is an error.
+    Never,
+}
+
+/// A volume or folder that a container sees: `source:target[:ro]`.
+///
+/// ```
+/// use alveary_core::Mount;
+///
+/// let mount: Mount = "timmy-data:/app/data".parse()?;
+/// assert_eq!((mount.source.as_str(), mount.target.as_str(), mount.read_only), ("timmy-data", "/app/data", false));
+/// # Ok::<(), alveary_core::InvalidMount>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub struct Mount {
+    /// A volume's name, or a folder of the host.
+    pub source: String,
+    /// Where it is seen inside: absolute.
+    pub target: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+/// The text is no `source:target[:ro]`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no mount (`volume:/inside` and `/outside:/inside:ro` are)", .0.escape_default())]
+pub struct InvalidMount(String);
+
+impl FromStr for Mount {
+    type Err = InvalidMount;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMount> {
+        let parts: Vec<_> = text.split(':').collect();
+        let (source, target, read_only) = match parts[..] {
+            [source, target] | [source, target, "rw"] => (source, target, false),
+            [source, target, "ro"] => (source, target, true),
+            _ => return Err(InvalidMount(text.to_owned())),
+        };
+        if source.is_empty() || !target.starts_with('/') {
+            return Err(InvalidMount(text.to_owned()));
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            target: target.to_owned(),
+            read_only,
+        })
+    }
+}
+
+impl TryFrom<String> for Mount {
+    type Error = InvalidMount;
+
+    fn try_from(text: String) -> Result<Self, InvalidMount> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = if self.read_only { ":ro" } else { "" };
+        write!(f, "{}:{}{mode}", self.source, self.target)
+    }
+}
+
+impl From<Mount> for String {
+    fn from(mount: Mount) -> Self {
+        mount.to_string()
+    }
+}

@@ -1,0 +1,261 @@
+//! How an agent becomes ready, is restarted, and ends.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+use crate::signal::Signal;
+
+/// How an agent is asked to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Stop {
+    /// The signal that asks.
+    #[serde(skip_serializing_if = "is_term")]
+    pub signal: Signal,
+    /// How long it then has, before it is ended by force.
+    #[serde(skip_serializing_if = "is_default_grace", with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+fn is_term(signal: &Signal) -> bool {
+    *signal == Signal::TERM
+}
+
+fn is_default_grace(grace: &Duration) -> bool {
+    *grace == DEFAULT_GRACE
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            signal: Signal::TERM,
+            grace: DEFAULT_GRACE,
+        }
+    }
+}
+
+impl Stop {
+    /// Sets the signal that asks.
+    pub fn signal(mut self, signal: Signal) -> Self {
+        self.signal = signal;
+        self
+    }
+
+    /// Sets how long the agent then has.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+}
+
+/// Whether an agent is started again when it ends, and how often at the most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Restart {
+    /// When.
+    #[serde(skip_serializing_if = "is_default")]
+    pub policy: RestartPolicy,
+    /// How many restarts within [`within`](Self::within); one more and the agent has failed.
+    #[serde(skip_serializing_if = "is_default_max")]
+    pub max: u32,
+    /// The window in which restarts are counted. An agent that has run this long begins anew.
+    #[serde(skip_serializing_if = "is_default_within", with = "humantime_serde")]
+    pub within: Duration,
+    /// The pause before the first restart; it doubles with each, up to [`max_delay`](Self::max_delay), and
+    /// is jittered.
+    #[serde(skip_serializing_if = "is_default_delay", with = "humantime_serde")]
+    pub delay: Duration,
+    /// The longest pause.
+    #[serde(skip_serializing_if = "is_default_max_delay", with = "humantime_serde")]
+    pub max_delay: Duration,
+}
+
+const DEFAULT_MAX: u32 = 5;
+const DEFAULT_WITHIN: Duration = Duration::from_secs(60);
+const DEFAULT_DELAY: Duration = Duration::from_millis(500);
+const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(30);
+
+fn is_default_max(max: &u32) -> bool {
+    *max == DEFAULT_MAX
+}
+fn is_default_within(within: &Duration) -> bool {
+    *within == DEFAULT_WITHIN
+}
+fn is_default_delay(delay: &Duration) -> bool {
+    *delay == DEFAULT_DELAY
+}
+fn is_default_max_delay(delay: &Duration) -> bool {
+    *delay == DEFAULT_MAX_DELAY
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self {
+            policy: RestartPolicy::Never,
+            max: DEFAULT_MAX,
+            within: DEFAULT_WITHIN,
+            delay: DEFAULT_DELAY,
+            max_delay: DEFAULT_MAX_DELAY,
+        }
+    }
+}
+
+/// When an agent is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RestartPolicy {
+    /// Not at all.
+    #[default]
+    Never,
+    /// When it ended otherwise than with code 0.
+    OnFailure,
+    /// Whenever it ended.
+    Always,
+}
+
+impl Restart {
+    /// Not started again: the default.
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    /// Started again when it ended otherwise than with code 0.
+    pub fn on_failure() -> Self {
+        Self {
+            policy: RestartPolicy::OnFailure,
+            ..Self::default()
+        }
+    }
+
+    /// Started again whenever it ended.
+    pub fn always() -> Self {
+        Self {
+            policy: RestartPolicy::Always,
+            ..Self::default()
+        }
+    }
+
+    /// Bounds the restarts: at most `max` within any window of this length.
+    pub fn at_most(mut self, max: u32, within: Duration) -> Self {
+        self.max = max;
+        self.within = within;
+        self
+    }
+
+    /// Sets the first pause and the longest.
+    pub fn delay(mut self, first: Duration, longest: Duration) -> Self {
+        self.delay = first;
+        self.max_delay = longest;
+        self
+    }
+}
+
+/// By what one sees that an agent is up, and how long that may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawReady", into = "RawReady")]
+#[non_exhaustive]
+pub struct Ready {
+    /// What is looked at.
+    pub check: ReadyCheck,
+    /// After this time without it, waiting for the agent is an error.
+    pub timeout: Duration,
+}
+
+/// What is looked at to see that an agent is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadyCheck {
+    /// A line of its output contains this text.
+    Log(String),
+    /// Something accepts a TCP connection at this `host:port`.
+    Tcp(String),
+    /// It has run for this long.
+    Delay(Duration),
+}
+
+const DEFAULT_READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Ready {
+    /// Sees that it is up by `check`, within a minute.
+    pub fn new(check: ReadyCheck) -> Self {
+        Self {
+            check,
+            timeout: DEFAULT_READY_TIMEOUT,
+        }
+    }
+
+    /// Sets how long that may take.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+impl From<ReadyCheck> for Ready {
+    fn from(check: ReadyCheck) -> Self {
+        Self::new(check)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReady {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tcp: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "humantime_serde"
+    )]
+    delay: Option<Duration>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "humantime_serde"
+    )]
+    timeout: Option<Duration>,
+}
+
+impl TryFrom<RawReady> for Ready {
+    type Error = &'static str;
+
+    fn try_from(raw: RawReady) -> Result<Self, &'static str> {
+        let check = match (raw.log, raw.tcp, raw.delay) {
+            (Some(text), None, None) => ReadyCheck::Log(text),
+            (None, Some(address), None) => ReadyCheck::Tcp(address),
+            (None, None, Some(delay)) => ReadyCheck::Delay(delay),
+            _ => return Err("`ready` has exactly one of `log`, `tcp` and `delay`"),
+        };
+        Ok(Self {
+            check,
+            timeout: raw.timeout.unwrap_or(DEFAULT_READY_TIMEOUT),
+        })
+    }
+}
+
+impl From<Ready> for RawReady {
+    fn from(ready: Ready) -> Self {
+        let timeout = (ready.timeout != DEFAULT_READY_TIMEOUT).then_some(ready.timeout);
+        let mut raw = Self {
+            log: None,
+            tcp: None,
+            delay: None,
+            timeout,
+        };
+        match ready.check {
+            ReadyCheck::Log(text) => raw.log = Some(text),
+            ReadyCheck::Tcp(address) => raw.tcp = Some(address),
+            ReadyCheck::Delay(delay) => raw.delay = Some(delay),
+        }
+        raw
+    }
+}

@@ -1,0 +1,235 @@
+//! Subscribe, list, follow: one stream of state that converges on the truth.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backend::AgentBackend;
+use crate::error::{Error, ErrorKind, Operation};
+use crate::event::{AgentEvent, EventStream};
+use crate::id::{AgentId, Incarnation};
+use crate::info::AgentInfo;
+use crate::options::{EventOptions, ListOptions};
+
+/// How to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WatchOptions {
+    /// How often everything is listed again, since engines lose events silently: the longest time for which
+    /// the last word on an agent can be wrong.
+    pub relist: Duration,
+    /// The first pause after a lost stream; it doubles up to [`max_delay`](Self::max_delay), with jitter.
+    pub delay: Duration,
+    /// The longest pause.
+    pub max_delay: Duration,
+}
+
+impl Default for WatchOptions {
+    fn default() -> Self {
+        Self {
+            relist: Duration::from_secs(30),
+            delay: Duration::from_millis(50),
+            max_delay: Duration::from_secs(5),
+        }
+    }
+}
+
+impl WatchOptions {
+    /// Sets how often everything is listed again.
+    #[must_use]
+    pub fn with_relist(mut self, relist: Duration) -> Self {
+        self.relist = relist;
+        self
+    }
+
+    /// Sets the first pause after a lost stream, and the longest.
+    #[must_use]
+    pub fn with_delay(mut self, first: Duration, longest: Duration) -> Self {
+        self.delay = first;
+        self.max_delay = longest;
+        self
+    }
+}
+
+/// What a [`Watch`] tells.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WatchEvent {
+    /// The whole truth: whoever is not in it is not there.
+    Snapshot(Vec<AgentInfo>),
+    /// One agent is now as told here.
+    Changed(AgentInfo),
+    /// One agent is no more.
+    Gone(AgentId),
+    /// Nothing is known until the next snapshot, which is on its way.
+    Lost(Error),
+}
+
+/// A swarm's state as a stream that never ends: a snapshot, then changes, then a snapshot again after each
+/// loss and from time to time.
+///
+/// Within an incarnation an agent is never told to be less far than it was told before. Transitions may
+/// coalesce. Dropping it harms nobody.
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct Watch<'a>(BoxStream<'a, WatchEvent>);
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new<B: AgentBackend + ?Sized>(backend: &'a B, options: WatchOptions) -> Self {
+        let watcher = Watcher {
+            backend,
+            delay: options.delay,
+            options,
+            events: None,
+            subscribe_at: Instant::now(),
+            relist_at: Instant::now(),
+            known: HashMap::new(),
+            ready: VecDeque::new(),
+        };
+        Self(Box::pin(futures_util::stream::unfold(
+            watcher,
+            |mut watcher| async move {
+                let event = watcher.next().await;
+                Some((event, watcher))
+            },
+        )))
+    }
+}
+
+impl Stream for Watch<'_> {
+    type Item = WatchEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+struct Watcher<'a, B: ?Sized> {
+    backend: &'a B,
+    options: WatchOptions,
+    /// `None`: not subscribed.
+    events: Option<EventStream>,
+    subscribe_at: Instant,
+    relist_at: Instant,
+    /// How far each agent was told to be.
+    known: HashMap<AgentId, (Incarnation, u8)>,
+    ready: VecDeque<WatchEvent>,
+    delay: Duration,
+}
+
+impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
+    async fn next(&mut self) -> WatchEvent {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return event;
+            }
+            let Some(events) = &mut self.events else {
+                sleep_until(self.subscribe_at).await;
+                match self.backend.events(EventOptions::default()).await {
+                    Ok(events) => {
+                        self.events = Some(events);
+                        self.relist().await;
+                    }
+                    Err(error) => self.lose(error),
+                }
+                continue;
+            };
+            tokio::select! {
+                () = sleep_until(self.relist_at) => self.relist().await,
+                event = events.next() => match event {
+                    Some(Ok(event)) => self.take(event).await,
+                    Some(Err(error)) => self.lose(error),
+                    None => {
+                        let error = Error::new(
+                            ErrorKind::EngineUnavailable,
+                            Operation::Events,
+                            "the stream of events ended",
+                        );
+                        self.lose(error);
+                    }
+                },
+            }
+        }
+    }
+
+    async fn relist(&mut self) {
+        match self.backend.list(ListOptions::default()).await {
+            Ok(agents) => {
+                let progress = |agent: &AgentInfo| agent.state.progress().unwrap_or(0);
+                self.known = agents
+                    .iter()
+                    .map(|agent| (agent.id.clone(), (agent.incarnation, progress(agent))))
+                    .collect();
+                self.delay = self.options.delay;
+                self.relist_at = Instant::now() + self.options.relist;
+                self.ready.push_back(WatchEvent::Snapshot(agents));
+            }
+            Err(error) => self.lose(error),
+        }
+    }
+
+    async fn take(&mut self, event: AgentEvent) {
+        match event {
+            AgentEvent::Changed(info) => match self.known.get(&info.id) {
+                // A report from before what was already told: the list that came between is fresher.
+                Some((incarnation, progress))
+                    if *incarnation == info.incarnation
+                        && info.state.progress().is_some_and(|p| p < *progress) => {}
+                // Of two incarnations only the engine knows which is the later.
+                Some((incarnation, _)) if *incarnation != info.incarnation => {
+                    self.look_at(&info.id).await;
+                }
+                _ => self.tell(info),
+            },
+            AgentEvent::Removed { id, incarnation } => match self.known.get(&id) {
+                Some((known, _)) if *known == incarnation => {
+                    self.known.remove(&id);
+                    self.ready.push_back(WatchEvent::Gone(id));
+                }
+                Some(_) => self.look_at(&id).await,
+                None => {}
+            },
+            AgentEvent::Lagged => self.relist().await,
+        }
+    }
+
+    fn tell(&mut self, info: AgentInfo) {
+        let progress = info.state.progress().unwrap_or(0);
+        self.known
+            .insert(info.id.clone(), (info.incarnation, progress));
+        self.ready.push_back(WatchEvent::Changed(info));
+    }
+
+    async fn look_at(&mut self, id: &AgentId) {
+        match self.backend.inspect(id).await {
+            Ok(info) => self.tell(info),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if self.known.remove(id).is_some() {
+                    self.ready.push_back(WatchEvent::Gone(id.clone()));
+                }
+            }
+            Err(error) => self.lose(error),
+        }
+    }
+
+    /// Says at once that nothing is known; the pause comes before the next attempt.
+    fn lose(&mut self, error: Error) {
+        let jitter = 0.75 + fastrand::f64() / 2.0;
+        self.events = None;
+        self.subscribe_at = Instant::now() + self.delay.mul_f64(jitter);
+        self.delay = (self.delay * 2).min(self.options.max_delay);
+        self.ready.push_back(WatchEvent::Lost(error));
+    }
+}
