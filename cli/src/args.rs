@@ -1,0 +1,204 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use alveary::SwarmName;
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::verbs;
+
+/// Runs swarms of agent processes on interchangeable backends.
+#[derive(Debug, Parser)]
+#[command(
+    name = "alveary",
+    version,
+    disable_help_subcommand = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    max_term_width = 100,
+    after_help = "Example: `alveary up --detach`, then `alveary ps` and `alveary logs -f echo`.\n\
+                  Exit codes: 0 done, 1 an agent failed, 2 bad input, 125 the backend, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    /// The same as --file, before the verb only: after it, -f is the verb's own
+    #[arg(
+        short = 'f',
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
+    )]
+    file_before_the_verb: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+impl Cli {
+    /// Reads what was typed, and makes the two spellings of the file one.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut cli = Self::try_parse_from(words)?;
+        let Some(file) = cli.file_before_the_verb.take() else {
+            return Ok(cli);
+        };
+        match cli.global.file.replace(file) {
+            None => Ok(cli),
+            Some(_) => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "the file is named twice: by -f and by --file",
+            )),
+        }
+    }
+}
+
+/// What can be said before and after any verb.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// The swarm's file; without it, `alveary.toml` here or in a folder above
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Everywhere",
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Another name for the swarm than its file says
+    #[arg(
+        short = 'p',
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) swarm: Option<SwarmName>,
+
+    /// Another backend than the file says
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    pub(crate) backend: Option<String>,
+
+    /// When to colour what is printed
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Everywhere",
+        hide_possible_values = false
+    )]
+    pub(crate) color: Color,
+}
+
+/// When to colour what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Into pipes too
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Color {
+    pub(crate) fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// The verbs, in the order of a swarm's life.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Up(verbs::up::Up),
+    Down(verbs::down::Down),
+    #[command(visible_alias = "ls")]
+    Ps(verbs::ps::Ps),
+    Logs(verbs::logs::Logs),
+    Inspect(verbs::inspect::Inspect),
+    Wait(verbs::wait::Wait),
+    Stop(verbs::stop::Stop),
+    Kill(verbs::kill::Kill),
+    Restart(verbs::restart::Restart),
+    Rm(verbs::rm::Rm),
+    Scale(verbs::scale::Scale),
+    Doctor(verbs::doctor::Doctor),
+    Config(verbs::config::Config),
+    Completions(verbs::completions::Completions),
+    #[command(name = "__supervise", hide = true)]
+    Supervise(verbs::supervise::Supervise),
+}
+
+/// Whom a verb means. An agent's name, the name of a group, an id, or the beginning of an id that only one
+/// agent has.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Names {
+    /// Agents, by name, by group, by id or by the beginning of an id
+    #[arg(value_name = "NAME", required = true, action = ArgAction::Append)]
+    pub(crate) names: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::read(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn f_is_the_file_before_the_verb_and_the_verbs_own_after_it() {
+        let cli = parse("alveary -f a.toml logs -f echo").unwrap();
+        assert_eq!(cli.global.file.unwrap().to_str(), Some("a.toml"));
+        assert!(matches!(cli.verb, Verb::Logs(logs) if logs.follow));
+    }
+
+    #[test]
+    fn what_is_global_may_stand_on_either_side_of_the_verb() {
+        for line in [
+            "alveary --file a.toml -p x --backend process --color never ps",
+            "alveary ps --file a.toml -p x --backend process --color never",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.global.file.unwrap().to_str(), Some("a.toml"), "{line}");
+            assert_eq!(cli.global.swarm.unwrap().as_str(), "x", "{line}");
+            assert_eq!(cli.global.backend.as_deref(), Some("process"), "{line}");
+            assert_eq!(cli.global.color, Color::Never, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_once() {
+        assert!(parse("alveary -f a.toml --file b.toml ps").is_err());
+        assert!(parse("alveary -f a.toml ps --file b.toml").is_err());
+    }
+
+    #[test]
+    fn a_verb_that_takes_no_file_refuses_f() {
+        assert_eq!(parse("alveary down -f a.toml").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        for verb in Cli::command().get_subcommands_mut() {
+            if verb.is_hide_set() {
+                continue;
+            }
+            let help = verb.render_help().to_string();
+            assert!(help.contains("Example"), "{} has none", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What went wrong, and how it is told: a sentence, then the cure.
+
+use std::fmt;
+use std::io;
+
+use alveary::{Error, ErrorKind, Escaped, Operation};
+use anstyle::AnsiColor;
+
+use crate::outcome::Outcome;
+use crate::output::{note, paint};
+
+/// Why a verb was not carried out.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library says so.
+    Alveary(Error),
+    /// What was typed cannot be right.
+    Input {
+        /// What is the matter.
+        what: String,
+        /// What to do about it: a clause that begins with a verb.
+        cure: String,
+    },
+    /// The output could not be written.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// What was typed cannot be right.
+    pub(crate) fn input(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::Input {
+            what: what.into(),
+            cure: cure.into(),
+        }
+    }
+
+    /// What the shell is told.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Alveary(error) => outcome_of(error),
+            Self::Input { .. } => Outcome::BadInput,
+            // Whoever read our output has seen enough.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done,
+            Self::Output(_) => Outcome::Backend,
+        }
+    }
+
+    /// Tells the user.
+    pub(crate) fn tell(&self) {
+        match self {
+            Self::Alveary(error) => tell(&error.summary(), error.how_to_cure()),
+            Self::Input { what, cure } => tell(what, Some(cure)),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Self::Output(error) => tell(
+                &format!("failed to write the output: {error}"),
+                Some("make room where the output goes"),
+            ),
+        }
+    }
+}
+
+/// Prints an error and its cure.
+pub(crate) fn tell(what: &str, cure: Option<&str>) {
+    let error = AnsiColor::Red.on_default().bold();
+    note(format_args!("{} {}", paint(error, "error:"), Escaped(what)));
+    if let Some(cure) = cure {
+        help(Escaped(cure));
+    }
+}
+
+/// Prints what would help.
+pub(crate) fn help(cure: impl fmt::Display) {
+    let style = AnsiColor::Green.on_default().bold();
+    note(format_args!("{} {cure}", paint(style, "help:")));
+}
+
+/// Whether it was the input that was wrong or the backend, of which only the first can be mended by typing
+/// something else.
+fn outcome_of(error: &Error) -> Outcome {
+    match (error.operation(), error.kind()) {
+        (Operation::Configure, _)
+        | (_, ErrorKind::InvalidSpec | ErrorKind::NotFound | ErrorKind::Unsupported)
+        | (
+            Operation::State,
+            ErrorKind::PermissionDenied | ErrorKind::Conflict | ErrorKind::OutOfResources,
+        )
+        | (Operation::Remove, ErrorKind::StillRunning) => Outcome::BadInput,
+        _ => Outcome::Backend,
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Alveary(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

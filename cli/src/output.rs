@@ -1,0 +1,33 @@
+//! What is printed: data on stdout, progress and notes on stderr.
+
+mod escape;
+mod lines;
+mod progress;
+mod style;
+mod table;
+mod time;
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+pub(crate) use lines::{LinePrinter, LineStyle};
+pub(crate) use progress::Progress;
+pub(crate) use style::{paint, state_style};
+pub(crate) use table::Table;
+pub(crate) use time::{age, rfc3339};
+
+/// The standard output, buffered. What is written goes out as it is: whoever writes for a terminal escapes.
+pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(64 * 1024, io::stdout().lock())
+}
+
+/// Writes data to stdout at once.
+pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Prints a line on stderr. Where nobody reads it there is nobody to tell.
+pub(crate) fn note(line: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}

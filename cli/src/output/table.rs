@@ -1,0 +1,137 @@
+//! Rows under headings, aligned, without a frame.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use alveary::Escaped;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The widest cell of a table whose cells are cut, but for those of its last column.
+const WIDEST_CELL: usize = 40;
+
+/// A table for people: what is in it is escaped, columns are as wide as what they hold.
+#[derive(Debug)]
+pub(crate) struct Table {
+    headings: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+    cut: bool,
+}
+
+impl Table {
+    /// A table of these columns.
+    pub(crate) fn new(headings: &'static [&'static str]) -> Self {
+        Self {
+            headings,
+            rows: Vec::new(),
+            cut: true,
+        }
+    }
+
+    /// Leaves long cells as they are.
+    pub(crate) fn whole_cells(mut self, whole: bool) -> Self {
+        self.cut = !whole;
+        self
+    }
+
+    /// Adds a row. A cell that is missing is empty.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells = cells.into_iter().map(|cell| {
+            let cell = Escaped(&cell).to_string();
+            if self.cut { cut(cell) } else { cell }
+        });
+        self.rows.push(cells.collect());
+    }
+
+    /// Prints headings and rows.
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|text| text.width()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let mut line = String::new();
+        write_line(out, &mut line, &widths, self.headings.iter().copied())?;
+        for row in &self.rows {
+            write_line(out, &mut line, &widths, row.iter().map(String::as_str))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_line<'a>(
+    out: &mut impl Write,
+    line: &mut String,
+    widths: &[usize],
+    cells: impl Iterator<Item = &'a str>,
+) -> io::Result<()> {
+    line.clear();
+    for (width, cell) in widths.iter().zip(cells) {
+        line.push_str(cell);
+        let padding = width - cell.width() + 3;
+        // Writing to a `String` cannot fail.
+        let _ = write!(line, "{:padding$}", "");
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn cut(cell: String) -> String {
+    if cell.width() <= WIDEST_CELL {
+        return cell;
+    }
+    let mut width = 0;
+    let mut short: String = cell
+        .chars()
+        .take_while(|c| {
+            width += c.width().unwrap_or(0);
+            width < WIDEST_CELL
+        })
+        .collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(table: &Table) -> String {
+        let mut out = Vec::new();
+        table.write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_what_they_hold_and_no_line_ends_in_blanks() {
+        let mut table = Table::new(&["NAME", "STATE", "EXIT"]);
+        table.row(["echo-10".to_owned(), "running".to_owned(), String::new()]);
+        table.row(["蜂".to_owned(), "exited".to_owned(), "0".to_owned()]);
+        assert_eq!(
+            written(&table),
+            "NAME      STATE     EXIT\n\
+             echo-10   running\n\
+             蜂        exited    0\n"
+        );
+    }
+
+    #[test]
+    fn a_cell_cannot_drive_the_terminal() {
+        let mut table = Table::new(&["NAME"]);
+        table.row(["a\u{1b}[31m\nb".to_owned()]);
+        assert_eq!(written(&table), "NAME\na\\u{1b}[31m\\nb\n");
+    }
+
+    #[test]
+    fn a_long_cell_is_cut_unless_it_is_to_stay_whole() {
+        let long = "x".repeat(WIDEST_CELL + 1);
+        let mut table = Table::new(&["A"]);
+        table.row([long.clone()]);
+        assert_eq!(
+            written(&table),
+            format!("A\n{}…\n", "x".repeat(WIDEST_CELL - 1))
+        );
+        let mut table = Table::new(&["A"]).whole_cells(true);
+        table.row([long.clone()]);
+        assert_eq!(written(&table), format!("A\n{long}\n"));
+    }
+}

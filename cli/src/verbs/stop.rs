@@ -1,0 +1,28 @@
+//! `stop`: ends agents, which then stay ended.
+
+use std::time::Duration;
+
+use alveary::Signal;
+use clap::Args;
+
+use crate::args::Names;
+use crate::values;
+
+/// Stops agents: asks them to end, and ends them by force after their grace
+///
+/// Their whole trees of processes have ended when this returns. They are not restarted, and what they wrote and
+/// how they ended can be read until `rm` or `down`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: alveary stop -t 2s echo")]
+pub(crate) struct Stop {
+    /// How long they have between the asking and force, instead of their own `stop.grace`
+    #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
+    time: Option<Duration>,
+
+    /// The signal that asks, instead of their own `stop.signal`
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<Signal>,
+
+    #[command(flatten)]
+    names: Names,
+}
