@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The suites that every alveary backend runs: what it must do, and how fast it does it.
+//!
+//! An author of a backend implements [`Harness`] and calls [`run`] from a test with `harness = false`. Each
+//! trial bears a sentence of the contract as its name, such as
+//! `docker-api::identity::a_second_spawn_of_an_id_returns_the_living_agent`.
+
+mod behaviour;
+mod contracts;
+mod harness;
+mod manager;
+mod need;
+mod run;
+mod shell;
+mod swarm;
+mod trial;
+mod witness;
+
+pub use behaviour::{Behaviour, READY, TERM_LINE};
+pub use harness::{Harness, Stranger, StrangerKind, Strangers, Wrapped};
+pub use need::Probe;
+pub use run::run;
+pub use shell::ShellBehaviours;
+pub use trial::{Contract, Failure, Outcome, Trial, Verdict, attempt, find, suite};
+pub use witness::{ProcWitness, Witness, Witnessed};

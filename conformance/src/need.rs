@@ -1,0 +1,152 @@
+//! What a trial needs of a backend, so that what one cannot do is reported and not failed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alveary_core::{Capabilities, Result, SwarmUid};
+
+use crate::behaviour::Behaviour;
+use crate::harness::Harness;
+
+/// What is known of a backend before its trials.
+#[derive(Clone)]
+pub struct Probe {
+    pub(crate) harness: Arc<dyn Harness>,
+    pub(crate) capabilities: Capabilities,
+    /// The program that becomes a manager to be killed when it is told to; see [`crate::run`].
+    pub(crate) manager: Option<PathBuf>,
+}
+
+impl Probe {
+    /// Connects for a swarm of its own, checks the engine and asks for its capabilities.
+    pub async fn of(harness: Arc<dyn Harness>) -> Result<Self> {
+        let swarm = SwarmUid::random();
+        let backend = harness.connect(&swarm).await?;
+        let checked = backend.check().await;
+        let capabilities = backend.capabilities();
+        drop(backend);
+        harness.clean_up(&swarm).await;
+        checked?;
+        Ok(Self {
+            harness,
+            capabilities,
+            manager: None,
+        })
+    }
+
+    /// Names the program that becomes a manager to be killed: one whose `main` calls [`run`](crate::run)
+    /// with this harness.
+    pub fn with_manager_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.manager = Some(program.into());
+        self
+    }
+
+    /// What the backend says it can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}
+
+impl std::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Probe")
+            .field("harness", &self.harness.name())
+            .field("capabilities", &self.capabilities)
+            .field("manager", &self.manager)
+            .finish()
+    }
+}
+
+/// What a trial needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Agents that behave so.
+    Agent(Behaviour),
+    /// A second manager that finds what the first began.
+    SecondManager,
+    /// Agents that outlive the manager's process, and a program that can be that process.
+    Crash,
+    /// Exits that outlive the manager's process.
+    LastingExits,
+    /// Logs that outlive the manager's process.
+    LastingLogs,
+    /// Logs that hold what was written, whatever it was.
+    ByteExactLogs,
+    /// Logs that say when.
+    LogTimes,
+    /// Secrets as files.
+    SecretFiles,
+    /// A working directory of the spec's choice.
+    Cwd,
+    /// The sending of signals that end nothing.
+    Signals,
+    /// A tree of processes that nothing leaves.
+    TreeKill,
+    /// A witness.
+    Witness,
+    /// Strangers.
+    Strangers,
+}
+
+impl Need {
+    /// Why it is not met, if it is not.
+    pub(crate) fn missing(&self, probe: &Probe) -> Option<String> {
+        let Probe {
+            harness,
+            capabilities,
+            manager,
+        } = probe;
+        let (met, why) = match self {
+            Self::Agent(behaviour) => {
+                let why = format!("this harness has no agent for {behaviour:?}");
+                return harness.spec(behaviour).is_none().then_some(why);
+            }
+            Self::SecondManager => (
+                harness.reconnects(capabilities),
+                "this backend's agents end with their manager",
+            ),
+            Self::Crash => (
+                capabilities.survives.agents && manager.is_some(),
+                "this backend's agents end with the manager's process",
+            ),
+            Self::LastingExits => (
+                capabilities.survives.exits,
+                "how an agent ended is lost with the manager's process",
+            ),
+            Self::LastingLogs => (
+                capabilities.survives.logs,
+                "logs are lost with the manager's process",
+            ),
+            Self::ByteExactLogs => (
+                capabilities.logs.byte_exact,
+                "this backend's logs are not byte-exact",
+            ),
+            Self::LogTimes => (
+                capabilities.logs.time_resolution.is_some(),
+                "this backend's logs do not say when",
+            ),
+            Self::SecretFiles => (
+                capabilities.secret_files,
+                "this backend hands over no secrets as files",
+            ),
+            Self::Cwd => (
+                capabilities.cwd,
+                "this backend gives agents no working directory",
+            ),
+            Self::Signals => (capabilities.signals, "this backend sends no signals"),
+            Self::TreeKill => (
+                capabilities.tree_kill == alveary_core::TreeKill::Enforced,
+                "a process can leave its agent's tree here",
+            ),
+            Self::Witness => (
+                harness.witness().is_some(),
+                "this harness has no witness of what runs",
+            ),
+            Self::Strangers => (
+                harness.strangers().is_some(),
+                "this harness makes no strangers",
+            ),
+        };
+        (!met).then(|| why.to_owned())
+    }
+}
