@@ -1,0 +1,283 @@
+//! From a word in a fleet file to a backend.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use alveary_core::{
+    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Escaped, Operation, Result,
+};
+
+use crate::config::de::from_table;
+use crate::config::near::{did_you_mean, list};
+use crate::config::source::Span;
+use crate::config::tree::Table;
+use crate::config::{ConfigError, Fleet, Said};
+
+/// The order in which `auto` tries backends. Those that are not in it come after, in the order in which they
+/// were registered.
+const AUTO_ORDER: [&str; 3] = ["docker-api", "docker-cli", "process"];
+
+/// The backends of this project, compiled in or not: each is a feature that bears its name.
+const FEATURES: [&str; 3] = ["process", "docker-cli", "docker-api"];
+
+/// The backends that a word can pick.
+///
+/// [`Registry::builtin`] has those that were compiled in; a third party adds its own:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use alveary::{AgentBackend, BackendConfig, ConnectContext, Registry, Result};
+/// # #[derive(Debug, Default, serde::Deserialize)]
+/// # struct MyConfig;
+/// # #[async_trait::async_trait]
+/// # impl BackendConfig for MyConfig {
+/// #     const NAME: &'static str = "my-engine";
+/// #     async fn connect(self, _: ConnectContext) -> Result<Arc<dyn AgentBackend>> { unimplemented!() }
+/// # }
+/// let registry = Registry::builtin().with::<MyConfig>();
+/// assert!(registry.names().any(|name| name == "my-engine"));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Arc<dyn AgentBackend>>> + Send>>;
+type Connect = Box<dyn FnOnce(ConnectContext) -> Connecting + Send>;
+/// Reads the settings; what is wrong with them is told before anything is connected to.
+type Prepare = fn(&Table, Span) -> Result<Connect, crate::config::fault::Fault>;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    name: &'static str,
+    prepare: Prepare,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Registry {
+    /// None at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Those that were compiled in: the only list behind features.
+    pub fn builtin() -> Self {
+        Self::new()
+    }
+
+    /// Adds a backend. One of the same name gives way to it.
+    pub fn register<C: BackendConfig>(&mut self) {
+        self.entries.retain(|entry| entry.name != C::NAME);
+        self.entries.push(Entry {
+            name: C::NAME,
+            prepare: prepare::<C>,
+        });
+    }
+
+    /// [`register`](Self::register) in one expression.
+    pub fn with<C: BackendConfig>(mut self) -> Self {
+        self.register::<C>();
+        self
+    }
+
+    /// The words that pick a backend.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|entry| entry.name)
+    }
+
+    /// Finds what the fleet wants and reads its settings; nothing is connected to yet.
+    ///
+    /// The settings of every backend that is known here are read, those too that are not wanted now: a
+    /// mistake in them is one whenever it is found.
+    pub fn prepare(&self, fleet: &Fleet) -> Result<Prepared, ConfigError> {
+        for (key, _) in fleet.backends.tables.iter() {
+            match self.find(&key.text) {
+                Some(entry) => {
+                    let _: Connect = entry.read(fleet)?;
+                }
+                None if FEATURES.contains(&key.text.as_str()) => {}
+                None => return Err(self.unknown(&key.text).at(fleet.source(), &key.span)),
+            }
+        }
+        let candidates = if fleet.backend.is_auto() {
+            self.auto(fleet)?
+        } else {
+            let word = fleet.backend.as_str();
+            let entry = self.find(word).ok_or_else(|| self.unknown_choice(fleet))?;
+            vec![(entry.name, entry.read(fleet)?)]
+        };
+        Ok(Prepared {
+            auto: fleet.backend.is_auto(),
+            candidates,
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    fn auto(&self, fleet: &Fleet) -> Result<Vec<(&'static str, Connect)>, ConfigError> {
+        let rank = |name: &str| {
+            let known = AUTO_ORDER.iter().position(|known| *known == name);
+            known.unwrap_or(AUTO_ORDER.len())
+        };
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|entry| rank(entry.name));
+        entries
+            .into_iter()
+            .map(|entry| Ok((entry.name, entry.read(fleet)?)))
+            .collect()
+    }
+
+    fn unknown(&self, word: &str) -> ConfigError {
+        let word_shown = Escaped(word);
+        if FEATURES.contains(&word) {
+            return ConfigError::new(format!(
+                "the backend `{word_shown}` was not compiled into this program"
+            ))
+            .cure(format!("build it with `--features {word_shown}`"));
+        }
+        let known = list(self.names());
+        let cure = match did_you_mean(word, self.names().chain(["auto"])) {
+            Some(guess) => format!("{guess} The known ones are {known}"),
+            None => format!("the known ones are {known}"),
+        };
+        ConfigError::new(format!("there is no backend `{word_shown}`")).cure(cure)
+    }
+
+    fn unknown_choice(&self, fleet: &Fleet) -> ConfigError {
+        let error = self.unknown(fleet.backend.as_str());
+        match &fleet.backend.said {
+            Said::InFile(span) => error.at(fleet.source(), span),
+            Said::ByVariable(variable) => {
+                let message = format!("{}, which the variable {variable} names", error.message());
+                let cure = error.how_to_cure().unwrap_or_default().to_owned();
+                ConfigError::new(message).cure(cure)
+            }
+            Said::ByCaller | Said::ByNobody => error,
+        }
+    }
+}
+
+impl Entry {
+    fn read(&self, fleet: &Fleet) -> Result<Connect, ConfigError> {
+        let nothing = Table::default();
+        let (table, span) = fleet.backends.get(self.name).unwrap_or((&nothing, 0..0));
+        (self.prepare)(table, span)
+            .map_err(|fault| fault.explain(fleet.source(), &format!("backends.{}", self.name)))
+    }
+}
+
+fn prepare<C: BackendConfig>(
+    table: &Table,
+    span: Span,
+) -> Result<Connect, crate::config::fault::Fault> {
+    let config: C = from_table(table, span)?;
+    Ok(Box::new(move |context| config.connect(context)))
+}
+
+/// A backend, or a few of them, whose settings are right.
+pub struct Prepared {
+    auto: bool,
+    candidates: Vec<(&'static str, Connect)>,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// A backend that was connected to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Connected {
+    /// The backend, with nothing around it yet: see [`layers`](crate::layers).
+    pub backend: Arc<dyn AgentBackend>,
+    /// How it was chosen, where it was to be the first that can be reached.
+    pub auto: Option<AutoChoice>,
+}
+
+/// What `auto` took, and why not another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AutoChoice {
+    /// The backend that was taken.
+    pub taken: &'static str,
+    /// Those that were tried before it, each with what spoke against it.
+    pub tried: Vec<(&'static str, String)>,
+}
+
+impl fmt::Display for AutoChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "took {}", self.taken)?;
+        for (name, reason) in &self.tried {
+            write!(f, "; not {name}: {}", Escaped(reason))?;
+        }
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// The backends that will be tried, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.candidates.iter().map(|(name, _)| *name)
+    }
+
+    /// Connects. `context` gives each backend that is tried what is its own.
+    ///
+    /// A backend that was named is taken as it is, whether or not its engine lives. `auto` takes the first
+    /// whose [`check`](AgentBackend::check) succeeds. `EngineUnavailable`: none did, each with its reason.
+    pub async fn connect(
+        self,
+        mut context: impl FnMut(&'static str) -> Result<ConnectContext>,
+    ) -> Result<Connected> {
+        let mut tried = Vec::new();
+        for (name, connect) in self.candidates {
+            let context = context(name)?;
+            if !self.auto {
+                let backend = connect(context).await?;
+                return Ok(Connected {
+                    backend,
+                    auto: None,
+                });
+            }
+            match reach(connect, context).await {
+                Ok(backend) => {
+                    let taken = name;
+                    return Ok(Connected {
+                        backend,
+                        auto: Some(AutoChoice { taken, tried }),
+                    });
+                }
+                Err(error) => tried.push((name, error.to_string())),
+            }
+        }
+        let reasons: Vec<_> = tried
+            .iter()
+            .map(|(name, reason)| format!("{name}: {reason}"))
+            .collect();
+        let message = if reasons.is_empty() {
+            "`auto` has no backend to try".to_owned()
+        } else {
+            format!("`auto` reaches no backend; {}", reasons.join("; "))
+        };
+        Err(
+            Error::new(ErrorKind::EngineUnavailable, Operation::Connect, message)
+                .cure("mend one of them, or name one by `backend`"),
+        )
+    }
+}
+
+async fn reach(connect: Connect, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+    let backend = connect(context).await?;
+    backend.check().await?;
+    Ok(backend)
+}
