@@ -8,6 +8,7 @@ mod behaviour;
 mod contracts;
 mod harness;
 mod manager;
+mod memory;
 mod need;
 mod run;
 mod shell;
@@ -17,6 +18,7 @@ mod witness;
 
 pub use behaviour::{Behaviour, READY, TERM_LINE};
 pub use harness::{Harness, Stranger, StrangerKind, Strangers, Wrapped};
+pub use memory::MemoryHarness;
 pub use need::Probe;
 pub use run::run;
 pub use shell::ShellBehaviours;

@@ -46,6 +46,12 @@ pub enum ExitStatus {
     },
 }
 
+impl From<i32> for ExitStatus {
+    fn from(code: i32) -> Self {
+        Self::Code(code)
+    }
+}
+
 /// Who ended an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

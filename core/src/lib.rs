@@ -21,6 +21,9 @@ mod health;
 mod id;
 mod info;
 mod logs;
+mod memory;
+#[cfg(feature = "mock")]
+mod mock;
 mod options;
 mod signal;
 mod spec;
@@ -41,6 +44,9 @@ pub use id::{
 };
 pub use info::{AgentInfo, AgentState};
 pub use logs::{LogCursor, LogItem, LogPiece, LogStream, LogStreamKind, LogStreams};
+pub use memory::{AgentContext, AgentOutput, MemoryBackend, MemoryEngine};
+#[cfg(feature = "mock")]
+pub use mock::MockAgentBackend;
 pub use options::{
     EventOptions, ListOptions, LogOptions, RemoveOptions, SpawnOptions, StopOptions,
 };
