@@ -10,7 +10,7 @@ use crate::id::{AgentId, Incarnation};
 use crate::spec::SpecHash;
 
 /// What a backend knows of one agent at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AgentInfo {
     /// Who it is.

@@ -1,1 +1,25 @@
-//! Placeholder.
+//! Runs alveary's agents as local processes: the embedded default backend, without engine or Docker.
+//!
+//! [`ProcessBackend`] is the backend, [`ProcessConfig`] its settings, and [`keeper::run_if_asked`] the line
+//! in a program's `main` by which its agents' ends are known even if they come while it does not run.
+//!
+//! # How it is built
+//! `launch` completes a spec from the caller's surroundings. `keep` starts, watches and ends processes and
+//! writes it all into its journal; it runs in the keeper, or in the manager's process where there is none.
+//! `keeper` and `client` are the two ends of the socket between them, `wire` what they say. `logs` are files
+//! that the agents write themselves. What only Linux can do is in `os`.
+
+mod backend;
+mod client;
+mod config;
+mod keep;
+pub mod keeper;
+mod launch;
+mod lock;
+mod logs;
+mod os;
+mod trouble;
+mod wire;
+
+pub use backend::ProcessBackend;
+pub use config::ProcessConfig;

@@ -1,0 +1,386 @@
+//! The contract, for local processes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentBackendExt, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendConfig, BackendKind,
+    Capabilities, ConnectContext, Error, ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation,
+    LimitSupport, ListOptions, LogFidelity, LogOptions, LogStream, Operation, RemoveOptions, Result, Signal,
+    Signals, SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
+};
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use crate::client::{Client, Program, unexpected};
+use crate::config::ProcessConfig;
+use crate::keep::{Keep, Report, read_reports};
+use crate::keeper::{self, Settings};
+use crate::launch::Launch;
+use crate::lock::KeeperLock;
+use crate::logs::LogFolder;
+use crate::logs::reader;
+use crate::logs::sampler::RESOLUTION;
+use crate::logs::wake::Wakers;
+use crate::os::cgroup::Cgroups;
+use crate::wire::{Answer, Request};
+
+/// What a keeper needs beside an agent's grace to answer a stop.
+const BESIDE_THE_GRACE: Duration = Duration::from_secs(15);
+
+/// Runs a swarm's agents as local processes.
+///
+/// Where it can, it lets a keeper keep them, a small process of its own that outlives us
+/// ([`keeper::run_if_asked`]). Dropping it ends no agent.
+///
+/// Cloning gives another handle on the same.
+#[derive(Clone)]
+pub struct ProcessBackend(Arc<Inner>);
+
+struct Inner {
+    swarm: SwarmUid,
+    folder: PathBuf,
+    logs: LogFolder,
+    wakers: Wakers,
+    keeping: Keeping,
+    /// Where a swarm that keeps nothing on disk has its folder until then.
+    passing: Option<TempDir>,
+}
+
+/// Who keeps the agents.
+enum Keeping {
+    /// A process of its own.
+    Apart(Client),
+    /// This process.
+    Here(Keep, KeeperLock),
+}
+
+impl ProcessBackend {
+    /// Makes the backend of one swarm. Starts no keeper yet.
+    ///
+    /// Needs a tokio runtime around it. `Conflict`: another process keeps this folder's agents itself.
+    pub fn connect(config: &ProcessConfig, context: ConnectContext) -> Result<Self> {
+        if keeper::was_asked_in_vain() {
+            return Err(Error::new(
+                ErrorKind::EngineUnavailable,
+                Operation::Connect,
+                "this program was started to be a keeper and does not know how",
+            )
+            .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`"));
+        }
+        let trouble = |error| crate::trouble::from_io(Operation::Connect, "the state folder cannot be used", error);
+        let passing = match context.state_dir {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("alveary-").tempdir().map_err(trouble)?),
+        };
+        let folder = match (&context.state_dir, &passing) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(passing)) => passing.path().to_owned(),
+            (None, None) => unreachable!("one of the two was just made"),
+        };
+        let settings = Settings {
+            name: context.swarm,
+            swarm: context.uid,
+            secrets: context.secrets_dir.unwrap_or_else(|| folder.join("secrets")),
+            log_bytes: config.log_size.0,
+            cgroups: config.cgroups,
+            folder: folder.clone(),
+        };
+        let program = match context.keeper {
+            Some(path) => Some(Program::At(path)),
+            None => keeper::can_be_keeper().then_some(Program::ThisOne),
+        };
+        let keeping = match program.filter(|_| config.keeper && passing.is_none()) {
+            Some(program) => Keeping::Apart(Client::new(settings, program)),
+            None => {
+                let lock = KeeperLock::try_take(&folder).map_err(trouble)?.ok_or_else(|| held(&folder))?;
+                let keep = Keep::open(settings.keep_options(false)).map_err(trouble)?;
+                Keeping::Here(keep, lock)
+            }
+        };
+        Ok(Self(Arc::new(Inner {
+            swarm: context.uid,
+            logs: LogFolder::in_state(&folder),
+            wakers: Wakers::default(),
+            folder,
+            keeping,
+            passing,
+        })))
+    }
+
+    async fn report(&self, operation: Operation, id: &AgentId) -> Result<Report> {
+        let report = match &self.0.keeping {
+            Keeping::Here(keep, _) => keep.inspect(id),
+            Keeping::Apart(client) => match self.without_keeper(client, operation).await? {
+                Some(mut reports) => {
+                    reports.remove(id).ok_or_else(|| Error::agent_not_found(Operation::Inspect, id))
+                }
+                None => {
+                    let inspect = || Request::Inspect { id: id.clone() };
+                    match client.ask(operation, Some(id), inspect, None).await? {
+                        Answer::Report(report) => Ok(*report),
+                        _ => Err(unexpected(operation)),
+                    }
+                }
+            },
+        };
+        report.map_err(|error| error.during(operation))
+    }
+
+    /// Completes when the agent's incarnation has ended, or is no more.
+    fn end_of(&self, info: AgentInfo) -> reader::Ended {
+        let backend = self.clone();
+        Box::pin(async move {
+            if info.state.has_ended() {
+                return;
+            }
+            if let Err(error) = backend.wait(&info.id).await {
+                tracing::debug!(%error, "nothing more is followed");
+            }
+        })
+    }
+
+    /// What the journal alone can tell: everything, where no keeper is and none is needed.
+    async fn without_keeper(
+        &self,
+        client: &Client,
+        operation: Operation,
+    ) -> Result<Option<std::collections::HashMap<AgentId, Report>>> {
+        if client.is_there().await {
+            return Ok(None);
+        }
+        read_reports(&self.0.folder)
+            .map_err(|error| crate::trouble::from_io(operation, "the journal cannot be read", error))
+    }
+}
+
+fn held(folder: &Path) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Connect,
+        format!("another process keeps the agents of {}", folder.display()),
+    )
+    .cure("end that process, or let a keeper keep them: call `run_if_asked()` first in `main`, or name its program")
+}
+
+#[async_trait]
+impl AgentBackend for ProcessBackend {
+    fn kind(&self) -> BackendKind {
+        BackendKind::new(ProcessConfig::NAME)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let (survives, cgroups, memory, pids) = match &self.0.keeping {
+            Keeping::Here(keep, _) => (
+                Survival::NOTHING,
+                keep.cgroups().is_some(),
+                keep.cgroups().is_some_and(Cgroups::limits_memory),
+                keep.cgroups().is_some_and(Cgroups::limits_pids),
+            ),
+            Keeping::Apart(client) => {
+                let facts = client.facts();
+                let is = |fact: fn(&crate::wire::Facts) -> bool| facts.as_ref().is_some_and(fact);
+                (Survival::ALL, is(|f| f.cgroups), is(|f| f.limits_memory), is(|f| f.limits_pids))
+            }
+        };
+        let mut capabilities = Capabilities::default();
+        capabilities.survives = survives;
+        if matches!(self.0.keeping, Keeping::Here(..)) && self.0.passing.is_none() {
+            capabilities.survives.agents = true;
+            capabilities.survives.logs = true;
+        }
+        capabilities.tree_kill = if cgroups { TreeKill::Enforced } else { TreeKill::BestEffort };
+        capabilities.logs = LogFidelity::default();
+        capabilities.logs.byte_exact = true;
+        capabilities.logs.bounded = true;
+        capabilities.logs.time_resolution = Some(RESOLUTION);
+        capabilities.limits = LimitSupport::default();
+        capabilities.limits.memory = memory;
+        capabilities.limits.nproc = pids;
+        capabilities.limits.nofile = true;
+        capabilities.limits.cpu_time = true;
+        capabilities.secret_files = true;
+        capabilities.user = rustix::process::geteuid().is_root();
+        capabilities.cwd = true;
+        capabilities.signals = true;
+        capabilities
+    }
+
+    async fn check(&self) -> Result<Health> {
+        if let Keeping::Apart(client) = &self.0.keeping {
+            // Whoever lists is asked who he is, and started if he is not there.
+            client.ask(Operation::Check, None, || Request::List, None).await?;
+        }
+        let capabilities = self.capabilities();
+        let mut health = Health::default().with_endpoint(self.0.folder.display().to_string());
+        match &self.0.keeping {
+            Keeping::Apart(client) => {
+                if let Some(facts) = client.facts() {
+                    health = health.with_version(facts.build);
+                }
+            }
+            Keeping::Here(..) => {
+                health = health.with_version(env!("CARGO_PKG_VERSION")).with_note(
+                    "this process keeps the agents itself: how they end after it has ended is lost",
+                    Some("call `alveary_process::keeper::run_if_asked()` first in `main`, or name a keeper's program"),
+                );
+            }
+        }
+        if capabilities.tree_kill == TreeKill::BestEffort {
+            health = health.with_note(
+                "no cgroup v2 can be divided here: a process that leaves its agent's tree may live on",
+                Some("run as root, or in a systemd unit with `Delegate=yes`"),
+            );
+        }
+        if !capabilities.limits.memory {
+            health = health.with_note(
+                "no control group with the memory controller can be had: `limits.memory` is refused",
+                Some("run as root, or in a systemd unit with `Delegate=yes`"),
+            );
+        }
+        Ok(health)
+    }
+
+    async fn spawn(&self, id: &AgentId, spec: &AgentSpec, options: SpawnOptions) -> Result<AgentInfo> {
+        let launch = Launch::prepare(self.0.swarm, id, options.incarnation, spec)?;
+        match &self.0.keeping {
+            Keeping::Here(keep, _) => keep.spawn(launch).await,
+            Keeping::Apart(client) => {
+                let spawn = || Request::Spawn(Box::new(launch.clone()));
+                match client.ask(Operation::Spawn, Some(id), spawn, None).await? {
+                    Answer::Info(info) => Ok(*info),
+                    _ => Err(unexpected(Operation::Spawn)),
+                }
+            }
+        }
+    }
+
+    async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
+        Ok(self.report(Operation::Inspect, id).await?.info)
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
+        let mut agents = match &self.0.keeping {
+            Keeping::Here(keep, _) => keep.list(),
+            Keeping::Apart(client) => match self.without_keeper(client, Operation::List).await? {
+                Some(reports) => reports.into_values().map(|report| report.info).collect(),
+                None => match client.ask(Operation::List, None, || Request::List, None).await? {
+                    Answer::List(agents) => agents,
+                    _ => return Err(unexpected(Operation::List)),
+                },
+            },
+        };
+        if options.living_only {
+            agents.retain(|agent| !agent.state.has_ended());
+        }
+        Ok(agents)
+    }
+
+    async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        let client = match &self.0.keeping {
+            Keeping::Here(keep, _) => return keep.stop(id, options).await,
+            Keeping::Apart(client) => client,
+        };
+        // How long the answer may take is the agent's grace, which only the keeper knows.
+        let forever = Duration::from_secs(400 * 24 * 3600);
+        let at_most = options.grace.map_or(forever, |grace| grace + BESIDE_THE_GRACE);
+        let stop = || Request::Stop {
+            id: id.clone(),
+            grace_ms: options.grace.and_then(|grace| u64::try_from(grace.as_millis()).ok()),
+            signal: options.signal,
+            incarnation: options.incarnation,
+        };
+        match client.ask(Operation::Stop, Some(id), stop, Some(at_most)).await? {
+            Answer::Exit(exit) => Ok(exit),
+            _ => Err(unexpected(Operation::Stop)),
+        }
+    }
+
+    async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        match &self.0.keeping {
+            Keeping::Here(keep, _) => keep.remove(id, options).await,
+            Keeping::Apart(client) => {
+                let remove = || Request::Remove { id: id.clone(), force: options.force };
+                match client.ask(Operation::Remove, Some(id), remove, None).await? {
+                    Answer::Done => Ok(()),
+                    _ => Err(unexpected(Operation::Remove)),
+                }
+            }
+        }
+    }
+
+    async fn events(&self, _options: EventOptions) -> Result<EventStream> {
+        match &self.0.keeping {
+            Keeping::Apart(client) => client.events().await,
+            Keeping::Here(keep, _) => {
+                let events = keep.events();
+                Ok(EventStream::new(futures_util::stream::unfold(events, |mut events| async move {
+                    use tokio::sync::broadcast::error::RecvError;
+                    match events.recv().await {
+                        Ok(event) => Some((Ok(event), events)),
+                        Err(RecvError::Lagged(_)) => Some((Ok(AgentEvent::Lagged), events)),
+                        Err(RecvError::Closed) => None,
+                    }
+                })))
+            }
+        }
+    }
+
+    async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
+        let report = self.report(Operation::Logs, id).await?;
+        let from = match options.incarnation {
+            None => [0; 2],
+            Some(incarnation) if incarnation == report.info.incarnation => report.logs_from,
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    Operation::Logs,
+                    "that start of it is not the latest, and only the latest is told apart",
+                )
+                .agent(id)
+                .cure("leave the incarnation out: earlier output stands before the latest"));
+            }
+        };
+        let ended = options.follow.then(|| self.end_of(report.info));
+        reader::open(&self.0.logs, &self.0.wakers, id, from, &options, ended)
+    }
+
+    fn signals(&self) -> Option<&dyn Signals> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Signals for ProcessBackend {
+    async fn signal(&self, id: &AgentId, signal: Signal, incarnation: Option<Incarnation>) -> Result<()> {
+        match &self.0.keeping {
+            Keeping::Here(keep, _) => keep.signal(id, signal, incarnation),
+            Keeping::Apart(client) => {
+                let send = || Request::Signal { id: id.clone(), signal, incarnation };
+                match client.ask(Operation::Signal, Some(id), send, None).await? {
+                    Answer::Done => Ok(()),
+                    _ => Err(unexpected(Operation::Signal)),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for ProcessBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "local processes, kept in {}", self.0.folder.display())
+    }
+}
+
+impl fmt::Debug for ProcessBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by_keeper = matches!(self.0.keeping, Keeping::Apart(_));
+        f.debug_struct("ProcessBackend")
+            .field("swarm", &self.0.swarm)
+            .field("folder", &self.0.folder)
+            .field("by_keeper", &by_keeper)
+            .finish()
+    }
+}

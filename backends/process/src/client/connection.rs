@@ -1,0 +1,137 @@
+//! One connection to a keeper, shared by all who ask.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::wire::{Answer, Event, Request, codec, decode, encode};
+
+/// Events that wait for a listener here; the keeper holds more, and says when it had to drop some.
+const EVENTS: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    outbox: mpsc::UnboundedSender<Bytes>,
+    waiting: Waiting,
+    next: AtomicU64,
+    _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+/// Those who wait for an answer, by its number. `None`: the connection is closed.
+type Waiting = Arc<Mutex<Option<HashMap<u64, Waiter>>>>;
+
+#[derive(Debug)]
+enum Waiter {
+    One(oneshot::Sender<Answer>),
+    Events(mpsc::Sender<Event>, Option<oneshot::Sender<Answer>>),
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        let (read, write) = stream.into_split();
+        let (mut answers, mut sink) = (FramedRead::new(read, codec()), FramedWrite::new(write, codec()));
+        let (outbox, mut requests) = mpsc::unbounded_channel::<Bytes>();
+        let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        // A task of its own writes: a caller that is dropped in the middle leaves no half frame behind.
+        let writing = tokio::spawn(async move {
+            while let Some(frame) = requests.recv().await {
+                if sink.send(frame).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let reading = tokio::spawn({
+            let waiting = Arc::clone(&waiting);
+            async move {
+                while let Some(Ok(frame)) = answers.next().await {
+                    match decode::<Answer>(&frame) {
+                        Ok(answer) => deliver(&waiting, answer.n, answer.body).await,
+                        Err(error) => {
+                            tracing::warn!(%error, "an answer of the keeper cannot be understood");
+                            break;
+                        }
+                    }
+                }
+                // Whoever still waits learns that nothing will come.
+                *lock(&waiting) = None;
+            }
+        });
+        let tasks = [writing, reading].map(AbortOnDropHandle::new);
+        Self { outbox, waiting, next: AtomicU64::new(1), _tasks: tasks }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        // The tasks may have ended with the runtime that they ran on.
+        lock(&self.waiting).is_some() && self._tasks.iter().all(|task| !task.is_finished())
+    }
+
+    pub(super) async fn ask(&self, request: Request) -> io::Result<Answer> {
+        let (sender, answer) = oneshot::channel();
+        self.send(request, Waiter::One(sender))?;
+        answer.await.map_err(|_| closed())
+    }
+
+    /// The events from now on.
+    pub(super) async fn events(&self) -> io::Result<mpsc::Receiver<Event>> {
+        let (sender, events) = mpsc::channel(EVENTS);
+        let (subscribed, answer) = oneshot::channel();
+        self.send(Request::Events, Waiter::Events(sender, Some(subscribed)))?;
+        answer.await.map_err(|_| closed())?;
+        Ok(events)
+    }
+
+    fn send(&self, request: Request, waiter: Waiter) -> io::Result<()> {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let frame = encode(n, request)?;
+        lock(&self.waiting).as_mut().ok_or_else(closed)?.insert(n, waiter);
+        self.outbox.send(frame).map_err(|_| closed())
+    }
+}
+
+async fn deliver(waiting: &Waiting, n: u64, answer: Answer) {
+    let events = {
+        let mut waiting = lock(waiting);
+        let Some(waiting) = waiting.as_mut() else { return };
+        match (waiting.get_mut(&n), &answer) {
+            (Some(Waiter::Events(events, _)), Answer::Event(_)) => Some(events.clone()),
+            (Some(Waiter::Events(_, subscribed)), _) => {
+                if let Some(subscribed) = subscribed.take() {
+                    // Nobody waits any more for what he asked: that is his to decide.
+                    let _gone = subscribed.send(answer);
+                }
+                return;
+            }
+            (Some(Waiter::One(_)), _) => None,
+            (None, _) => return,
+        }
+    };
+    match (events, answer) {
+        (Some(events), Answer::Event(event)) => {
+            if events.send(event).await.is_err() {
+                drop(lock(waiting).as_mut().and_then(|waiting| waiting.remove(&n)));
+            }
+        }
+        (_, answer) => {
+            let waiter = lock(waiting).as_mut().and_then(|waiting| waiting.remove(&n));
+            if let Some(Waiter::One(waiter)) = waiter {
+                let _gone = waiter.send(answer);
+            }
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the connection to the keeper is closed")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,38 @@
+//! The table `[backends.process]`.
+
+use std::sync::Arc;
+
+use alveary_core::{AgentBackend, BackendConfig, ByteSize, ConnectContext, Result};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::ProcessBackend;
+
+/// The settings of the process backend: the table `[backends.process]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct ProcessConfig {
+    /// How much of each stream of an agent's output is kept at least. 16 MiB by default.
+    pub log_size: ByteSize,
+    /// Whether a keeper of its own keeps the agents, where a program for it can be found. Yes by default.
+    /// Otherwise the manager's process does, and what happens while there is none is lost.
+    pub keeper: bool,
+    /// Whether control groups are used where they can be had. Yes by default.
+    pub cgroups: bool,
+}
+
+impl Default for ProcessConfig {
+    fn default() -> Self {
+        Self { log_size: ByteSize::mib(16), keeper: true, cgroups: true }
+    }
+}
+
+#[async_trait]
+impl BackendConfig for ProcessConfig {
+    const NAME: &'static str = "process";
+
+    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+        Ok(Arc::new(ProcessBackend::connect(&self, context)?))
+    }
+}

@@ -1,0 +1,221 @@
+//! The keeping of a swarm's processes: the same in a keeper of its own and in the manager's process.
+
+mod agent;
+mod end;
+mod journal;
+mod recover;
+mod start;
+mod stop;
+mod tree;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use alveary_core::{
+    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Incarnation, Operation, RemoveOptions, Result, Signal,
+    StopOptions, SwarmUid,
+};
+use tokio::sync::broadcast;
+use tokio_util::task::AbortOnDropHandle;
+
+pub(crate) use agent::Report;
+use agent::Agent;
+use journal::{Entry, Journal};
+pub(crate) use recover::read_only as read_reports;
+
+use crate::logs::LogFolder;
+use crate::os::cgroup::Cgroups;
+use crate::os::process;
+use crate::os::spawn::Resource;
+
+/// How many events a slow listener may be behind before it is told that it has lost some.
+const EVENTS: usize = 4096;
+
+/// How long the kernel may take to end a tree that has been killed, before a stop says that it still runs.
+const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
+
+/// What keeping needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct KeepOptions {
+    pub(crate) swarm: SwarmUid,
+    /// Where the journal and the logs are: ours alone.
+    pub(crate) folder: PathBuf,
+    /// Where secrets lie, in memory.
+    pub(crate) secrets: PathBuf,
+    /// How much each stream of an agent's output keeps at least, in bytes.
+    pub(crate) log_bytes: u64,
+    /// Whether control groups may be used.
+    pub(crate) cgroups: bool,
+    /// Whether this process exists for keeping alone, so that it may adopt orphans and raise its own limits.
+    pub(crate) own_process: bool,
+}
+
+/// The keeper of one swarm's processes. Cloning gives another handle on the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Keep(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    options: KeepOptions,
+    logs: LogFolder,
+    cgroups: Option<Cgroups>,
+    /// What agents get as their limit of descriptors unless they say otherwise: what we had before we raised
+    /// our own.
+    nofile: (u64, u64),
+    table: Mutex<Table>,
+    events: broadcast::Sender<AgentEvent>,
+    _sampler: Option<AbortOnDropHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Table {
+    agents: HashMap<AgentId, Agent>,
+    journal: Journal,
+}
+
+impl Keep {
+    /// Takes up the keeping: whatever an earlier keeper left is found again.
+    ///
+    /// The caller holds the lock by which there is one keeper for a folder.
+    pub(crate) fn open(options: KeepOptions) -> io::Result<Self> {
+        let logs = LogFolder::in_state(&options.folder);
+        let cgroups = options.cgroups.then(|| Cgroups::find(options.swarm)).flatten();
+        let nofile = Resource::Nofile.ours();
+        if options.own_process {
+            process::become_subreaper()?;
+            raise_nofile();
+        }
+        let sampler = crate::logs::sampler::start(logs.clone(), options.log_bytes)
+            .inspect_err(|error| tracing::warn!(%error, "logs are neither bounded nor dated"))
+            .ok();
+        let recovered = recover::from_journal(&options.folder)?;
+        let (events, _) = broadcast::channel(EVENTS);
+        let keep = Self(Arc::new(Shared {
+            logs,
+            cgroups,
+            nofile,
+            table: Mutex::new(recovered),
+            events,
+            _sampler: sampler,
+            options,
+        }));
+        keep.take_up();
+        Ok(keep)
+    }
+
+    pub(crate) fn swarm(&self) -> SwarmUid {
+        self.0.options.swarm
+    }
+
+    pub(crate) fn cgroups(&self) -> Option<&Cgroups> {
+        self.0.cgroups.as_ref()
+    }
+
+    pub(crate) fn inspect(&self, id: &AgentId) -> Result<Report> {
+        let table = self.table();
+        table.agents.get(id).map(Agent::report).ok_or_else(|| Error::agent_not_found(Operation::Inspect, id))
+    }
+
+    pub(crate) fn list(&self) -> Vec<AgentInfo> {
+        self.table().agents.values().map(|agent| agent.report().info).collect()
+    }
+
+    pub(crate) fn events(&self) -> broadcast::Receiver<AgentEvent> {
+        self.0.events.subscribe()
+    }
+
+    /// Whether any agent lives, or something is known here that the disk has refused to take.
+    pub(crate) fn has_anything_to_keep(&self) -> bool {
+        let mut table = self.table();
+        // Should it be refused again, the answer is yes, and that is all.
+        let _refused = table.journal.pay();
+        !table.journal.is_whole() || table.agents.values().any(|agent| !agent.has_ended())
+    }
+
+    pub(crate) async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        if options.force {
+            let kill = StopOptions::by_force();
+            self.stop(id, kill).await.map_err(|error| error.during(Operation::Remove))?;
+        }
+        let incarnation = {
+            let mut table = self.table();
+            let Some(agent) = table.agents.get(id) else {
+                return Err(Error::agent_not_found(Operation::Remove, id));
+            };
+            if !agent.has_ended() {
+                return Err(Error::new(ErrorKind::StillRunning, Operation::Remove, "it has not ended")
+                    .agent(id)
+                    .cure("stop it first, or remove it by force"));
+            }
+            let incarnation = agent.intent.incarnation;
+            self.0.logs.remove(id).map_err(|error| refused(Operation::Remove, id, error))?;
+            table.journal.append_surely(Entry::Removed { id: id.clone() });
+            table.agents.remove(id);
+            incarnation
+        };
+        self.tell(AgentEvent::Removed { id: id.clone(), incarnation });
+        Ok(())
+    }
+
+    pub(crate) fn signal(
+        &self,
+        id: &AgentId,
+        signal: Signal,
+        incarnation: Option<Incarnation>,
+    ) -> Result<()> {
+        let table = self.table();
+        let agent = living(&table, id, incarnation, Operation::Signal)?;
+        let Some(pidfd) = agent.pidfd.as_ref().filter(|_| !agent.has_ended()) else {
+            return Err(Error::new(ErrorKind::Conflict, Operation::Signal, "it does not run")
+                .agent(id)
+                .cure("start it first"));
+        };
+        process::send(pidfd, signal).map_err(|error| refused(Operation::Signal, id, error))
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: AgentEvent) {
+        // Nobody listens: then nobody needs to hear it.
+        let _no_listener = self.0.events.send(event);
+    }
+
+    fn secrets_of(&self, id: &AgentId) -> PathBuf {
+        self.0.options.secrets.join(id.as_str())
+    }
+}
+
+/// The agent, if it is there and the incarnation is the one that is meant.
+fn living<'a>(
+    table: &'a Table,
+    id: &AgentId,
+    incarnation: Option<Incarnation>,
+    operation: Operation,
+) -> Result<&'a Agent> {
+    let agent = table.agents.get(id).ok_or_else(|| Error::agent_not_found(operation, id))?;
+    if incarnation.is_some_and(|meant| meant != agent.intent.incarnation) {
+        return Err(Error::new(ErrorKind::Conflict, operation, "it has been started again since")
+            .agent(id)
+            .cure("look at it again, and name its present incarnation"));
+    }
+    Ok(agent)
+}
+
+/// What the system refused, as an error with its cure.
+pub(crate) fn refused(operation: Operation, id: &AgentId, error: io::Error) -> Error {
+    crate::trouble::from_io(operation, "the system refuses it", error).agent(id)
+}
+
+/// Each agent costs a descriptor here.
+fn raise_nofile() {
+    let (_, hard) = Resource::Nofile.ours();
+    let limit = rustix::process::Rlimit { current: Some(hard), maximum: Some(hard) };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays low: it bounds the number of agents");
+    }
+}

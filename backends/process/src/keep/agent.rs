@@ -1,0 +1,114 @@
+//! One agent in the keeper's table.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use alveary_core::{AgentInfo, AgentState, Exit};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::journal::{Entry, Intent};
+use crate::os::process::Identity;
+
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) intent: Intent,
+    pub(super) process: Option<(Identity, SystemTime)>,
+    pub(super) phase: Phase,
+    /// A handle on its main process, while that has not been reaped.
+    pub(super) pidfd: Option<Arc<OwnedFd>>,
+    /// Whether it is our child: then its number is its own until we reap it, and its end can be read.
+    pub(super) is_child: bool,
+    pub(super) stop: Option<StopUnderWay>,
+    /// Whether we have ended it by force.
+    pub(super) forced: bool,
+    /// Woken at every change.
+    pub(super) changed: watch::Sender<()>,
+    /// The incarnation before this one, should this one not come to be.
+    pub(super) previous: Option<Box<Agent>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phase {
+    Pending,
+    Running,
+    Stopping,
+    Exited(Exit),
+}
+
+/// A stop that has begun. Those who come later can only bring its force forward.
+#[derive(Debug)]
+pub(super) struct StopUnderWay {
+    pub(super) force_at: watch::Sender<Instant>,
+}
+
+/// What is known of an agent, and where its logs stood when it began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) info: AgentInfo,
+    pub(crate) logs_from: [u64; 2],
+}
+
+impl Agent {
+    pub(super) fn new(intent: Intent) -> Self {
+        Self {
+            intent,
+            process: None,
+            phase: Phase::Pending,
+            pidfd: None,
+            is_child: false,
+            stop: None,
+            forced: false,
+            changed: watch::Sender::new(()),
+            previous: None,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Exited(_))
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let state = match &self.phase {
+            Phase::Pending => AgentState::Pending,
+            Phase::Running => AgentState::Running,
+            Phase::Stopping => AgentState::Stopping,
+            Phase::Exited(exit) => AgentState::Exited(exit.clone()),
+        };
+        let intent = &self.intent;
+        let mut info = AgentInfo::new(intent.id.clone(), intent.incarnation, intent.name.clone(), state);
+        info.capabilities.clone_from(&intent.capabilities);
+        info.spec_hash = intent.spec_hash;
+        info.created_at = intent.at;
+        if let Some((process, at)) = &self.process {
+            info.handle = Some(process.pid.to_string());
+            info.pid = Some(process.pid).filter(|_| !self.has_ended());
+            info.started_at = Some(*at);
+        }
+        Report { info, logs_from: intent.logs_from }
+    }
+
+    /// The lines of a journal that come to this agent.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let (id, incarnation) = (&self.intent.id, self.intent.incarnation);
+        let started = self.process.map(|(process, at)| Entry::Started {
+            id: id.clone(),
+            incarnation,
+            process,
+            at,
+        });
+        let then = match &self.phase {
+            Phase::Pending | Phase::Running => None,
+            Phase::Stopping => Some(Entry::Stopping { id: id.clone(), incarnation }),
+            Phase::Exited(exit) => Some(Entry::Exited { id: id.clone(), incarnation, exit: exit.clone() }),
+        };
+        [Some(Entry::Intent(self.intent.clone())), started, then].into_iter().flatten()
+    }
+}

@@ -1,0 +1,349 @@
+//! Starting an agent: intent, then the process, then the reply.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use alveary_core::{
+    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Limits, Operation, Result, Retry, User,
+};
+use rustix::io::Errno;
+use tokio::sync::watch;
+
+use super::agent::{Agent, Phase};
+use super::journal::{Entry, Intent};
+use super::{Keep, refused};
+use crate::launch::Launch;
+use crate::os::cgroup::{Cgroup, GroupLimits};
+use crate::os::process::Identity;
+use crate::os::spawn::{self, Program, Resource};
+
+/// A program that was only just written may be held open for writing by a fork of whoever wrote it, for the
+/// moment until that fork becomes another program.
+const TEXT_BUSY_TRIES: u32 = 8;
+
+/// What came of asking for an id.
+enum Claim {
+    /// It is ours to start.
+    Ours { outputs: [File; 2], cgroup: Option<Cgroup> },
+    /// This very start has been made.
+    There(AgentInfo),
+    /// This very start is being made by somebody else.
+    Underway(watch::Receiver<()>),
+}
+
+impl Keep {
+    /// Starts an agent, or finds that this start has been made.
+    pub(crate) async fn spawn(&self, launch: Launch) -> Result<AgentInfo> {
+        let id = launch.id.clone();
+        let keep = self.clone();
+        // In a task of its own: a caller who gives up half-way leaves nothing half done.
+        match tokio::spawn(async move { keep.spawn_to_the_end(launch).await }).await {
+            Ok(done) => done,
+            Err(error) => Err(Error::new(ErrorKind::Indeterminate, Operation::Spawn, "the start was cut off")
+                .agent(&id)
+                .caused_by(error)),
+        }
+    }
+
+    async fn spawn_to_the_end(&self, launch: Launch) -> Result<AgentInfo> {
+        let (outputs, cgroup) = loop {
+            match self.claim(&launch).map_err(|error| error.agent(&launch.id))? {
+                Claim::Ours { outputs, cgroup } => break (outputs, cgroup),
+                Claim::There(info) => return Ok(info),
+                // The sender lives in the table; that it has gone is a change too.
+                Claim::Underway(mut changed) => drop(changed.changed().await),
+            }
+        };
+        match self.start(&launch, outputs, cgroup.as_ref()).await {
+            Ok(process) => Ok(self.started(&launch, process)),
+            Err(error) => {
+                self.not_started(&launch, cgroup.as_ref());
+                Err(error.agent(&launch.id))
+            }
+        }
+    }
+
+    /// Writes the intent down, if the id is free for it.
+    fn claim(&self, launch: &Launch) -> Result<Claim> {
+        let limits = self.group_limits(launch)?;
+        let mut table = self.table();
+        if let Some(agent) = table.agents.get(&launch.id) {
+            if agent.intent.incarnation == launch.incarnation {
+                if agent.intent.spec_hash != launch.spec_hash {
+                    return Err(exists("this start of it was made from another spec"));
+                }
+                return Ok(match agent.phase {
+                    Phase::Pending => Claim::Underway(agent.changed.subscribe()),
+                    _ => Claim::There(agent.report().info),
+                });
+            }
+            if !agent.has_ended() {
+                return Err(exists("an agent of this id lives"));
+            }
+        }
+        let (outputs, logs_from) =
+            self.0.logs.open(&launch.id).map_err(|error| refused(Operation::Spawn, &launch.id, error))?;
+        let cgroup = self.0.cgroups.as_ref().map(|groups| groups.plan(launch.incarnation, limits));
+        let intent = Intent {
+            id: launch.id.clone(),
+            incarnation: launch.incarnation,
+            name: launch.name.clone(),
+            capabilities: launch.capabilities.clone(),
+            spec_hash: launch.spec_hash,
+            at: SystemTime::now(),
+            stop: launch.stop.clone(),
+            user: launch.user,
+            cgroup: cgroup.clone(),
+            logs_from,
+        };
+        if let Err(error) = table.journal.append(&Entry::Intent(intent.clone())) {
+            if !table.agents.contains_key(&launch.id) {
+                // Empty files that nobody will ask for: gone or not is all the same.
+                let _best_effort = self.0.logs.remove(&launch.id);
+            }
+            return Err(refused(Operation::Spawn, &launch.id, error));
+        }
+        let mut agent = Agent::new(intent);
+        agent.previous = table.agents.remove(&launch.id).map(Box::new);
+        table.agents.insert(launch.id.clone(), agent);
+        Ok(Claim::Ours { outputs, cgroup })
+    }
+
+    /// What control groups are to enforce, if they can.
+    fn group_limits(&self, launch: &Launch) -> Result<GroupLimits> {
+        let groups = self.0.cgroups.as_ref();
+        let memory = launch.limits.memory.map(|size| size.0);
+        if memory.is_some() && !groups.is_some_and(|groups| groups.limits_memory()) {
+            return Err(Error::unsupported(
+                Operation::Spawn,
+                "`limits.memory` needs a control group with the memory controller, and none can be had here",
+                "run as root, or in a systemd unit with `Delegate=yes`, or use a container backend",
+            ));
+        }
+        let pids = launch.limits.nproc;
+        let by_group = groups.is_some_and(|groups| groups.limits_pids());
+        if pids.is_some() && !by_group && runs_as_root(launch) {
+            return Err(Error::unsupported(
+                Operation::Spawn,
+                "`limits.nproc` of a root process needs a control group with the pids controller, and none can be had here",
+                "run the agent as another `user`, or use a container backend",
+            ));
+        }
+        Ok(GroupLimits { memory, pids: pids.filter(|_| by_group) })
+    }
+
+    async fn start(&self, launch: &Launch, outputs: [File; 2], cgroup: Option<&Cgroup>) -> Result<(Identity, OwnedFd)> {
+        let refuse = |what: &str, error| crate::trouble::from_io(Operation::Spawn, what, error);
+        if let Some(cgroup) = cgroup {
+            let limits = self.group_limits(launch)?;
+            cgroup.make(limits).map_err(|error| refuse("its control group cannot be made", error))?;
+        }
+        let mut env = launch.env.clone();
+        let secrets = write_secrets(&self.secrets_of(&launch.id), launch.user, &launch.secrets)
+            .map_err(|error| refuse("its secrets cannot be laid out for it", error))?;
+        env.extend(secrets);
+        let env: Vec<(OsString, OsString)> =
+            env.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        let mut tries = 0;
+        let pid = loop {
+            tries += 1;
+            let started = self.attempt(launch, env.clone(), &outputs, cgroup);
+            match started {
+                Ok(pid) => break pid,
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::TXTBSY) && tries < TEXT_BUSY_TRIES => {
+                    tokio::time::sleep(Duration::from_millis(1 << tries)).await;
+                }
+                Err(error) => return Err(could_not_start(launch, error)),
+            }
+        };
+        // Our child: its number is its own until we reap it.
+        let opened = Identity::of(pid)
+            .ok_or_else(|| io::Error::other("another part of this program took its end"))
+            .and_then(|process| Ok((process, process.open()?)));
+        opened.map_err(|error| {
+            // Without a handle its end could not be seen: better none at all.
+            crate::os::process::end_child(pid);
+            refuse("its process cannot be watched", error)
+        })
+    }
+
+    fn attempt(
+        &self,
+        launch: &Launch,
+        env: Vec<(OsString, OsString)>,
+        [stdout, stderr]: &[File; 2],
+        cgroup: Option<&Cgroup>,
+    ) -> io::Result<u32> {
+        spawn::spawn(Program {
+            path: launch.program.clone(),
+            argv: launch.argv.iter().map(OsString::from).collect(),
+            env,
+            cwd: launch.cwd.clone(),
+            user: launch.user,
+            stdout: stdout.try_clone()?,
+            stderr: stderr.try_clone()?,
+            limits: self.resources(&launch.limits),
+            cgroups: cgroup.map(Cgroup::entrances).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    fn resources(&self, limits: &Limits) -> Vec<(Resource, u64, u64)> {
+        let mut resources = Vec::new();
+        match limits.nofile {
+            Some(count) => resources.push((Resource::Nofile, count, count)),
+            None if self.0.options.own_process => {
+                resources.push((Resource::Nofile, self.0.nofile.0, self.0.nofile.1));
+            }
+            None => {}
+        }
+        if let Some(count) = limits.nproc
+            && !self.0.cgroups.as_ref().is_some_and(crate::os::cgroup::Cgroups::limits_pids)
+        {
+            resources.push((Resource::Nproc, count, count));
+        }
+        if let Some(time) = limits.cpu_time {
+            // One second more until the force, so that a program can say what it was doing.
+            resources.push((Resource::Cpu, time.as_secs(), time.as_secs() + 1));
+        }
+        resources
+    }
+
+    fn started(&self, launch: &Launch, (process, pidfd): (Identity, OwnedFd)) -> AgentInfo {
+        let at = SystemTime::now();
+        let info = {
+            let mut table = self.table();
+            table.journal.append_surely(Entry::Started {
+                id: launch.id.clone(),
+                incarnation: launch.incarnation,
+                process,
+                at,
+            });
+            let Some(agent) = table.agents.get_mut(&launch.id) else {
+                unreachable!("a pending agent cannot be removed")
+            };
+            agent.previous = None;
+            agent.process = Some((process, at));
+            agent.is_child = true;
+            agent.pidfd = Some(pidfd.into());
+            agent.enter(Phase::Running);
+            agent.report().info
+        };
+        self.tell(AgentEvent::Changed(info.clone()));
+        self.watch_end(&launch.id, launch.incarnation);
+        info
+    }
+
+    fn not_started(&self, launch: &Launch, cgroup: Option<&Cgroup>) {
+        if let Some(cgroup) = cgroup {
+            cgroup.remove();
+        }
+        self.forget_secrets(&launch.id);
+        let mut table = self.table();
+        table.journal.append_surely(Entry::NotStarted {
+            id: launch.id.clone(),
+            incarnation: launch.incarnation,
+        });
+        let Some(agent) = table.agents.remove(&launch.id) else { return };
+        match agent.previous {
+            Some(previous) => {
+                table.agents.insert(launch.id.clone(), *previous);
+            }
+            None => {
+                let _best_effort = self.0.logs.remove(&launch.id);
+            }
+        }
+        agent.changed.send_replace(());
+    }
+
+    pub(super) fn forget_secrets(&self, id: &AgentId) {
+        match fs::remove_dir_all(self.secrets_of(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(agent = %id, %error, "its secrets could not be deleted");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn exists(message: &str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, Operation::Spawn, message)
+        .cure("stop it first, or choose another id")
+}
+
+fn runs_as_root(launch: &Launch) -> bool {
+    launch.user.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid) == 0
+}
+
+fn could_not_start(launch: &Launch, error: io::Error) -> Error {
+    let invalid = |what: String, cure: &str| Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what).cure(cure);
+    let program = launch.program.display();
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT) => invalid(
+            format!("{program} or the interpreter that its first line names is not there"),
+            "install it, or correct `command`",
+        ),
+        Some(Errno::NOEXEC) => invalid(
+            format!("{program} is no program that this machine can run"),
+            "give it a first line such as `#!/bin/sh`, or build it for this machine",
+        ),
+        Some(Errno::TOOBIG) => invalid(
+            "its command and environment are larger than the system takes".to_owned(),
+            "put the larger values into files",
+        ),
+        Some(Errno::PERM) if launch.user.is_some() => {
+            crate::trouble::from_io(Operation::Spawn, "it cannot be run as another user", error)
+                .cure("run alveary as root, or leave `user` out")
+        }
+        Some(Errno::ACCESS) => {
+            crate::trouble::from_io(Operation::Spawn, &format!("{program} may not be run"), error)
+                .cure("make the program executable, and its folders and `cwd` open to the agent's user")
+        }
+        Some(Errno::TXTBSY) => crate::trouble::from_io(
+            Operation::Spawn,
+            &format!("{program} is being written"),
+            error,
+        )
+        .cure("wait until it is written")
+        .retry_when(Retry::After(Duration::from_millis(500))),
+        _ => crate::trouble::from_io(Operation::Spawn, &format!("{program} could not be started"), error),
+    }
+}
+
+/// Lays an agent's secrets out as files that only its user can read, and says under which variables it finds
+/// them.
+fn write_secrets(
+    folder: &Path,
+    user: Option<User>,
+    secrets: &BTreeMap<String, String>,
+) -> io::Result<BTreeMap<String, String>> {
+    if secrets.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // What an earlier start left must not be found by this one.
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let give = |path: &Path| match user {
+        Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)),
+        None => Ok(()),
+    };
+    let mut variables = BTreeMap::new();
+    for (key, value) in secrets {
+        let path = folder.join(key);
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(value.as_bytes())?;
+        file.set_permissions(fs::Permissions::from_mode(0o400))?;
+        give(&path)?;
+        variables.insert(format!("{key}_FILE"), path.to_string_lossy().into_owned());
+    }
+    give(folder)?;
+    Ok(variables)
+}

@@ -1,0 +1,199 @@
+//! From a spec to what is started: everything that can be found out before a process is made.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use alveary_core::{
+    AgentId, AgentSpec, Error, ErrorKind, Escaped, Incarnation, Limits, MAX_ARGUMENT, Operation, Result,
+    SecretDelivery, SpecHash, Stop, SwarmUid, User,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::os::process::INCARNATION_KEY;
+
+/// What agents are given of the caller's environment without asking.
+const HANDED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+/// Where a program is looked for when the agent is given no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// One start of one agent, ready to be made: paths are whole, secrets are read, the environment is complete.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Launch {
+    pub(crate) id: AgentId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) name: String,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) spec_hash: SpecHash,
+    pub(crate) program: PathBuf,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// Those that are handed over as files.
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) user: Option<User>,
+    pub(crate) limits: Limits,
+    pub(crate) stop: Stop,
+}
+
+/// Without arguments, environment and secrets: none of them belongs into a trace.
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launch")
+            .field("id", &self.id)
+            .field("incarnation", &self.incarnation)
+            .field("program", &self.program)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Launch {
+    /// Completes a spec from the caller's own surroundings, and refuses what could not start.
+    pub(crate) fn prepare(
+        swarm: SwarmUid,
+        id: &AgentId,
+        incarnation: Incarnation,
+        spec: &AgentSpec,
+    ) -> Result<Self> {
+        let launch = || -> Result<Self> {
+            spec.validate()?;
+            if spec.limits.cpus.is_some() {
+                return Err(Error::unsupported(
+                    Operation::Spawn,
+                    "local processes cannot be limited in `limits.cpus`",
+                    "leave it out, or use a container backend",
+                ));
+            }
+            let (mut env, secrets) = environment(spec)?;
+            for (key, value) in [
+                ("ALVEARY_SWARM", swarm.to_string()),
+                ("ALVEARY_AGENT_ID", id.to_string()),
+                (INCARNATION_KEY, incarnation.to_string()),
+            ] {
+                env.insert(key.to_owned(), value);
+            }
+            if let Some(cwd) = &spec.cwd {
+                check_cwd(cwd)?;
+            }
+            let Some(name) = spec.command.first() else {
+                return Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, "it has no command")
+                    .cure("give `command` a program: a local process has no image to take one from"));
+            };
+            let program = find_program(name, spec.cwd.as_deref(), env.get("PATH").map(String::as_str))?;
+            Ok(Self {
+                id: id.clone(),
+                incarnation,
+                name: spec.name.clone(),
+                capabilities: spec.capabilities.clone(),
+                spec_hash: spec.hash(),
+                program,
+                argv: spec.command.clone(),
+                env,
+                secrets,
+                cwd: spec.cwd.clone(),
+                user: spec.user,
+                limits: spec.limits.clone(),
+                stop: spec.stop.clone(),
+            })
+        };
+        launch().map_err(|error| error.agent(id))
+    }
+}
+
+type Strings = BTreeMap<String, String>;
+
+/// The whole environment, and the secrets that go into files.
+fn environment(spec: &AgentSpec) -> Result<(Strings, Strings)> {
+    let mut env = Strings::new();
+    for key in HANDED_ON.into_iter().chain(spec.inherit.iter().map(String::as_str)) {
+        if let Ok(value) = env::var(key) {
+            env.insert(key.to_owned(), value);
+        }
+    }
+    env.extend(spec.env.clone());
+    let mut files = Strings::new();
+    for (key, secret) in &spec.secrets {
+        let value = secret.read(key)?;
+        match secret.delivery {
+            SecretDelivery::Env => {
+                if key.len() + 1 + value.expose().len() > MAX_ARGUMENT {
+                    return Err(Error::new(
+                        ErrorKind::InvalidSpec,
+                        Operation::Spawn,
+                        format!("the secret `{key}` is too long for an environment variable"),
+                    )
+                    .cure("hand it over as a file"));
+                }
+                env.insert(key.clone(), value.expose().to_owned());
+            }
+            _ => {
+                files.insert(key.clone(), value.expose().to_owned());
+            }
+        }
+    }
+    Ok((env, files))
+}
+
+fn check_cwd(cwd: &Path) -> Result<()> {
+    if cwd.is_dir() {
+        return Ok(());
+    }
+    let shown = Escaped(&cwd.to_string_lossy()).to_string();
+    let problem = if cwd.exists() { "is not a folder" } else { "does not exist" };
+    Err(Error::new(
+        ErrorKind::InvalidSpec,
+        Operation::Spawn,
+        format!("the working directory {shown} {problem}"),
+    )
+    .cure("make it, or correct `cwd`"))
+}
+
+/// The program's whole path: looked for in the agent's own `PATH` unless its name has a `/`, which is then
+/// seen from the agent's working directory.
+fn find_program(name: &str, cwd: Option<&Path>, path: Option<&str>) -> Result<PathBuf> {
+    let refuse = |message: String, cure: &str| {
+        Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).cure(cure))
+    };
+    let shown = Escaped(name);
+    if name.contains('/') {
+        let from = match cwd {
+            Some(cwd) => cwd.to_owned(),
+            None => env::current_dir().unwrap_or_default(),
+        };
+        let program = from.join(name);
+        return match program.metadata() {
+            Err(_) => refuse(format!("there is no program {shown}"), "correct `command`"),
+            Ok(meta) if !meta.is_file() => refuse(format!("{shown} is not a file"), "correct `command`"),
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => {
+                refuse(format!("{shown} is not executable"), "make it so with `chmod +x`")
+            }
+            Ok(_) => Ok(program),
+        };
+    }
+    let path = path.unwrap_or(DEFAULT_PATH);
+    let mut not_executable = None;
+    for folder in env::split_paths(path) {
+        let program = folder.join(name);
+        match program.metadata() {
+            Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o111 != 0 => {
+                // A relative entry of PATH means another folder in every working directory.
+                return Ok(std::path::absolute(&program).unwrap_or(program));
+            }
+            Ok(meta) if meta.is_file() => not_executable = Some(program),
+            _ => {}
+        }
+    }
+    match not_executable {
+        Some(program) => refuse(
+            format!("{} is not executable", Escaped(&program.to_string_lossy())),
+            "make it so with `chmod +x`",
+        ),
+        None => refuse(
+            format!("there is no program `{shown}` in the agent's PATH"),
+            "install it, or correct `command`",
+        ),
+    }
+}

@@ -1,0 +1,197 @@
+//! The book beside a log: how much of its head is gone, and when which offset was reached.
+//!
+//! A cursor is an offset in all that was ever written. It is the file's own offset, unless an agent has cut
+//! its log off (as `> /dev/stderr` does): from then on the difference is the book's `base`.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const MAGIC: u64 = 0x3130_7962_7661_6c61;
+const HEADER: usize = 32;
+const ENTRY: usize = 16;
+/// When there are more moments than this, every second one is given up.
+const MOST: usize = 8_192;
+
+/// What a reader needs to know of a log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// What stands before this offset is gone.
+    pub(crate) head: u64,
+    /// Where the file's first byte would stand in all that was ever written.
+    pub(crate) base: u64,
+}
+
+/// At this time the log was so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) offset: u64,
+    pub(crate) at: SystemTime,
+}
+
+/// The book, for the one who writes it. It holds no moments in memory: a thousand books cost nothing.
+#[derive(Debug)]
+pub(crate) struct Book {
+    path: PathBuf,
+    extent: Extent,
+    /// How many moments stand in the file.
+    count: usize,
+    end: u64,
+}
+
+impl Book {
+    /// The book at this path, read if there is one. The file is made at the first write.
+    pub(crate) fn open(path: PathBuf) -> Self {
+        let (extent, moments) = read(&path).unwrap_or_default();
+        let end = moments.last().map_or(extent.head, |moment| moment.offset);
+        Self { path, extent, count: moments.len(), end }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// How long the log was when it was last looked at.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Notes that the log has become so long.
+    pub(crate) fn note(&mut self, offset: u64, at: SystemTime) -> io::Result<()> {
+        self.end = offset;
+        if self.count < MOST {
+            return self.append(&[Moment { offset, at }]);
+        }
+        let (_, mut moments) = read(&self.path)?;
+        let mut number = 0_usize;
+        moments.retain(|moment| {
+            number += 1;
+            number.is_multiple_of(2) && moment.offset >= self.extent.head
+        });
+        moments.push(Moment { offset, at });
+        self.count = 0;
+        self.append(&moments)
+    }
+
+    /// Says what is gone. Must be on disk before it is gone: a reader looks here after it has read.
+    pub(crate) fn set_extent(&mut self, extent: Extent) -> io::Result<()> {
+        self.extent = extent;
+        self.append(&[])
+    }
+
+    fn append(&mut self, moments: &[Moment]) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        let mut bytes = Vec::with_capacity(HEADER.max(moments.len() * ENTRY));
+        for moment in moments {
+            bytes.extend_from_slice(&moment.offset.to_le_bytes());
+            bytes.extend_from_slice(&to_micros(moment.at).to_le_bytes());
+        }
+        file.write_all_at(&bytes, (HEADER + self.count * ENTRY) as u64)?;
+        self.count += moments.len();
+        bytes.clear();
+        for number in [MAGIC, self.extent.head, self.extent.base, self.count as u64] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        file.write_all_at(&bytes, 0)
+    }
+}
+
+/// Reads a book. One that is not there says that nothing is gone and that no time is known.
+pub(crate) fn read(path: &Path) -> io::Result<(Extent, Vec<Moment>)> {
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+        other => other?,
+    };
+    let Some((extent, count)) = header(&bytes) else { return Ok(Default::default()) };
+    let moments = bytes[HEADER..]
+        .chunks_exact(ENTRY)
+        .take(count)
+        .map(|entry| Moment {
+            offset: number(&entry[..8]),
+            at: UNIX_EPOCH + Duration::from_micros(number(&entry[8..])),
+        })
+        .collect();
+    Ok((extent, moments))
+}
+
+/// Reads no more of a book than what is gone.
+pub(crate) fn read_extent(path: &Path) -> io::Result<Extent> {
+    let mut bytes = [0; HEADER];
+    match File::open(path).and_then(|file| file.read_exact_at(&mut bytes, 0)) {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) =>
+        {
+            Ok(Extent::default())
+        }
+        other => other.map(|()| header(&bytes).map(|(extent, _)| extent).unwrap_or_default()),
+    }
+}
+
+fn header(bytes: &[u8]) -> Option<(Extent, usize)> {
+    if bytes.len() < HEADER || number(&bytes[..8]) != MAGIC {
+        return None;
+    }
+    let extent = Extent { head: number(&bytes[8..16]), base: number(&bytes[16..24]) };
+    Some((extent, usize::try_from(number(&bytes[24..32])).unwrap_or(usize::MAX)))
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.try_into().map(u64::from_le_bytes).unwrap_or_default()
+}
+
+fn to_micros(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// When the byte at `offset` had been written, by the first moment at which the log was longer than that.
+pub(crate) fn time_of(moments: &[Moment], offset: u64) -> Option<SystemTime> {
+    let at = moments.partition_point(|moment| moment.offset <= offset);
+    moments.get(at).map(|moment| moment.at)
+}
+
+/// From where the log is not older than `time`.
+pub(crate) fn offset_at(moments: &[Moment], time: SystemTime) -> u64 {
+    let at = moments.partition_point(|moment| moment.at < time);
+    at.checked_sub(1).and_then(|before| moments.get(before)).map_or(0, |moment| moment.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_book_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b");
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut book = Book::open(path.clone());
+        book.note(10, at(1)).unwrap();
+        book.note(20, at(2)).unwrap();
+        book.set_extent(Extent { head: 4096, base: 7 }).unwrap();
+        let (extent, moments) = read(&path).unwrap();
+        assert_eq!(extent, Extent { head: 4096, base: 7 });
+        assert_eq!(moments, [Moment { offset: 10, at: at(1) }, Moment { offset: 20, at: at(2) }]);
+        assert_eq!(read_extent(&path).unwrap(), extent);
+        assert_eq!(time_of(&moments, 9), Some(at(1)));
+        assert_eq!(time_of(&moments, 10), Some(at(2)));
+        assert_eq!(time_of(&moments, 20), None);
+        assert_eq!(offset_at(&moments, at(2)), 10);
+        assert_eq!(offset_at(&moments, at(3)), 20);
+    }
+
+    #[test]
+    fn a_book_does_not_grow_for_ever_and_keeps_its_last_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b");
+        let mut book = Book::open(path.clone());
+        let many: Vec<_> = (0..MOST as u64).map(|n| Moment { offset: n, at: UNIX_EPOCH }).collect();
+        book.append(&many).unwrap();
+        book.note(1 << 40, UNIX_EPOCH).unwrap();
+        let (_, moments) = read(&path).unwrap();
+        assert!(moments.len() <= MOST / 2 + 2, "{}", moments.len());
+        assert_eq!(moments.last().unwrap().offset, 1 << 40);
+    }
+}

@@ -1,0 +1,266 @@
+//! Control groups: what holds the tree of an agent's processes together, counts its memory, and ends it at a
+//! stroke.
+//!
+//! The tree lies in cgroup v2 wherever that is mounted, on its own or as the `unified` mount of a hybrid
+//! host. Memory and the number of processes are limited in v2 where it has those controllers, else in v1.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use alveary_core::{Incarnation, SwarmUid};
+use serde::{Deserialize, Serialize};
+
+/// The place in the machine's control groups where one swarm's agents are put.
+#[derive(Debug, Clone)]
+pub(crate) struct Cgroups {
+    tree: PathBuf,
+    memory: Option<Controller>,
+    pids: Option<Controller>,
+}
+
+#[derive(Debug, Clone)]
+enum Controller {
+    V1(PathBuf),
+    V2,
+}
+
+/// What an agent may use up, where a control group is asked to see to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct GroupLimits {
+    pub(crate) memory: Option<u64>,
+    pub(crate) pids: Option<u64>,
+}
+
+/// The control groups of one start of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cgroup {
+    tree: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pids: Option<PathBuf>,
+}
+
+impl Cgroups {
+    /// Finds out what can be had here. `None`: no cgroup v2 that this process may divide.
+    pub(crate) fn find(swarm: SwarmUid) -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let leaf = format!("alveary-{swarm}");
+        let unified = own_group(&mounts, &own, None)?;
+        let tree = unified.join(&leaf);
+        fs::create_dir(&tree).or_else(exists_already).ok()?;
+        if !tree.join("cgroup.kill").exists() {
+            // Older than Linux 5.14: it could hold the tree together and not end it at a stroke.
+            return None;
+        }
+        let v1 = |controller: &str| {
+            let folder = own_group(&mounts, &own, Some(controller))?.join(&leaf);
+            fs::create_dir(&folder).or_else(exists_already).ok()?;
+            Some(Controller::V1(folder))
+        };
+        let v2 = |controller: &str| enable(&unified, &tree, controller).then_some(Controller::V2);
+        let memory = v2("memory").or_else(|| v1("memory"));
+        let pids = v2("pids").or_else(|| v1("pids"));
+        Some(Self { tree, memory, pids })
+    }
+
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    pub(crate) fn limits_pids(&self) -> bool {
+        self.pids.is_some()
+    }
+
+    /// Which groups one start will have. Nothing is made yet, so that the intent can be written down first.
+    pub(crate) fn plan(&self, incarnation: Incarnation, limits: GroupLimits) -> Cgroup {
+        let leaf = incarnation.to_string();
+        let v1 = |controller: &Option<Controller>| match controller {
+            Some(Controller::V1(folder)) => Some(folder.join(&leaf)),
+            _ => None,
+        };
+        Cgroup {
+            tree: self.tree.join(&leaf),
+            memory: limits.memory.and_then(|_| v1(&self.memory)),
+            pids: limits.pids.and_then(|_| v1(&self.pids)),
+        }
+    }
+
+    /// Takes the swarm's own groups away, if no agent is in them.
+    pub(crate) fn remove(&self) {
+        let v1 = [&self.memory, &self.pids].into_iter().flatten().filter_map(|controller| match controller {
+            Controller::V1(folder) => Some(folder),
+            Controller::V2 => None,
+        });
+        for folder in v1.chain([&self.tree]) {
+            // Not empty means in use, which is for the kernel to say.
+            let _in_use = fs::remove_dir(folder);
+        }
+    }
+}
+
+impl Cgroup {
+    /// Makes the groups and sets their limits.
+    pub(crate) fn make(&self, limits: GroupLimits) -> io::Result<()> {
+        let made = self.folders().try_for_each(make_folder).and_then(|()| self.limit(limits));
+        if made.is_err() {
+            self.remove();
+        }
+        made
+    }
+
+    fn limit(&self, limits: GroupLimits) -> io::Result<()> {
+        if let Some(bytes) = limits.memory.map(|bytes| bytes.to_string()) {
+            let (folder, limit, with_swap, swap) = match &self.memory {
+                Some(v1) => (v1, "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", bytes.as_str()),
+                None => (&self.tree, "memory.max", "memory.swap.max", "0"),
+            };
+            fs::write(folder.join(limit), &bytes)?;
+            // Kernels built without swap accounting have no such file, and need none.
+            match fs::write(folder.join(with_swap), swap) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        if let Some(count) = limits.pids {
+            let folder = self.pids.as_ref().unwrap_or(&self.tree);
+            fs::write(folder.join("pids.max"), count.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// What a process writes itself into before it becomes the agent.
+    pub(crate) fn entrances(&self) -> io::Result<Vec<OwnedFd>> {
+        self.folders()
+            .map(|folder| Ok(fs::OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?.into()))
+            .collect()
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        [Some(&self.tree), self.memory.as_ref(), self.pids.as_ref()].into_iter().flatten()
+    }
+
+    /// Whether any process is in it.
+    pub(crate) fn is_populated(&self) -> bool {
+        fs::read_to_string(self.tree.join("cgroup.events")).is_ok_and(|text| text.contains("populated 1"))
+    }
+
+    /// Ends every process in it, frozen or not, whatever they do.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        match fs::write(self.tree.join("cgroup.kill"), "1") {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the kernel ended a process of it for want of memory.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        let counts = |path: PathBuf| {
+            fs::read_to_string(path).is_ok_and(|text| {
+                text.lines()
+                    .filter_map(|line| line.strip_prefix("oom_kill "))
+                    .any(|count| count.trim() != "0")
+            })
+        };
+        match &self.memory {
+            Some(v1) => counts(v1.join("memory.oom_control")),
+            None => counts(self.tree.join("memory.events")),
+        }
+    }
+
+    /// Takes the groups away. `false`: some process is still in them, be it as a zombie.
+    pub(crate) fn remove(&self) -> bool {
+        self.folders().all(|folder| match fs::remove_dir(folder) {
+            Ok(()) => true,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        })
+    }
+}
+
+/// Makes a group, and the swarm's own above it should that have gone away with the last of its agents.
+fn make_folder(folder: &PathBuf) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(swarm) = folder.parent() {
+                fs::create_dir(swarm).or_else(exists_already)?;
+            }
+            fs::create_dir(folder)
+        }
+        other => other.or_else(exists_already),
+    }
+}
+
+fn exists_already(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
+}
+
+/// Whether cgroup v2 has the controller and grants it to the swarm's agents.
+fn enable(own: &Path, swarm: &Path, controller: &str) -> bool {
+    let has = |folder: &Path, file: &str| {
+        fs::read_to_string(folder.join(file))
+            .is_ok_and(|text| text.split_ascii_whitespace().any(|name| name == controller))
+    };
+    let grant = |folder: &Path| {
+        has(folder, "cgroup.subtree_control")
+            || fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}")).is_ok()
+    };
+    has(own, "cgroup.controllers") && grant(own) && grant(swarm)
+}
+
+/// The folder of the group in which this process is: of the v1 hierarchy that has `controller`, or of v2.
+fn own_group(mounts: &str, own: &str, controller: Option<&str>) -> Option<PathBuf> {
+    let within = own.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_it = match controller {
+            None => number == "0" && controllers.is_empty(),
+            Some(controller) => controllers.split(',').any(|name| name == controller),
+        };
+        is_it.then_some(path)
+    })?;
+    let (root, mount) = mounts.lines().find_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let mut place = place.split(' ');
+        let (root, mount) = (place.nth(3)?, place.next()?);
+        let mut kind = kind.split(' ');
+        let (kind, options) = (kind.next()?, kind.nth(1)?);
+        let is_it = match controller {
+            None => kind == "cgroup2",
+            Some(controller) => kind == "cgroup" && options.split(',').any(|name| name == controller),
+        };
+        is_it.then_some((root, mount))
+    })?;
+    // A container's mount may show only a part of the tree, whose root is then given.
+    let within = within.strip_prefix(root).unwrap_or(within);
+    Some(Path::new(mount).join(within.trim_start_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+30 25 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+
+    #[test]
+    fn the_groups_of_a_hybrid_host_are_found() {
+        let own = "9:name=systemd:/\n4:memory:/box/1\n0::/box/2";
+        let group = |controller| own_group(MOUNTS, own, controller).unwrap();
+        assert_eq!(group(None), Path::new("/sys/fs/cgroup/unified/box/2"));
+        assert_eq!(group(Some("memory")), Path::new("/sys/fs/cgroup/memory/box/1"));
+        assert_eq!(own_group(MOUNTS, own, Some("pids")), None);
+    }
+
+    #[test]
+    fn the_group_of_a_container_is_found_beneath_its_mount() {
+        let mounts = "33 30 0:29 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup rw";
+        let own = "0::/docker/abc/work";
+        assert_eq!(own_group(mounts, own, None).unwrap(), Path::new("/sys/fs/cgroup/work"));
+    }
+}

@@ -1,0 +1,216 @@
+//! Telling processes apart, waiting for them, signalling them: by pidfd, never by a number that may have
+//! been given to somebody else.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use alveary_core::{ExitStatus, Incarnation, Signal};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use serde::{Deserialize, Serialize};
+
+/// Under this name each process of an agent carries the nonce of its start.
+pub(crate) const INCARNATION_KEY: &str = "ALVEARY_INCARNATION";
+
+/// A process as it can be told from a later one of the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) pid: u32,
+    /// When it began, in clock ticks since the machine's start.
+    pub(crate) start: u64,
+}
+
+/// This start of the machine.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// What `/proc/PID/stat` says that we need.
+struct Stat {
+    state: u8,
+    start: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The program's own name stands in parentheses and may hold parentheses and spaces: what follows the
+    // last one is ours to split.
+    let end = text.iter().rposition(|&byte| byte == b')')?;
+    let rest = std::str::from_utf8(text.get(end + 2..)?).ok()?;
+    let mut fields = rest.split(' ');
+    let state = *fields.next()?.as_bytes().first()?;
+    // The 22nd field of the file, the 20th behind the name.
+    let start = fields.nth(18)?.parse().ok()?;
+    Some(Stat { state, start })
+}
+
+impl Identity {
+    /// The process that has this number now.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Some(Self { pid, start: stat(pid)?.start })
+    }
+
+    /// Whether the number still belongs to that process, dead or alive.
+    pub(crate) fn is_there(self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.start == self.start)
+    }
+
+    /// Whether that process has ended and waits for its parent to ask how.
+    pub(crate) fn is_zombie(self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.start == self.start && stat.state == b'Z')
+    }
+
+    /// A handle on that process that can never come to mean another.
+    pub(crate) fn open(self) -> io::Result<OwnedFd> {
+        let pidfd = rustix::process::pidfd_open(to_pid(self.pid)?, PidfdFlags::NONBLOCK)?;
+        // Asked after the opening: had the number been given away before it, the start would differ.
+        if self.is_there() { Ok(pidfd) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// Whether the process was started as this incarnation, by its own environment's word.
+    pub(crate) fn carries(self, incarnation: Incarnation) -> bool {
+        carries(self.pid, &nonce_entry(incarnation)) && self.is_there()
+    }
+}
+
+fn nonce_entry(incarnation: Incarnation) -> Vec<u8> {
+    format!("{INCARNATION_KEY}={incarnation}").into_bytes()
+}
+
+fn carries(pid: u32, entry: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|line| line == entry))
+}
+
+/// Every living process on this machine that carries the incarnation's nonce.
+pub(crate) fn all_that_carry(incarnation: Incarnation) -> Vec<Identity> {
+    let entry = nonce_entry(incarnation);
+    all_processes().filter(|&pid| carries(pid, &entry)).filter_map(Identity::of).collect()
+}
+
+/// Those of `pids` that carry the incarnation's nonce.
+pub(crate) fn those_that_carry(pids: &[u32], incarnation: Incarnation) -> Vec<Identity> {
+    let entry = nonce_entry(incarnation);
+    pids.iter().filter(|&&pid| carries(pid, &entry)).filter_map(|&pid| Identity::of(pid)).collect()
+}
+
+fn all_processes() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The children of this process, of whichever thread.
+pub(crate) fn children() -> Vec<u32> {
+    fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+/// Orphaned descendants become this process's children from now on.
+pub(crate) fn become_subreaper() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Sends a signal to the process that the handle means. `Ok` if it has ended.
+pub(crate) fn send(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
+    match rustix::process::pidfd_send_signal(pidfd, to_native(signal)?) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Sends a signal to the process group that `leader` leads.
+///
+/// Only while the leader has not been reaped: until then its number cannot be given to another group.
+pub(crate) fn send_to_group(leader: u32, signal: Signal) -> io::Result<()> {
+    match rustix::process::kill_process_group(to_pid(leader)?, to_native(signal)?) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Takes the end of a child that is known to have ended. `None`: it is no child of ours, or somebody else in
+/// this process has taken it.
+pub(crate) fn reap(pidfd: impl AsFd) -> Option<ExitStatus> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
+    if let Some(code) = status.exit_status() {
+        return Some(ExitStatus::Code(code));
+    }
+    let signal = Signal::from_number(status.terminating_signal()?)?;
+    Some(ExitStatus::Signal(signal))
+}
+
+/// Ends a child of ours that nobody has waited for, with its group, and reaps it.
+pub(crate) fn end_child(pid: u32) {
+    let ended = send_to_group(pid, Signal::KILL).and_then(|()| {
+        rustix::process::waitpid(Some(to_pid(pid)?), rustix::process::WaitOptions::empty())?;
+        Ok(())
+    });
+    if let Err(error) = ended {
+        tracing::error!(pid, %error, "a process that was only just started could not be ended");
+    }
+}
+
+/// Reaps those of our children that have ended and are not `wanted` by anybody.
+pub(crate) fn reap_orphans(is_wanted: impl Fn(u32) -> bool) {
+    for pid in children() {
+        if is_wanted(pid) {
+            continue;
+        }
+        if let Ok(pid) = to_pid(pid) {
+            // Whether it has ended is what is asked; that it has not is no error.
+            let _not_ended_yet = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+        }
+    }
+}
+
+fn to_pid(pid: u32) -> io::Result<Pid> {
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no process has such a number"))
+}
+
+fn to_native(signal: Signal) -> io::Result<rustix::process::Signal> {
+    rustix::process::Signal::from_named_raw(signal.number())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "real-time signals cannot be sent"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_whose_name_looks_like_the_end_of_its_name_is_read_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("x) S 1");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program).arg("100").spawn().unwrap();
+        let me = Identity::of(std::process::id()).unwrap();
+        let it = Identity::of(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(it.start >= me.start && me.start > 0);
+    }
+
+    #[test]
+    fn a_number_that_was_given_away_is_not_taken_for_its_former_owner() {
+        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+        let it = Identity::of(child.id()).unwrap();
+        let former = Identity { start: it.start - 1, ..it };
+        assert!(it.open().is_ok());
+        assert!(former.open().is_err());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!it.is_there());
+    }
+}
