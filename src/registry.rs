@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Escaped, Operation, Result,
@@ -115,6 +116,7 @@ impl Registry {
         };
         Ok(Prepared {
             auto: fleet.backend.is_auto(),
+            patience: fleet.calls.timeout.check,
             candidates,
         })
     }
@@ -186,6 +188,8 @@ fn prepare<C: BackendConfig>(
 /// A backend, or a few of them, whose settings are right.
 pub struct Prepared {
     auto: bool,
+    /// How long `auto` waits for one.
+    patience: Duration,
     candidates: Vec<(&'static str, Connect)>,
 }
 
@@ -249,7 +253,7 @@ impl Prepared {
                     auto: None,
                 });
             }
-            match reach(connect, context).await {
+            match reach(connect, context, self.patience).await {
                 Ok(backend) => {
                     let taken = name;
                     return Ok(Connected {
@@ -276,8 +280,24 @@ impl Prepared {
     }
 }
 
-async fn reach(connect: Connect, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
-    let backend = connect(context).await?;
-    backend.check().await?;
-    Ok(backend)
+/// Connects and sees whether anybody is there.
+async fn reach(
+    connect: Connect,
+    context: ConnectContext,
+    patience: Duration,
+) -> Result<Arc<dyn AgentBackend>> {
+    let reached = async {
+        let backend = connect(context).await?;
+        backend.check().await?;
+        Ok(backend)
+    };
+    tokio::time::timeout(patience, reached)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::EngineUnavailable,
+                Operation::Check,
+                format!("it did not answer within {patience:?}"),
+            ))
+        })
 }

@@ -130,7 +130,7 @@ fn culprit(spec: &AgentSpec) -> Vec<String> {
     type Add = fn(&mut AgentSpec, &AgentSpec);
     const KEYS: [(&str, Add); 11] = [
         ("container", |to, from| {
-            to.container.clone_from(&from.container)
+            to.container.clone_from(&from.container);
         }),
         ("command", |to, from| to.command.clone_from(&from.command)),
         ("inherit", |to, from| to.inherit.clone_from(&from.inherit)),

@@ -50,7 +50,7 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
             Value::Whole(number) => visitor.visit_i64(*number),
             Value::Point(number) => visitor.visit_f64(*number),
             Value::Flag(flag) => visitor.visit_bool(*flag),
-            Value::Date => Err(de::Error::invalid_type(Unexpected::Other(DATE), &visitor)),
+            Value::Date(_) => Err(de::Error::invalid_type(Unexpected::Other(DATE), &visitor)),
             Value::Array(items) => visitor.visit_seq(Items(items.iter())),
             Value::Table(table) => visitor.visit_map(Entries::of(table)),
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use toml::de::{DeTable, DeValue};
+use toml::value::Datetime;
 
 use super::fault::{Fault, Problem};
 use super::source::Span;
@@ -20,8 +21,8 @@ pub(crate) enum Value {
     Whole(i64),
     Point(f64),
     Flag(bool),
-    /// No key of ours wants one, so it is not kept.
-    Date,
+    /// No key of ours wants one.
+    Date(Datetime),
     Array(Vec<Node>),
     Table(Table),
 }
@@ -124,7 +125,7 @@ impl Node {
                 Value::Point(digits.as_str().parse().map_err(|_| too_large(&span))?)
             }
             DeValue::Boolean(flag) => Value::Flag(*flag),
-            DeValue::Datetime(_) => Value::Date,
+            DeValue::Datetime(date) => Value::Date(*date),
             DeValue::Array(items) => {
                 let items = items
                     .iter()

@@ -67,32 +67,32 @@ impl Default for AtOnce {
 #[non_exhaustive]
 pub struct Timeouts {
     /// Checking the engine.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub check: Duration,
     /// Accepting a start.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub spawn: Duration,
     /// Looking at one agent.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub inspect: Duration,
     /// Listing the swarm.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub list: Duration,
     /// Ending an agent, beyond its grace.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub stop: Duration,
     /// The grace that is reckoned with where a stop names none: the agent's spec then has it, which is known
     /// to the backend alone.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub unnamed_grace: Duration,
     /// Forgetting an agent.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub remove: Duration,
     /// Opening a stream of events or of logs. How long the stream then flows is not limited.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub subscribe: Duration,
     /// Sending a signal.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "above_zero")]
     pub signal: Duration,
 }
 
@@ -151,5 +151,32 @@ impl Default for RetryOptions {
             delay: Duration::from_millis(100),
             max_delay: Duration::from_secs(5),
         }
+    }
+}
+
+/// A time as people write it, and some: a limit of nothing lets no call succeed.
+mod above_zero {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        humantime_serde::serialize(time, serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let time: Duration = humantime_serde::deserialize(deserializer)?;
+        if time.is_zero() {
+            return Err(D::Error::custom(
+                "a limit of no time at all lets no call succeed",
+            ));
+        }
+        Ok(time)
     }
 }

@@ -1,0 +1,160 @@
+//! Asking again, where that is known to be harmless.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error, ErrorKind,
+    EventOptions, EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream,
+    RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions,
+};
+use async_trait::async_trait;
+use backon::{ExponentialBuilder, Retryable};
+
+use super::RetryOptions;
+use super::facet::no_signals;
+
+/// Makes a call again where its error says that it may be: see [`Error::retry`].
+///
+/// Nothing else is repeated, reads neither: an engine that is gone is not asked three times by everyone who
+/// looks. A start is repeated with its own id and incarnation, so that it finds what the first attempt began.
+/// Attempts are bounded; the last error is the one that is given.
+#[derive(Debug)]
+pub struct Retry<B> {
+    inner: B,
+    options: RetryOptions,
+}
+
+impl<B> Retry<B> {
+    /// Repeats the calls of a backend.
+    pub fn new(inner: B, options: RetryOptions) -> Self {
+        Self { inner, options }
+    }
+
+    async fn repeat<T, Call, F>(&self, call: Call) -> Result<T>
+    where
+        Call: FnMut() -> F + Send,
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        let repeats = self.options.attempts.get().saturating_sub(1);
+        let pauses = ExponentialBuilder::new()
+            .with_min_delay(self.options.delay)
+            .with_max_delay(self.options.max_delay)
+            .with_max_times(usize::try_from(repeats).unwrap_or(usize::MAX))
+            .with_jitter();
+        call.retry(pauses)
+            .sleep(tokio::time::sleep)
+            .when(|error: &Error| self.may_repeat(error))
+            // `None`: the attempts are used up.
+            .adjust(|error, pause| pause.map(|pause| pause.max(asked_pause(error))))
+            .notify(|error, pause| {
+                tracing::debug!(kind = %error.kind(), ?pause, "asking the engine again");
+            })
+            .await
+    }
+
+    fn may_repeat(&self, error: &Error) -> bool {
+        match error.retry() {
+            alveary_core::Retry::SameId => true,
+            // The caller may have better to do than to sit out a long one.
+            alveary_core::Retry::After(pause) => pause <= self.options.max_delay,
+            _ => false,
+        }
+    }
+}
+
+/// How long the engine wants to be left alone.
+fn asked_pause(error: &Error) -> Duration {
+    match error.retry() {
+        alveary_core::Retry::After(pause) => pause,
+        _ => Duration::ZERO,
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: AgentBackend> AgentBackend for Retry<B> {
+    fn kind(&self) -> BackendKind {
+        self.inner.kind()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn check(&self) -> Result<Health> {
+        self.repeat(|| self.inner.check()).await
+    }
+
+    async fn spawn(
+        &self,
+        id: &AgentId,
+        spec: &AgentSpec,
+        options: SpawnOptions,
+    ) -> Result<AgentInfo> {
+        self.repeat(|| self.inner.spawn(id, spec, options.clone()))
+            .await
+    }
+
+    async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
+        self.repeat(|| self.inner.inspect(id)).await
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
+        self.repeat(|| self.inner.list(options.clone())).await
+    }
+
+    async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        self.repeat(|| self.inner.stop(id, options.clone())).await
+    }
+
+    async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        let mut attempt = 0;
+        let removed = self
+            .repeat(|| {
+                attempt += 1;
+                self.inner.remove(id, options.clone())
+            })
+            .await;
+        match removed {
+            // An earlier attempt, of which no more was heard, has done it.
+            Err(error) if attempt > 1 && error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    async fn events(&self, options: EventOptions) -> Result<EventStream> {
+        self.repeat(|| self.inner.events(options.clone())).await
+    }
+
+    async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
+        self.repeat(|| self.inner.logs(id, options.clone())).await
+    }
+
+    fn signals(&self) -> Option<&dyn Signals> {
+        self.inner.signals().map(|_| self as &dyn Signals)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: AgentBackend> Signals for Retry<B> {
+    async fn signal(
+        &self,
+        id: &AgentId,
+        signal: Signal,
+        incarnation: Option<Incarnation>,
+    ) -> Result<()> {
+        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
+        self.repeat(|| signals.signal(id, signal, incarnation))
+            .await
+    }
+}
+
+impl<B: fmt::Display> fmt::Display for Retry<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

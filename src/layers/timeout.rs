@@ -1,0 +1,293 @@
+//! No call waits for ever, and no time limit is taken for an answer.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, BackendKind, Capabilities, Error,
+    ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation, ListOptions, LogOptions,
+    LogStream, Operation, RemoveOptions, Result, Retry, Signal, Signals, SpawnOptions, StopOptions,
+};
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::Timeouts;
+use super::facet::no_signals;
+
+/// Gives every call a time limit.
+///
+/// A look that takes too long is a [`Timeout`](ErrorKind::Timeout): nothing was changed by it. A verb that
+/// takes too long may have been carried out, so its outcome is found out by looking at the agent; what cannot
+/// be found out is [`Indeterminate`](ErrorKind::Indeterminate), and never a failure. A stream is limited
+/// until it is open, not while it flows.
+#[derive(Debug)]
+pub struct Timeout<B> {
+    inner: B,
+    limits: Timeouts,
+}
+
+impl<B> Timeout<B> {
+    /// Puts the limits around a backend.
+    pub fn new(inner: B, limits: Timeouts) -> Self {
+        Self { inner, limits }
+    }
+}
+
+impl<B: AgentBackend> Timeout<B> {
+    /// What a start became whose answer did not come.
+    async fn find_start(&self, id: &AgentId, incarnation: Incarnation) -> Result<AgentInfo> {
+        let unknown = |why: &str| {
+            let limit = shown(self.limits.spawn);
+            Error::new(
+                ErrorKind::Indeterminate,
+                Operation::Spawn,
+                format!("the engine did not say within {limit} whether it starts, and {why}"),
+            )
+            .agent(id)
+            .cure("spawn it again with the same id and incarnation, or look for it by `list`")
+        };
+        match timeout(self.limits.inspect, self.inner.inspect(id)).await {
+            Ok(Ok(info)) if info.incarnation != incarnation => {
+                Err(unknown("an earlier start of it is what is seen"))
+            }
+            Ok(Ok(info)) if info.state == AgentState::Pending => {
+                Err(unknown("it is seen as merely meant to be"))
+            }
+            Ok(Ok(info)) => Ok(info),
+            // It may still come: the engine has the order.
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => {
+                Err(unknown("it is not seen yet"))
+            }
+            Ok(Err(error)) => Err(unknown("it cannot be looked for").caused_by(error)),
+            Err(_) => Err(unknown("does not say whether it is there either")),
+        }
+    }
+
+    /// What a stop became whose answer did not come.
+    async fn find_end(
+        &self,
+        id: &AgentId,
+        incarnation: Option<Incarnation>,
+        waited: Duration,
+    ) -> Result<Exit> {
+        let error = |kind, what: &str| {
+            Error::new(
+                kind,
+                Operation::Stop,
+                format!("{what} after {}", shown(waited)),
+            )
+            .agent(id)
+            // The caller has waited for as long as it said: whether to wait once more is its to say.
+            .retry_when(Retry::Never)
+        };
+        let unknown = || {
+            error(
+                ErrorKind::Indeterminate,
+                "the engine does not say whether it has ended",
+            )
+            .cure("see that the engine answers, and stop the agent again")
+        };
+        let info = match timeout(self.limits.inspect, self.inner.inspect(id)).await {
+            Ok(Ok(info)) => info,
+            Ok(Err(gone)) if gone.kind() == ErrorKind::NotFound => {
+                return Err(gone.during(Operation::Stop));
+            }
+            Ok(Err(cause)) => return Err(unknown().caused_by(cause)),
+            Err(_) => return Err(unknown()),
+        };
+        if incarnation.is_some_and(|meant| meant != info.incarnation) {
+            return Err(error(
+                ErrorKind::Conflict,
+                "it was started again, and that start was not meant, seen",
+            ));
+        }
+        match info.state {
+            AgentState::Exited(exit) => Ok(exit),
+            AgentState::Failed { reason } => Ok(Exit::unknown(reason)),
+            AgentState::Unknown { .. } => Err(unknown()),
+            _ => Err(error(ErrorKind::StillRunning, "it has not ended")
+                .cure("stop it again, by force where it must end now; the stop itself goes on")),
+        }
+    }
+
+    /// What a removal became whose answer did not come.
+    async fn find_gone(&self, id: &AgentId) -> Result<()> {
+        match timeout(self.limits.inspect, self.inner.inspect(id)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Indeterminate,
+                Operation::Remove,
+                format!(
+                    "the engine did not say within {} whether it is removed",
+                    shown(self.limits.remove)
+                ),
+            )
+            .agent(id)
+            .cure("remove it again, or look for it by `list`")),
+        }
+    }
+}
+
+/// A call that changes nothing.
+async fn look<T>(
+    limit: Duration,
+    key: &str,
+    operation: Operation,
+    call: impl Future<Output = Result<T>> + Send,
+) -> Result<T> {
+    timeout(limit, call).await.unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Timeout,
+            operation,
+            format!("the engine did not answer within {}", shown(limit)),
+        )
+        .cure(format!(
+            "see that the engine answers; where it is merely slow, raise `calls.timeout.{key}`"
+        )))
+    })
+}
+
+fn shown(time: Duration) -> impl fmt::Display {
+    // Parts below a millisecond tell nobody anything.
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    humantime::format_duration(Duration::from_millis(millis)).to_string()
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: AgentBackend> AgentBackend for Timeout<B> {
+    fn kind(&self) -> BackendKind {
+        self.inner.kind()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn check(&self) -> Result<Health> {
+        let limit = self.limits.check;
+        timeout(limit, self.inner.check())
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::new(
+                    ErrorKind::EngineUnavailable,
+                    Operation::Check,
+                    format!("the engine did not answer within {}", shown(limit)),
+                )
+                .cure("see that it runs; where it is merely slow, raise `calls.timeout.check`"))
+            })
+    }
+
+    async fn spawn(
+        &self,
+        id: &AgentId,
+        spec: &AgentSpec,
+        options: SpawnOptions,
+    ) -> Result<AgentInfo> {
+        let incarnation = options.incarnation;
+        match timeout(self.limits.spawn, self.inner.spawn(id, spec, options)).await {
+            Ok(answer) => answer,
+            Err(_) => self.find_start(id, incarnation).await,
+        }
+    }
+
+    async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
+        let limit = self.limits.inspect;
+        look(limit, "inspect", Operation::Inspect, self.inner.inspect(id))
+            .await
+            .map_err(|error| about(error, id))
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
+        let limit = self.limits.list;
+        look(limit, "list", Operation::List, self.inner.list(options)).await
+    }
+
+    async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        let incarnation = options.incarnation;
+        let grace = options.grace.unwrap_or(self.limits.unnamed_grace);
+        let limit = grace.saturating_add(self.limits.stop);
+        match timeout(limit, self.inner.stop(id, options)).await {
+            Ok(answer) => answer,
+            Err(_) => self.find_end(id, incarnation, limit).await,
+        }
+    }
+
+    async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        match timeout(self.limits.remove, self.inner.remove(id, options)).await {
+            Ok(answer) => answer,
+            Err(_) => self.find_gone(id).await,
+        }
+    }
+
+    async fn events(&self, options: EventOptions) -> Result<EventStream> {
+        let limit = self.limits.subscribe;
+        look(
+            limit,
+            "subscribe",
+            Operation::Events,
+            self.inner.events(options),
+        )
+        .await
+    }
+
+    async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
+        let limit = self.limits.subscribe;
+        look(
+            limit,
+            "subscribe",
+            Operation::Logs,
+            self.inner.logs(id, options),
+        )
+        .await
+        .map_err(|error| about(error, id))
+    }
+
+    fn signals(&self) -> Option<&dyn Signals> {
+        self.inner.signals().map(|_| self as &dyn Signals)
+    }
+}
+
+/// Names the agent in an error that does not yet.
+fn about(error: Error, id: &AgentId) -> Error {
+    match error.agent_id() {
+        Some(_) => error,
+        None => error.agent(id),
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: AgentBackend> Signals for Timeout<B> {
+    async fn signal(
+        &self,
+        id: &AgentId,
+        signal: Signal,
+        incarnation: Option<Incarnation>,
+    ) -> Result<()> {
+        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
+        let limit = self.limits.signal;
+        timeout(limit, signals.signal(id, signal, incarnation))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::new(
+                    ErrorKind::Indeterminate,
+                    Operation::Signal,
+                    format!(
+                        "the engine did not say within {} whether it was sent",
+                        shown(limit)
+                    ),
+                )
+                .agent(id)
+                .cure("send it again only if a second one does no harm")
+                .retry_when(Retry::Never))
+            })
+    }
+}
+
+impl<B: fmt::Display> fmt::Display for Timeout<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

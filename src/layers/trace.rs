@@ -1,0 +1,175 @@
+//! What was asked of the engine, how it went, and how long it took.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Instant;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
+    EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream, RemoveOptions,
+    Result, Signal, Signals, SpawnOptions, StopOptions,
+};
+use async_trait::async_trait;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span, info_span};
+
+use super::facet::no_signals;
+
+/// A span around each call: `backend`, `operation`, `agent`, and at its end `outcome` and `took_ms`.
+///
+/// Verbs that change something are told at level INFO, looks at DEBUG. `outcome` is `ok`, the error's kind,
+/// or `dropped`. Of a spec the name is told and nothing else, of an error its kind and nothing else: no
+/// argument, no value of a variable, no secret and no word of an engine gets into a trace here.
+#[derive(Debug)]
+pub struct Trace<B> {
+    inner: B,
+}
+
+impl<B> Trace<B> {
+    /// Traces the calls of a backend.
+    pub fn new(inner: B) -> Self {
+        Self { inner }
+    }
+}
+
+macro_rules! call {
+    ($span:ident, $self:ident, $operation:literal $(, $field:ident = $value:expr)*) => {
+        $span!(
+            "backend_call",
+            backend = %$self.inner.kind(),
+            operation = $operation,
+            $($field = %$value,)*
+            outcome = Empty,
+            took_ms = Empty,
+        )
+    };
+}
+
+/// Runs a call inside its span and tells at its end how it went, also when it is dropped.
+async fn traced<T>(span: Span, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let mut end = End {
+        span: span.clone(),
+        began: Instant::now(),
+        outcome: "dropped",
+    };
+    let result = call.instrument(span).await;
+    end.outcome = match &result {
+        Ok(_) => "ok",
+        Err(error) => error.kind().as_str(),
+    };
+    result
+}
+
+struct End {
+    span: Span,
+    began: Instant,
+    outcome: &'static str,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.span.is_disabled() {
+            return;
+        }
+        let took = self.began.elapsed().as_secs_f64() * 1000.0;
+        self.span.record("outcome", self.outcome);
+        self.span.record("took_ms", took);
+        let _inside = self.span.enter();
+        tracing::debug!(outcome = self.outcome, took_ms = took, "the call ended");
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: AgentBackend> AgentBackend for Trace<B> {
+    fn kind(&self) -> BackendKind {
+        self.inner.kind()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn check(&self) -> Result<Health> {
+        let span = call!(debug_span, self, "check");
+        traced(span, self.inner.check()).await
+    }
+
+    async fn spawn(
+        &self,
+        id: &AgentId,
+        spec: &AgentSpec,
+        options: SpawnOptions,
+    ) -> Result<AgentInfo> {
+        let span = call!(
+            info_span,
+            self,
+            "spawn",
+            agent = id,
+            name = alveary_core::Escaped(&spec.name),
+            incarnation = options.incarnation
+        );
+        traced(span, self.inner.spawn(id, spec, options)).await
+    }
+
+    async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
+        let span = call!(debug_span, self, "inspect", agent = id);
+        traced(span, self.inner.inspect(id)).await
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
+        let span = call!(debug_span, self, "list");
+        traced(span, self.inner.list(options)).await
+    }
+
+    async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        let span = call!(info_span, self, "stop", agent = id);
+        traced(span, self.inner.stop(id, options)).await
+    }
+
+    async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        let span = call!(info_span, self, "remove", agent = id, force = options.force);
+        traced(span, self.inner.remove(id, options)).await
+    }
+
+    async fn events(&self, options: EventOptions) -> Result<EventStream> {
+        let span = call!(debug_span, self, "events");
+        traced(span, self.inner.events(options)).await
+    }
+
+    async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
+        let span = call!(
+            debug_span,
+            self,
+            "logs",
+            agent = id,
+            follow = options.follow
+        );
+        traced(span, self.inner.logs(id, options)).await
+    }
+
+    fn signals(&self) -> Option<&dyn Signals> {
+        self.inner.signals().map(|_| self as &dyn Signals)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<B: AgentBackend> Signals for Trace<B> {
+    async fn signal(
+        &self,
+        id: &AgentId,
+        signal: Signal,
+        incarnation: Option<Incarnation>,
+    ) -> Result<()> {
+        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
+        let span = call!(info_span, self, "signal", agent = id, signal = signal);
+        traced(span, signals.signal(id, signal, incarnation)).await
+    }
+}
+
+impl<B: fmt::Display> fmt::Display for Trace<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
