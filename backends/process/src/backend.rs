@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentBackendExt, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendConfig, BackendKind,
-    Capabilities, ConnectContext, Error, ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation,
-    LimitSupport, ListOptions, LogFidelity, LogOptions, LogStream, Operation, RemoveOptions, Result, Signal,
-    Signals, SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
+    AgentBackend, AgentBackendExt, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendConfig,
+    BackendKind, Capabilities, ConnectContext, Error, ErrorKind, EventOptions, EventStream, Exit,
+    Health, Incarnation, LimitSupport, ListOptions, LogFidelity, LogOptions, LogStream, Operation,
+    RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions, Survival, SwarmUid,
+    TreeKill,
 };
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -49,12 +50,23 @@ struct Inner {
     passing: Option<TempDir>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Keeping::Here(keep, _) = &self.keeping {
+            keep.close();
+        }
+    }
+}
+
 /// Who keeps the agents.
 enum Keeping {
     /// A process of its own.
     Apart(Client),
     /// This process.
-    Here(Keep, KeeperLock),
+    Here(
+        Keep,
+        #[expect(dead_code, reason = "held for as long as we keep")] KeeperLock,
+    ),
 }
 
 impl ProcessBackend {
@@ -70,10 +82,17 @@ impl ProcessBackend {
             )
             .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`"));
         }
-        let trouble = |error| crate::trouble::from_io(Operation::Connect, "the state folder cannot be used", error);
+        let trouble = |error| {
+            crate::trouble::from_io(Operation::Connect, "the state folder cannot be used", error)
+        };
         let passing = match context.state_dir {
             Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("alveary-").tempdir().map_err(trouble)?),
+            None => Some(
+                tempfile::Builder::new()
+                    .prefix("alveary-")
+                    .tempdir()
+                    .map_err(trouble)?,
+            ),
         };
         let folder = match (&context.state_dir, &passing) {
             (Some(folder), _) => folder.clone(),
@@ -83,7 +102,9 @@ impl ProcessBackend {
         let settings = Settings {
             name: context.swarm,
             swarm: context.uid,
-            secrets: context.secrets_dir.unwrap_or_else(|| folder.join("secrets")),
+            secrets: context
+                .secrets_dir
+                .unwrap_or_else(|| folder.join("secrets")),
             log_bytes: config.log_size.0,
             cgroups: config.cgroups,
             folder: folder.clone(),
@@ -95,7 +116,9 @@ impl ProcessBackend {
         let keeping = match program.filter(|_| config.keeper && passing.is_none()) {
             Some(program) => Keeping::Apart(Client::new(settings, program)),
             None => {
-                let lock = KeeperLock::try_take(&folder).map_err(trouble)?.ok_or_else(|| held(&folder))?;
+                let lock = KeeperLock::try_take(&folder)
+                    .map_err(trouble)?
+                    .ok_or_else(|| held(&folder))?;
                 let keep = Keep::open(settings.keep_options(false)).map_err(trouble)?;
                 Keeping::Here(keep, lock)
             }
@@ -114,9 +137,9 @@ impl ProcessBackend {
         let report = match &self.0.keeping {
             Keeping::Here(keep, _) => keep.inspect(id),
             Keeping::Apart(client) => match self.without_keeper(client, operation).await? {
-                Some(mut reports) => {
-                    reports.remove(id).ok_or_else(|| Error::agent_not_found(Operation::Inspect, id))
-                }
+                Some(mut reports) => reports
+                    .remove(id)
+                    .ok_or_else(|| Error::agent_not_found(Operation::Inspect, id)),
                 None => {
                     let inspect = || Request::Inspect { id: id.clone() };
                     match client.ask(operation, Some(id), inspect, None).await? {
@@ -151,8 +174,9 @@ impl ProcessBackend {
         if client.is_there().await {
             return Ok(None);
         }
-        read_reports(&self.0.folder)
-            .map_err(|error| crate::trouble::from_io(operation, "the journal cannot be read", error))
+        read_reports(&self.0.folder).map_err(|error| {
+            crate::trouble::from_io(operation, "the journal cannot be read", error)
+        })
     }
 }
 
@@ -182,7 +206,12 @@ impl AgentBackend for ProcessBackend {
             Keeping::Apart(client) => {
                 let facts = client.facts();
                 let is = |fact: fn(&crate::wire::Facts) -> bool| facts.as_ref().is_some_and(fact);
-                (Survival::ALL, is(|f| f.cgroups), is(|f| f.limits_memory), is(|f| f.limits_pids))
+                (
+                    Survival::ALL,
+                    is(|f| f.cgroups),
+                    is(|f| f.limits_memory),
+                    is(|f| f.limits_pids),
+                )
             }
         };
         let mut capabilities = Capabilities::default();
@@ -191,7 +220,11 @@ impl AgentBackend for ProcessBackend {
             capabilities.survives.agents = true;
             capabilities.survives.logs = true;
         }
-        capabilities.tree_kill = if cgroups { TreeKill::Enforced } else { TreeKill::BestEffort };
+        capabilities.tree_kill = if cgroups {
+            TreeKill::Enforced
+        } else {
+            TreeKill::BestEffort
+        };
         capabilities.logs = LogFidelity::default();
         capabilities.logs.byte_exact = true;
         capabilities.logs.bounded = true;
@@ -211,7 +244,9 @@ impl AgentBackend for ProcessBackend {
     async fn check(&self) -> Result<Health> {
         if let Keeping::Apart(client) = &self.0.keeping {
             // Whoever lists is asked who he is, and started if he is not there.
-            client.ask(Operation::Check, None, || Request::List, None).await?;
+            client
+                .ask(Operation::Check, None, || Request::List, None)
+                .await?;
         }
         let capabilities = self.capabilities();
         let mut health = Health::default().with_endpoint(self.0.folder.display().to_string());
@@ -243,7 +278,12 @@ impl AgentBackend for ProcessBackend {
         Ok(health)
     }
 
-    async fn spawn(&self, id: &AgentId, spec: &AgentSpec, options: SpawnOptions) -> Result<AgentInfo> {
+    async fn spawn(
+        &self,
+        id: &AgentId,
+        spec: &AgentSpec,
+        options: SpawnOptions,
+    ) -> Result<AgentInfo> {
         let launch = Launch::prepare(self.0.swarm, id, options.incarnation, spec)?;
         match &self.0.keeping {
             Keeping::Here(keep, _) => keep.spawn(launch).await,
@@ -266,7 +306,10 @@ impl AgentBackend for ProcessBackend {
             Keeping::Here(keep, _) => keep.list(),
             Keeping::Apart(client) => match self.without_keeper(client, Operation::List).await? {
                 Some(reports) => reports.into_values().map(|report| report.info).collect(),
-                None => match client.ask(Operation::List, None, || Request::List, None).await? {
+                None => match client
+                    .ask(Operation::List, None, || Request::List, None)
+                    .await?
+                {
                     Answer::List(agents) => agents,
                     _ => return Err(unexpected(Operation::List)),
                 },
@@ -285,14 +328,21 @@ impl AgentBackend for ProcessBackend {
         };
         // How long the answer may take is the agent's grace, which only the keeper knows.
         let forever = Duration::from_secs(400 * 24 * 3600);
-        let at_most = options.grace.map_or(forever, |grace| grace + BESIDE_THE_GRACE);
+        let at_most = options
+            .grace
+            .map_or(forever, |grace| grace + BESIDE_THE_GRACE);
         let stop = || Request::Stop {
             id: id.clone(),
-            grace_ms: options.grace.and_then(|grace| u64::try_from(grace.as_millis()).ok()),
+            grace_ms: options
+                .grace
+                .and_then(|grace| u64::try_from(grace.as_millis()).ok()),
             signal: options.signal,
             incarnation: options.incarnation,
         };
-        match client.ask(Operation::Stop, Some(id), stop, Some(at_most)).await? {
+        match client
+            .ask(Operation::Stop, Some(id), stop, Some(at_most))
+            .await?
+        {
             Answer::Exit(exit) => Ok(exit),
             _ => Err(unexpected(Operation::Stop)),
         }
@@ -302,8 +352,14 @@ impl AgentBackend for ProcessBackend {
         match &self.0.keeping {
             Keeping::Here(keep, _) => keep.remove(id, options).await,
             Keeping::Apart(client) => {
-                let remove = || Request::Remove { id: id.clone(), force: options.force };
-                match client.ask(Operation::Remove, Some(id), remove, None).await? {
+                let remove = || Request::Remove {
+                    id: id.clone(),
+                    force: options.force,
+                };
+                match client
+                    .ask(Operation::Remove, Some(id), remove, None)
+                    .await?
+                {
                     Answer::Done => Ok(()),
                     _ => Err(unexpected(Operation::Remove)),
                 }
@@ -316,14 +372,17 @@ impl AgentBackend for ProcessBackend {
             Keeping::Apart(client) => client.events().await,
             Keeping::Here(keep, _) => {
                 let events = keep.events();
-                Ok(EventStream::new(futures_util::stream::unfold(events, |mut events| async move {
-                    use tokio::sync::broadcast::error::RecvError;
-                    match events.recv().await {
-                        Ok(event) => Some((Ok(event), events)),
-                        Err(RecvError::Lagged(_)) => Some((Ok(AgentEvent::Lagged), events)),
-                        Err(RecvError::Closed) => None,
-                    }
-                })))
+                Ok(EventStream::new(futures_util::stream::unfold(
+                    events,
+                    |mut events| async move {
+                        use tokio::sync::broadcast::error::RecvError;
+                        match events.recv().await {
+                            Ok(event) => Some((Ok(event), events)),
+                            Err(RecvError::Lagged(_)) => Some((Ok(AgentEvent::Lagged), events)),
+                            Err(RecvError::Closed) => None,
+                        }
+                    },
+                )))
             }
         }
     }
@@ -354,11 +413,20 @@ impl AgentBackend for ProcessBackend {
 
 #[async_trait]
 impl Signals for ProcessBackend {
-    async fn signal(&self, id: &AgentId, signal: Signal, incarnation: Option<Incarnation>) -> Result<()> {
+    async fn signal(
+        &self,
+        id: &AgentId,
+        signal: Signal,
+        incarnation: Option<Incarnation>,
+    ) -> Result<()> {
         match &self.0.keeping {
             Keeping::Here(keep, _) => keep.signal(id, signal, incarnation),
             Keeping::Apart(client) => {
-                let send = || Request::Signal { id: id.clone(), signal, incarnation };
+                let send = || Request::Signal {
+                    id: id.clone(),
+                    signal,
+                    incarnation,
+                };
                 match client.ask(Operation::Signal, Some(id), send, None).await? {
                     Answer::Done => Ok(()),
                     _ => Err(unexpected(Operation::Signal)),

@@ -29,22 +29,29 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(settings: Settings, program: Program) -> Self {
-        Self { settings, program, shared: AsyncMutex::default(), facts: Mutex::default() }
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+        Self {
+            settings,
+            program,
+            shared: AsyncMutex::default(),
+            facts: Mutex::default(),
+        }
     }
 
     /// What the keeper said of itself when it was last asked.
     pub(crate) fn facts(&self) -> Option<Facts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.facts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether a keeper answers, without starting one.
     pub(crate) async fn is_there(&self) -> bool {
         let mut shared = self.shared.lock().await;
-        if shared.as_ref().is_some_and(|connection| connection.is_open()) {
+        if shared
+            .as_ref()
+            .is_some_and(|connection| connection.is_open())
+        {
             return true;
         }
         match starting::connect(&self.settings.folder).await {
@@ -92,7 +99,10 @@ impl Client {
 
     /// Follows what happens, on a connection of its own.
     pub(crate) async fn events(&self) -> Result<EventStream> {
-        let connection = self.open().await.map_err(|error| error.during(Operation::Events))?;
+        let connection = self
+            .open()
+            .await
+            .map_err(|error| error.during(Operation::Events))?;
         let events = tokio::time::timeout(ANSWER_TAKES_AT_MOST, connection.events())
             .await
             .map_err(|_| silent(Operation::Events, ANSWER_TAKES_AT_MOST))?
@@ -124,7 +134,9 @@ impl Client {
             return Ok(connection);
         }
         // Ours is the newer program: the keeper becomes it, and its agents notice nothing.
-        let Some(program) = self.program.path() else { return Ok(connection) };
+        let Some(program) = self.program.path() else {
+            return Ok(connection);
+        };
         let program = program.to_string_lossy().into_owned();
         tracing::info!(keeper = ?self.facts(), "an older keeper is asked to give way");
         // Whether it could is seen by who answers next.
@@ -135,13 +147,20 @@ impl Client {
 
     fn is_older(&self) -> bool {
         let number = |version: &str| -> Vec<u64> {
-            version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
+            version
+                .split(['.', '-', '+'])
+                .map_while(|part| part.parse().ok())
+                .collect()
         };
-        self.facts().is_some_and(|facts| number(&facts.build) < number(env!("CARGO_PKG_VERSION")))
+        self.facts()
+            .is_some_and(|facts| number(&facts.build) < number(env!("CARGO_PKG_VERSION")))
     }
 
     async fn greet(&self, connection: Connection) -> Result<Arc<Connection>> {
-        let hello = Request::Hello { version: crate::wire::VERSION, swarm: self.settings.swarm };
+        let hello = Request::Hello {
+            version: crate::wire::VERSION,
+            swarm: self.settings.swarm,
+        };
         let answer = tokio::time::timeout(ANSWER_TAKES_AT_MOST, connection.ask(hello))
             .await
             .map_err(|_| silent(Operation::Connect, ANSWER_TAKES_AT_MOST))?
@@ -159,14 +178,22 @@ impl Client {
 
 /// The keeper went away before it answered.
 fn lost(operation: Operation) -> Error {
-    let kind = if operation == Operation::Spawn { ErrorKind::Indeterminate } else { ErrorKind::EngineUnavailable };
+    let kind = if operation == Operation::Spawn {
+        ErrorKind::Indeterminate
+    } else {
+        ErrorKind::EngineUnavailable
+    };
     Error::new(kind, operation, "the keeper went away before it answered")
         .cure("ask again: another keeper takes up what it left")
         .retry_when(Retry::SameId)
 }
 
 fn silent(operation: Operation, after: Duration) -> Error {
-    let kind = if operation == Operation::Spawn { ErrorKind::Indeterminate } else { ErrorKind::EngineUnavailable };
+    let kind = if operation == Operation::Spawn {
+        ErrorKind::Indeterminate
+    } else {
+        ErrorKind::EngineUnavailable
+    };
     Error::new(kind, operation, format!("the keeper has not answered within {after:?}"))
         .cure("look whether its process is stopped or the machine is overloaded; killing it harms no agent")
         .retry_when(Retry::SameId)
@@ -174,6 +201,10 @@ fn silent(operation: Operation, after: Duration) -> Error {
 
 /// An answer that does not fit its question: a keeper of a version that we do not understand.
 pub(crate) fn unexpected(operation: Operation) -> Error {
-    Error::new(ErrorKind::Engine, operation, "the keeper's answer cannot be understood")
-        .cure("use the version of alveary that started the swarm, or stop it and start it anew")
+    Error::new(
+        ErrorKind::Engine,
+        operation,
+        "the keeper's answer cannot be understood",
+    )
+    .cure("use the version of alveary that started the swarm, or stop it and start it anew")
 }

@@ -24,7 +24,11 @@ pub struct ProcessConfig {
 
 impl Default for ProcessConfig {
     fn default() -> Self {
-        Self { log_size: ByteSize::mib(16), keeper: true, cgroups: true }
+        Self {
+            log_size: ByteSize::mib(16),
+            keeper: true,
+            cgroups: true,
+        }
     }
 }
 

@@ -15,14 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alveary_core::{
-    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Incarnation, Operation, RemoveOptions, Result, Signal,
-    StopOptions, SwarmUid,
+    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Incarnation, Operation, RemoveOptions,
+    Result, Signal, StopOptions, SwarmUid,
 };
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use agent::Report;
 use agent::Agent;
+pub(crate) use agent::Report;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
 
@@ -82,7 +82,10 @@ impl Keep {
     /// The caller holds the lock by which there is one keeper for a folder.
     pub(crate) fn open(options: KeepOptions) -> io::Result<Self> {
         let logs = LogFolder::in_state(&options.folder);
-        let cgroups = options.cgroups.then(|| Cgroups::find(options.swarm)).flatten();
+        let cgroups = options
+            .cgroups
+            .then(|| Cgroups::find(options.swarm))
+            .flatten();
         let nofile = Resource::Nofile.ours();
         if options.own_process {
             process::become_subreaper()?;
@@ -110,17 +113,32 @@ impl Keep {
         self.0.options.swarm
     }
 
+    /// Takes away what no agent needs any more. Before the lock is given up: the next keeper makes it anew.
+    pub(crate) fn close(&self) {
+        if let Some(groups) = &self.0.cgroups {
+            groups.remove();
+        }
+    }
+
     pub(crate) fn cgroups(&self) -> Option<&Cgroups> {
         self.0.cgroups.as_ref()
     }
 
     pub(crate) fn inspect(&self, id: &AgentId) -> Result<Report> {
         let table = self.table();
-        table.agents.get(id).map(Agent::report).ok_or_else(|| Error::agent_not_found(Operation::Inspect, id))
+        table
+            .agents
+            .get(id)
+            .map(Agent::report)
+            .ok_or_else(|| Error::agent_not_found(Operation::Inspect, id))
     }
 
     pub(crate) fn list(&self) -> Vec<AgentInfo> {
-        self.table().agents.values().map(|agent| agent.report().info).collect()
+        self.table()
+            .agents
+            .values()
+            .map(|agent| agent.report().info)
+            .collect()
     }
 
     pub(crate) fn events(&self) -> broadcast::Receiver<AgentEvent> {
@@ -138,7 +156,9 @@ impl Keep {
     pub(crate) async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
         if options.force {
             let kill = StopOptions::by_force();
-            self.stop(id, kill).await.map_err(|error| error.during(Operation::Remove))?;
+            self.stop(id, kill)
+                .await
+                .map_err(|error| error.during(Operation::Remove))?;
         }
         let incarnation = {
             let mut table = self.table();
@@ -146,17 +166,29 @@ impl Keep {
                 return Err(Error::agent_not_found(Operation::Remove, id));
             };
             if !agent.has_ended() {
-                return Err(Error::new(ErrorKind::StillRunning, Operation::Remove, "it has not ended")
-                    .agent(id)
-                    .cure("stop it first, or remove it by force"));
+                return Err(Error::new(
+                    ErrorKind::StillRunning,
+                    Operation::Remove,
+                    "it has not ended",
+                )
+                .agent(id)
+                .cure("stop it first, or remove it by force"));
             }
             let incarnation = agent.intent.incarnation;
-            self.0.logs.remove(id).map_err(|error| refused(Operation::Remove, id, error))?;
-            table.journal.append_surely(Entry::Removed { id: id.clone() });
+            self.0
+                .logs
+                .remove(id)
+                .map_err(|error| refused(Operation::Remove, id, error))?;
+            table
+                .journal
+                .append_surely(Entry::Removed { id: id.clone() });
             table.agents.remove(id);
             incarnation
         };
-        self.tell(AgentEvent::Removed { id: id.clone(), incarnation });
+        self.tell(AgentEvent::Removed {
+            id: id.clone(),
+            incarnation,
+        });
         Ok(())
     }
 
@@ -169,9 +201,11 @@ impl Keep {
         let table = self.table();
         let agent = living(&table, id, incarnation, Operation::Signal)?;
         let Some(pidfd) = agent.pidfd.as_ref().filter(|_| !agent.has_ended()) else {
-            return Err(Error::new(ErrorKind::Conflict, Operation::Signal, "it does not run")
-                .agent(id)
-                .cure("start it first"));
+            return Err(
+                Error::new(ErrorKind::Conflict, Operation::Signal, "it does not run")
+                    .agent(id)
+                    .cure("start it first"),
+            );
         };
         process::send(pidfd, signal).map_err(|error| refused(Operation::Signal, id, error))
     }
@@ -197,11 +231,18 @@ fn living<'a>(
     incarnation: Option<Incarnation>,
     operation: Operation,
 ) -> Result<&'a Agent> {
-    let agent = table.agents.get(id).ok_or_else(|| Error::agent_not_found(operation, id))?;
+    let agent = table
+        .agents
+        .get(id)
+        .ok_or_else(|| Error::agent_not_found(operation, id))?;
     if incarnation.is_some_and(|meant| meant != agent.intent.incarnation) {
-        return Err(Error::new(ErrorKind::Conflict, operation, "it has been started again since")
-            .agent(id)
-            .cure("look at it again, and name its present incarnation"));
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            operation,
+            "it has been started again since",
+        )
+        .agent(id)
+        .cure("look at it again, and name its present incarnation"));
     }
     Ok(agent)
 }
@@ -214,7 +255,10 @@ pub(crate) fn refused(operation: Operation, id: &AgentId, error: io::Error) -> E
 /// Each agent costs a descriptor here.
 fn raise_nofile() {
     let (_, hard) = Resource::Nofile.ours();
-    let limit = rustix::process::Rlimit { current: Some(hard), maximum: Some(hard) };
+    let limit = rustix::process::Rlimit {
+        current: Some(hard),
+        maximum: Some(hard),
+    };
     if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files stays low: it bounds the number of agents");
     }

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{
-    AgentId, AgentSpec, Error, ErrorKind, Escaped, Incarnation, Limits, MAX_ARGUMENT, Operation, Result,
-    SecretDelivery, SpecHash, Stop, SwarmUid, User,
+    AgentId, AgentSpec, Error, ErrorKind, Escaped, Incarnation, Limits, MAX_ARGUMENT, Operation,
+    Result, SecretDelivery, SpecHash, Stop, SwarmUid, User,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,10 +79,18 @@ impl Launch {
                 check_cwd(cwd)?;
             }
             let Some(name) = spec.command.first() else {
-                return Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, "it has no command")
-                    .cure("give `command` a program: a local process has no image to take one from"));
+                return Err(Error::new(
+                    ErrorKind::InvalidSpec,
+                    Operation::Spawn,
+                    "it has no command",
+                )
+                .cure("give `command` a program: a local process has no image to take one from"));
             };
-            let program = find_program(name, spec.cwd.as_deref(), env.get("PATH").map(String::as_str))?;
+            let program = find_program(
+                name,
+                spec.cwd.as_deref(),
+                env.get("PATH").map(String::as_str),
+            )?;
             Ok(Self {
                 id: id.clone(),
                 incarnation,
@@ -108,7 +116,10 @@ type Strings = BTreeMap<String, String>;
 /// The whole environment, and the secrets that go into files.
 fn environment(spec: &AgentSpec) -> Result<(Strings, Strings)> {
     let mut env = Strings::new();
-    for key in HANDED_ON.into_iter().chain(spec.inherit.iter().map(String::as_str)) {
+    for key in HANDED_ON
+        .into_iter()
+        .chain(spec.inherit.iter().map(String::as_str))
+    {
         if let Ok(value) = env::var(key) {
             env.insert(key.to_owned(), value);
         }
@@ -142,7 +153,11 @@ fn check_cwd(cwd: &Path) -> Result<()> {
         return Ok(());
     }
     let shown = Escaped(&cwd.to_string_lossy()).to_string();
-    let problem = if cwd.exists() { "is not a folder" } else { "does not exist" };
+    let problem = if cwd.exists() {
+        "is not a folder"
+    } else {
+        "does not exist"
+    };
     Err(Error::new(
         ErrorKind::InvalidSpec,
         Operation::Spawn,
@@ -166,10 +181,13 @@ fn find_program(name: &str, cwd: Option<&Path>, path: Option<&str>) -> Result<Pa
         let program = from.join(name);
         return match program.metadata() {
             Err(_) => refuse(format!("there is no program {shown}"), "correct `command`"),
-            Ok(meta) if !meta.is_file() => refuse(format!("{shown} is not a file"), "correct `command`"),
-            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => {
-                refuse(format!("{shown} is not executable"), "make it so with `chmod +x`")
+            Ok(meta) if !meta.is_file() => {
+                refuse(format!("{shown} is not a file"), "correct `command`")
             }
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => refuse(
+                format!("{shown} is not executable"),
+                "make it so with `chmod +x`",
+            ),
             Ok(_) => Ok(program),
         };
     }

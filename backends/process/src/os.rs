@@ -3,9 +3,15 @@
 //! All `unsafe` of this crate stands in `spawn.rs` and `ended.rs`.
 
 pub(crate) mod cgroup;
-#[expect(unsafe_code, reason = "registering a descriptor with the reactor is a promise not to close it")]
+#[expect(
+    unsafe_code,
+    reason = "registering a descriptor with the reactor is a promise not to close it"
+)]
 pub(crate) mod ended;
 pub(crate) mod files;
 pub(crate) mod process;
-#[expect(unsafe_code, reason = "what happens between fork and exec cannot be said safely")]
+#[expect(
+    unsafe_code,
+    reason = "what happens between fork and exec cannot be said safely"
+)]
 pub(crate) mod spawn;

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use alveary_core::{
-    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Exit, Incarnation, Operation, Retry, Signal, SwarmUid,
+    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Exit, Incarnation, Operation, Retry, Signal,
+    SwarmUid,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,10 @@ pub(crate) const VERSION: u32 = 1;
 const LONGEST_FRAME: usize = 64 * 1024 * 1024;
 
 pub(crate) fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().little_endian().max_frame_length(LONGEST_FRAME).new_codec()
+    LengthDelimitedCodec::builder()
+        .little_endian()
+        .max_frame_length(LONGEST_FRAME)
+        .new_codec()
 }
 
 /// A request with the number that its answer will bear.
@@ -38,17 +42,36 @@ pub(crate) struct Numbered<T> {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
     /// Always the first.
-    Hello { version: u32, swarm: SwarmUid },
+    Hello {
+        version: u32,
+        swarm: SwarmUid,
+    },
     /// Frozen.
     List,
     /// Frozen.
-    Stop { id: AgentId, grace_ms: Option<u64>, signal: Option<Signal>, incarnation: Option<Incarnation> },
+    Stop {
+        id: AgentId,
+        grace_ms: Option<u64>,
+        signal: Option<Signal>,
+        incarnation: Option<Incarnation>,
+    },
     /// Frozen. Become this program in place: children and exits stay.
-    GiveWay { program: String },
+    GiveWay {
+        program: String,
+    },
     Spawn(Box<Launch>),
-    Inspect { id: AgentId },
-    Remove { id: AgentId, force: bool },
-    Signal { id: AgentId, signal: Signal, incarnation: Option<Incarnation> },
+    Inspect {
+        id: AgentId,
+    },
+    Remove {
+        id: AgentId,
+        force: bool,
+    },
+    Signal {
+        id: AgentId,
+        signal: Signal,
+        incarnation: Option<Incarnation>,
+    },
     /// From here on this connection carries events and nothing else.
     Events,
 }
@@ -85,7 +108,10 @@ pub(crate) struct Facts {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Event {
     Changed(Box<AgentInfo>),
-    Removed { id: AgentId, incarnation: Incarnation },
+    Removed {
+        id: AgentId,
+        incarnation: Incarnation,
+    },
     Lagged,
 }
 
@@ -158,7 +184,10 @@ impl From<&Error> for Problem {
 impl Problem {
     /// The error again, of the operation and agent that the asker knows.
     pub(crate) fn into_error(self, operation: Operation, agent: Option<&AgentId>) -> Error {
-        let kind = KINDS.into_iter().find(|kind| kind.as_str() == self.kind).unwrap_or(ErrorKind::Engine);
+        let kind = KINDS
+            .into_iter()
+            .find(|kind| kind.as_str() == self.kind)
+            .unwrap_or(ErrorKind::Engine);
         let mut error = Error::new(kind, operation, self.message);
         if let Some(agent) = agent {
             error = error.agent(agent);
@@ -195,16 +224,26 @@ mod tests {
         let id = AgentId::new("echo").unwrap();
         for (request, text) in [
             (
-                Request::Hello { version: 1, swarm: uid },
+                Request::Hello {
+                    version: 1,
+                    swarm: uid,
+                },
                 r#"{"n":7,"is":{"hello":{"version":1,"swarm":"01020304-0506-0708-090a-0b0c0d0e0f10"}}}"#,
             ),
             (Request::List, r#"{"n":7,"is":"list"}"#),
             (
-                Request::Stop { id, grace_ms: Some(5), signal: Some(Signal::TERM), incarnation: None },
+                Request::Stop {
+                    id,
+                    grace_ms: Some(5),
+                    signal: Some(Signal::TERM),
+                    incarnation: None,
+                },
                 r#"{"n":7,"is":{"stop":{"id":"echo","grace_ms":5,"signal":"TERM","incarnation":null}}}"#,
             ),
             (
-                Request::GiveWay { program: "/usr/bin/alveary".into() },
+                Request::GiveWay {
+                    program: "/usr/bin/alveary".into(),
+                },
                 r#"{"n":7,"is":{"give-way":{"program":"/usr/bin/alveary"}}}"#,
             ),
         ] {

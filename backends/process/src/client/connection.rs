@@ -37,7 +37,10 @@ enum Waiter {
 impl Connection {
     pub(super) fn new(stream: UnixStream) -> Self {
         let (read, write) = stream.into_split();
-        let (mut answers, mut sink) = (FramedRead::new(read, codec()), FramedWrite::new(write, codec()));
+        let (mut answers, mut sink) = (
+            FramedRead::new(read, codec()),
+            FramedWrite::new(write, codec()),
+        );
         let (outbox, mut requests) = mpsc::unbounded_channel::<Bytes>();
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         // A task of its own writes: a caller that is dropped in the middle leaves no half frame behind.
@@ -65,7 +68,12 @@ impl Connection {
             }
         });
         let tasks = [writing, reading].map(AbortOnDropHandle::new);
-        Self { outbox, waiting, next: AtomicU64::new(1), _tasks: tasks }
+        Self {
+            outbox,
+            waiting,
+            next: AtomicU64::new(1),
+            _tasks: tasks,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -91,7 +99,10 @@ impl Connection {
     fn send(&self, request: Request, waiter: Waiter) -> io::Result<()> {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         let frame = encode(n, request)?;
-        lock(&self.waiting).as_mut().ok_or_else(closed)?.insert(n, waiter);
+        lock(&self.waiting)
+            .as_mut()
+            .ok_or_else(closed)?
+            .insert(n, waiter);
         self.outbox.send(frame).map_err(|_| closed())
     }
 }
@@ -99,7 +110,9 @@ impl Connection {
 async fn deliver(waiting: &Waiting, n: u64, answer: Answer) {
     let events = {
         let mut waiting = lock(waiting);
-        let Some(waiting) = waiting.as_mut() else { return };
+        let Some(waiting) = waiting.as_mut() else {
+            return;
+        };
         match (waiting.get_mut(&n), &answer) {
             (Some(Waiter::Events(events, _)), Answer::Event(_)) => Some(events.clone()),
             (Some(Waiter::Events(_, subscribed)), _) => {
@@ -116,11 +129,17 @@ async fn deliver(waiting: &Waiting, n: u64, answer: Answer) {
     match (events, answer) {
         (Some(events), Answer::Event(event)) => {
             if events.send(event).await.is_err() {
-                drop(lock(waiting).as_mut().and_then(|waiting| waiting.remove(&n)));
+                drop(
+                    lock(waiting)
+                        .as_mut()
+                        .and_then(|waiting| waiting.remove(&n)),
+                );
             }
         }
         (_, answer) => {
-            let waiter = lock(waiting).as_mut().and_then(|waiting| waiting.remove(&n));
+            let waiter = lock(waiting)
+                .as_mut()
+                .and_then(|waiting| waiting.remove(&n));
             if let Some(Waiter::One(waiter)) = waiter {
                 let _gone = waiter.send(answer);
             }
@@ -129,7 +148,10 @@ async fn deliver(waiting: &Waiting, n: u64, answer: Answer) {
 }
 
 fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the connection to the keeper is closed")
+    io::Error::new(
+        io::ErrorKind::BrokenPipe,
+        "the connection to the keeper is closed",
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

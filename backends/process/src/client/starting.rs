@@ -52,7 +52,14 @@ pub(crate) async fn connect(folder: &Path) -> io::Result<Option<UnixStream>> {
     };
     match attempt.await {
         Ok(stream) => Ok(Some(stream)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -92,18 +99,29 @@ async fn start(settings: &Settings, program: &Program) -> Result<Started> {
     let mut command = command(program.to_run(), settings)
         .map_err(|error| unavailable("the keeper's settings cannot be written", error.into()))?;
     let mut child = command.spawn().map_err(|error| {
-        let what = format!("the keeper's program {} cannot be started", program.to_run().display());
+        let what = format!(
+            "the keeper's program {} cannot be started",
+            program.to_run().display()
+        );
         unavailable(&what, error)
     })?;
     let Some(stdout) = child.stdout.take() else {
-        return Err(unavailable("the keeper cannot be heard", io::ErrorKind::BrokenPipe.into()));
+        return Err(unavailable(
+            "the keeper cannot be heard",
+            io::ErrorKind::BrokenPipe.into(),
+        ));
     };
     let line = tokio::task::spawn_blocking(move || first_line(stdout));
     // It outlives this process; should it end before, its parent takes note.
     std::thread::spawn(move || child.wait());
     let said = match tokio::time::timeout(START_TAKES_AT_MOST, line).await {
         Ok(Ok(line)) => line.unwrap_or_default(),
-        Ok(Err(error)) => return Err(unavailable("the keeper cannot be heard", io::Error::other(error))),
+        Ok(Err(error)) => {
+            return Err(unavailable(
+                "the keeper cannot be heard",
+                io::Error::other(error),
+            ));
+        }
         Err(_) => {
             return Err(Error::new(
                 ErrorKind::EngineUnavailable,
@@ -119,7 +137,10 @@ async fn start(settings: &Settings, program: &Program) -> Result<Started> {
         "" => Err(Error::new(
             ErrorKind::EngineUnavailable,
             Operation::Connect,
-            format!("the program {} did not become a keeper", program.to_run().display()),
+            format!(
+                "the program {} did not become a keeper",
+                program.to_run().display()
+            ),
         )
         .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`")),
         trouble => Err(Error::new(

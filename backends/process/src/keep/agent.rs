@@ -83,7 +83,12 @@ impl Agent {
             Phase::Exited(exit) => AgentState::Exited(exit.clone()),
         };
         let intent = &self.intent;
-        let mut info = AgentInfo::new(intent.id.clone(), intent.incarnation, intent.name.clone(), state);
+        let mut info = AgentInfo::new(
+            intent.id.clone(),
+            intent.incarnation,
+            intent.name.clone(),
+            state,
+        );
         info.capabilities.clone_from(&intent.capabilities);
         info.spec_hash = intent.spec_hash;
         info.created_at = intent.at;
@@ -92,7 +97,10 @@ impl Agent {
             info.pid = Some(process.pid).filter(|_| !self.has_ended());
             info.started_at = Some(*at);
         }
-        Report { info, logs_from: intent.logs_from }
+        Report {
+            info,
+            logs_from: intent.logs_from,
+        }
     }
 
     /// The lines of a journal that come to this agent.
@@ -106,9 +114,18 @@ impl Agent {
         });
         let then = match &self.phase {
             Phase::Pending | Phase::Running => None,
-            Phase::Stopping => Some(Entry::Stopping { id: id.clone(), incarnation }),
-            Phase::Exited(exit) => Some(Entry::Exited { id: id.clone(), incarnation, exit: exit.clone() }),
+            Phase::Stopping => Some(Entry::Stopping {
+                id: id.clone(),
+                incarnation,
+            }),
+            Phase::Exited(exit) => Some(Entry::Exited {
+                id: id.clone(),
+                incarnation,
+                exit: exit.clone(),
+            }),
         };
-        [Some(Entry::Intent(self.intent.clone())), started, then].into_iter().flatten()
+        [Some(Entry::Intent(self.intent.clone())), started, then]
+            .into_iter()
+            .flatten()
     }
 }

@@ -2,19 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{AgentEvent, AgentId, EndedBy, Exit, ExitStatus, Incarnation, Signal};
 use super::agent::{Agent, Phase};
 use super::journal::Entry;
 use super::{Keep, tree};
 use crate::os::ended::until_ended;
 use crate::os::process;
+use alveary_core::{AgentEvent, AgentId, EndedBy, Exit, ExitStatus, Incarnation, Signal};
 
 /// The first and the longest pause between two looks at a tree that has been killed.
 const FIRST_LOOK: Duration = Duration::from_micros(200);
 const LATER_LOOKS: Duration = Duration::from_millis(100);
 
 /// Why the end of a process that was not our child cannot be told.
-const NOT_OUR_CHILD: &str = "the keeper that started it had died, and a process tells only its parent how it ended";
+const NOT_OUR_CHILD: &str =
+    "the keeper that started it had died, and a process tells only its parent how it ended";
 
 impl Keep {
     /// Waits for the end of an agent's main process, in a task of its own.
@@ -36,7 +37,9 @@ impl Keep {
 
     /// Nothing of the agent is left when its end is told.
     async fn clear_up(&self, id: &AgentId, incarnation: Incarnation) {
-        let Some(status) = self.take_status(id, incarnation) else { return };
+        let Some(status) = self.take_status(id, incarnation) else {
+            return;
+        };
         let mut pause = FIRST_LOOK;
         while self.rest_lives(id, incarnation) {
             tokio::time::sleep(pause).await;
@@ -48,7 +51,10 @@ impl Keep {
     /// Reaps the main process. Its group dies first: until it is reaped, the group's number is its own.
     fn take_status(&self, id: &AgentId, incarnation: Incarnation) -> Option<ExitStatus> {
         let mut table = self.table();
-        let agent = table.agents.get_mut(id).filter(|agent| agent.intent.incarnation == incarnation)?;
+        let agent = table
+            .agents
+            .get_mut(id)
+            .filter(|agent| agent.intent.incarnation == incarnation)?;
         if agent.is_child
             && let Some((main, _)) = agent.process
             && let Err(error) = process::send_to_group(main.pid, Signal::KILL)
@@ -56,17 +62,31 @@ impl Keep {
             tracing::warn!(agent = %id, %error, "the rest of its process group could not be ended");
         }
         let unknown = || {
-            let why = if agent.is_child { "another part of this program took its end" } else { NOT_OUR_CHILD };
-            ExitStatus::Unknown { why: why.to_owned() }
+            let why = if agent.is_child {
+                "another part of this program took its end"
+            } else {
+                NOT_OUR_CHILD
+            };
+            ExitStatus::Unknown {
+                why: why.to_owned(),
+            }
         };
-        let status = agent.pidfd.as_ref().and_then(process::reap).unwrap_or_else(unknown);
+        let status = agent
+            .pidfd
+            .as_ref()
+            .and_then(process::reap)
+            .unwrap_or_else(unknown);
         agent.pidfd = None;
         Some(status)
     }
 
     fn rest_lives(&self, id: &AgentId, incarnation: Incarnation) -> bool {
         let table = self.table();
-        let Some(agent) = table.agents.get(id).filter(|agent| agent.intent.incarnation == incarnation) else {
+        let Some(agent) = table
+            .agents
+            .get(id)
+            .filter(|agent| agent.intent.incarnation == incarnation)
+        else {
             return false;
         };
         let is_main = |pid| table.agents.values().any(|agent| agent.is_main(pid));
@@ -80,7 +100,10 @@ impl Keep {
         self.forget_secrets(id);
         let info = {
             let mut table = self.table();
-            let Some(agent) = table.agents.get_mut(id).filter(|agent| agent.intent.incarnation == incarnation)
+            let Some(agent) = table
+                .agents
+                .get_mut(id)
+                .filter(|agent| agent.intent.incarnation == incarnation)
             else {
                 return;
             };
@@ -91,7 +114,11 @@ impl Keep {
             agent.stop = None;
             agent.enter(Phase::Exited(exit.clone()));
             let info = agent.report().info;
-            table.journal.append_surely(Entry::Exited { id: id.clone(), incarnation, exit });
+            table.journal.append_surely(Entry::Exited {
+                id: id.clone(),
+                incarnation,
+                exit,
+            });
             info
         };
         self.tell(AgentEvent::Changed(info));
@@ -112,7 +139,11 @@ impl Agent {
 
     fn exit(&self, status: ExitStatus) -> Exit {
         let oom = status == ExitStatus::Signal(Signal::KILL)
-            && self.intent.cgroup.as_ref().is_some_and(crate::os::cgroup::Cgroup::ran_out_of_memory);
+            && self
+                .intent
+                .cgroup
+                .as_ref()
+                .is_some_and(crate::os::cgroup::Cgroup::ran_out_of_memory);
         let was_asked = self.stop.is_some() || self.phase == Phase::Stopping;
         let by = match &status {
             ExitStatus::Signal(Signal::KILL) if self.forced => EndedBy::UsByForce,
@@ -121,6 +152,8 @@ impl Agent {
             ExitStatus::Unknown { .. } => EndedBy::Unknown,
             _ => EndedBy::Itself,
         };
-        Exit::new(status, by).with_oom(oom).with_at(SystemTime::now())
+        Exit::new(status, by)
+            .with_oom(oom)
+            .with_at(SystemTime::now())
     }
 }

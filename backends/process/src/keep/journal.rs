@@ -20,17 +20,36 @@ use crate::os::process::Identity;
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub(crate) enum Entry {
     /// A keeper began. What follows happened on this start of the machine.
-    Began { boot: String, keeper: u32, version: String },
+    Began {
+        boot: String,
+        keeper: u32,
+        version: String,
+    },
     /// An agent is about to be started. Durable before anything else happens.
     Intent(Intent),
     /// Its main process is there.
-    Started { id: AgentId, incarnation: Incarnation, process: Identity, at: SystemTime },
+    Started {
+        id: AgentId,
+        incarnation: Incarnation,
+        process: Identity,
+        at: SystemTime,
+    },
     /// We were asked to end it.
-    Stopping { id: AgentId, incarnation: Incarnation },
+    Stopping {
+        id: AgentId,
+        incarnation: Incarnation,
+    },
     /// It has ended.
-    Exited { id: AgentId, incarnation: Incarnation, exit: Exit },
+    Exited {
+        id: AgentId,
+        incarnation: Incarnation,
+        exit: Exit,
+    },
     /// It could not be started: the incarnation before it, if there was one, stands as it stood.
-    NotStarted { id: AgentId, incarnation: Incarnation },
+    NotStarted {
+        id: AgentId,
+        incarnation: Incarnation,
+    },
     /// Nobody needs to know of it any more.
     Removed { id: AgentId },
 }
@@ -106,25 +125,43 @@ impl Journal {
             serde_json::to_writer(&mut text, entry)?;
             text.push(b'\n');
         }
-        let written = file.write_all(&text).and_then(|()| fs::rename(&fresh, &path));
+        let written = file
+            .write_all(&text)
+            .and_then(|()| fs::rename(&fresh, &path));
         if let Err(error) = written {
             // The old one stays whole; what was begun beside it is of no use.
             let _best_effort = fs::remove_file(&fresh);
             return Err(error);
         }
-        Ok(Self { path, file, len: text.len() as u64, owed: Vec::new(), line: Vec::new() })
+        Ok(Self {
+            path,
+            file,
+            len: text.len() as u64,
+            owed: Vec::new(),
+            line: Vec::new(),
+        })
     }
 
     /// Opens the one that is there to go on in it, behind whatever it ends with.
     pub(crate) fn reopen(folder: &Path) -> io::Result<Self> {
         let path = folder.join(NAME);
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)?;
         // What came before may have been cut off in the middle of a line.
         let len = file.metadata()?.len();
         if len > 0 {
             file.write_all(b"\n")?;
         }
-        Ok(Self { path, file, len: len + u64::from(len > 0), owed: Vec::new(), line: Vec::new() })
+        Ok(Self {
+            path,
+            file,
+            len: len + u64::from(len > 0),
+            owed: Vec::new(),
+            line: Vec::new(),
+        })
     }
 
     /// Appends a line, whole or not at all.
@@ -183,7 +220,9 @@ mod tests {
     use super::*;
 
     fn removed(id: &str) -> Entry {
-        Entry::Removed { id: id.parse().unwrap() }
+        Entry::Removed {
+            id: id.parse().unwrap(),
+        }
     }
 
     #[test]
@@ -194,7 +233,10 @@ mod tests {
         let path = folder.path().join(NAME);
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        Journal::reopen(folder.path()).unwrap().append(&removed("c")).unwrap();
+        Journal::reopen(folder.path())
+            .unwrap()
+            .append(&removed("c"))
+            .unwrap();
         let read = Journal::read(folder.path()).unwrap().unwrap();
         assert_eq!(read, [removed("a"), removed("c")]);
     }

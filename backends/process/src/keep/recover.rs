@@ -39,8 +39,9 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
         keeper: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let entries: Vec<Entry> =
-        std::iter::once(began).chain(agents.values().flat_map(Agent::entries)).collect();
+    let entries: Vec<Entry> = std::iter::once(began)
+        .chain(agents.values().flat_map(Agent::entries))
+        .collect();
     let journal = match Journal::rewrite(folder, &entries) {
         Ok(journal) => journal,
         Err(error) => {
@@ -54,10 +55,17 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
 
 /// What the journal says, without a keeper: `None` where one is needed, because something may still run.
 pub(crate) fn read_only(folder: &Path) -> io::Result<Option<HashMap<AgentId, Report>>> {
-    let Some(entries) = Journal::read(folder)? else { return Ok(Some(HashMap::new())) };
+    let Some(entries) = Journal::read(folder)? else {
+        return Ok(Some(HashMap::new()));
+    };
     let agents = replay(&entries);
     let all_ended = agents.values().all(Agent::has_ended);
-    Ok(all_ended.then(|| agents.into_iter().map(|(id, agent)| (id, agent.report())).collect()))
+    Ok(all_ended.then(|| {
+        agents
+            .into_iter()
+            .map(|(id, agent)| (id, agent.report()))
+            .collect()
+    }))
 }
 
 fn last_boot(entries: &[Entry]) -> Option<&String> {
@@ -77,7 +85,12 @@ fn replay(entries: &[Entry]) -> HashMap<AgentId, Agent> {
                 agent.previous = agents.remove(&intent.id).map(Box::new);
                 agents.insert(intent.id.clone(), agent);
             }
-            Entry::Started { id, incarnation, process, at } => {
+            Entry::Started {
+                id,
+                incarnation,
+                process,
+                at,
+            } => {
                 if let Some(agent) = of(&mut agents, id, *incarnation) {
                     agent.process = Some((*process, *at));
                     agent.phase = Phase::Running;
@@ -89,7 +102,11 @@ fn replay(entries: &[Entry]) -> HashMap<AgentId, Agent> {
                     agent.phase = Phase::Stopping;
                 }
             }
-            Entry::Exited { id, incarnation, exit } => {
+            Entry::Exited {
+                id,
+                incarnation,
+                exit,
+            } => {
                 if let Some(agent) = of(&mut agents, id, *incarnation) {
                     agent.phase = Phase::Exited(exit.clone());
                 }
@@ -114,7 +131,9 @@ fn of<'a>(
     id: &AgentId,
     incarnation: Incarnation,
 ) -> Option<&'a mut Agent> {
-    agents.get_mut(id).filter(|agent| agent.intent.incarnation == incarnation)
+    agents
+        .get_mut(id)
+        .filter(|agent| agent.intent.incarnation == incarnation)
 }
 
 /// Finds an agent's main process, or what can be said of its end.
@@ -126,19 +145,31 @@ fn find(agent: &mut Agent) {
         Some(process) if process.is_zombie() => Some(process),
         Some(process) => Some(process).filter(|process| process.carries(incarnation)),
         // Between the intent and the record of its process the keeper died.
-        None => process::all_that_carry(incarnation).into_iter().min_by_key(|process| process.start),
+        None => process::all_that_carry(incarnation)
+            .into_iter()
+            .min_by_key(|process| process.start),
     };
-    let Some((process, pidfd)) = process.and_then(|process| Some((process, process.open().ok()?))) else {
+    let Some((process, pidfd)) = process.and_then(|process| Some((process, process.open().ok()?)))
+    else {
         if recorded.is_some() {
-            let by = if agent.phase == Phase::Stopping { EndedBy::Us } else { EndedBy::Unknown };
-            let status = ExitStatus::Unknown { why: NOBODY_SAW.to_owned() };
+            let by = if agent.phase == Phase::Stopping {
+                EndedBy::Us
+            } else {
+                EndedBy::Unknown
+            };
+            let status = ExitStatus::Unknown {
+                why: NOBODY_SAW.to_owned(),
+            };
             agent.phase = Phase::Exited(Exit::new(status, by).with_at(SystemTime::now()));
         } else if let Some(previous) = agent.previous.take() {
             *agent = *previous;
         }
         return;
     };
-    agent.process = Some((process, agent.process.map_or_else(SystemTime::now, |(_, at)| at)));
+    agent.process = Some((
+        process,
+        agent.process.map_or_else(SystemTime::now, |(_, at)| at),
+    ));
     agent.is_child = process::children().contains(&process.pid);
     agent.pidfd = Some(Arc::new(pidfd));
     if agent.phase == Phase::Pending {

@@ -30,7 +30,10 @@ const TEXT_BUSY_TRIES: u32 = 8;
 /// What came of asking for an id.
 enum Claim {
     /// It is ours to start.
-    Ours { outputs: [File; 2], cgroup: Option<Cgroup> },
+    Ours {
+        outputs: [File; 2],
+        cgroup: Option<Cgroup>,
+    },
     /// This very start has been made.
     There(AgentInfo),
     /// This very start is being made by somebody else.
@@ -45,15 +48,22 @@ impl Keep {
         // In a task of its own: a caller who gives up half-way leaves nothing half done.
         match tokio::spawn(async move { keep.spawn_to_the_end(launch).await }).await {
             Ok(done) => done,
-            Err(error) => Err(Error::new(ErrorKind::Indeterminate, Operation::Spawn, "the start was cut off")
-                .agent(&id)
-                .caused_by(error)),
+            Err(error) => Err(Error::new(
+                ErrorKind::Indeterminate,
+                Operation::Spawn,
+                "the start was cut off",
+            )
+            .agent(&id)
+            .caused_by(error)),
         }
     }
 
     async fn spawn_to_the_end(&self, launch: Launch) -> Result<AgentInfo> {
         let (outputs, cgroup) = loop {
-            match self.claim(&launch).map_err(|error| error.agent(&launch.id))? {
+            match self
+                .claim(&launch)
+                .map_err(|error| error.agent(&launch.id))?
+            {
                 Claim::Ours { outputs, cgroup } => break (outputs, cgroup),
                 Claim::There(info) => return Ok(info),
                 // The sender lives in the table; that it has gone is a change too.
@@ -87,9 +97,16 @@ impl Keep {
                 return Err(exists("an agent of this id lives"));
             }
         }
-        let (outputs, logs_from) =
-            self.0.logs.open(&launch.id).map_err(|error| refused(Operation::Spawn, &launch.id, error))?;
-        let cgroup = self.0.cgroups.as_ref().map(|groups| groups.plan(launch.incarnation, limits));
+        let (outputs, logs_from) = self
+            .0
+            .logs
+            .open(&launch.id)
+            .map_err(|error| refused(Operation::Spawn, &launch.id, error))?;
+        let cgroup = self
+            .0
+            .cgroups
+            .as_ref()
+            .map(|groups| groups.plan(launch.incarnation, limits));
         let intent = Intent {
             id: launch.id.clone(),
             incarnation: launch.incarnation,
@@ -135,28 +152,43 @@ impl Keep {
                 "run the agent as another `user`, or use a container backend",
             ));
         }
-        Ok(GroupLimits { memory, pids: pids.filter(|_| by_group) })
+        Ok(GroupLimits {
+            memory,
+            pids: pids.filter(|_| by_group),
+        })
     }
 
-    async fn start(&self, launch: &Launch, outputs: [File; 2], cgroup: Option<&Cgroup>) -> Result<(Identity, OwnedFd)> {
+    async fn start(
+        &self,
+        launch: &Launch,
+        outputs: [File; 2],
+        cgroup: Option<&Cgroup>,
+    ) -> Result<(Identity, OwnedFd)> {
         let refuse = |what: &str, error| crate::trouble::from_io(Operation::Spawn, what, error);
         if let Some(cgroup) = cgroup {
             let limits = self.group_limits(launch)?;
-            cgroup.make(limits).map_err(|error| refuse("its control group cannot be made", error))?;
+            cgroup
+                .make(limits)
+                .map_err(|error| refuse("its control group cannot be made", error))?;
         }
         let mut env = launch.env.clone();
         let secrets = write_secrets(&self.secrets_of(&launch.id), launch.user, &launch.secrets)
             .map_err(|error| refuse("its secrets cannot be laid out for it", error))?;
         env.extend(secrets);
-        let env: Vec<(OsString, OsString)> =
-            env.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        let env: Vec<(OsString, OsString)> = env
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
         let mut tries = 0;
         let pid = loop {
             tries += 1;
             let started = self.attempt(launch, env.clone(), &outputs, cgroup);
             match started {
                 Ok(pid) => break pid,
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::TXTBSY) && tries < TEXT_BUSY_TRIES => {
+                Err(error)
+                    if Errno::from_io_error(&error) == Some(Errno::TXTBSY)
+                        && tries < TEXT_BUSY_TRIES =>
+                {
                     tokio::time::sleep(Duration::from_millis(1 << tries)).await;
                 }
                 Err(error) => return Err(could_not_start(launch, error)),
@@ -189,7 +221,10 @@ impl Keep {
             stdout: stdout.try_clone()?,
             stderr: stderr.try_clone()?,
             limits: self.resources(&launch.limits),
-            cgroups: cgroup.map(Cgroup::entrances).transpose()?.unwrap_or_default(),
+            cgroups: cgroup
+                .map(Cgroup::entrances)
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 
@@ -203,7 +238,11 @@ impl Keep {
             None => {}
         }
         if let Some(count) = limits.nproc
-            && !self.0.cgroups.as_ref().is_some_and(crate::os::cgroup::Cgroups::limits_pids)
+            && !self
+                .0
+                .cgroups
+                .as_ref()
+                .is_some_and(crate::os::cgroup::Cgroups::limits_pids)
         {
             resources.push((Resource::Nproc, count, count));
         }
@@ -249,7 +288,9 @@ impl Keep {
             id: launch.id.clone(),
             incarnation: launch.incarnation,
         });
-        let Some(agent) = table.agents.remove(&launch.id) else { return };
+        let Some(agent) = table.agents.remove(&launch.id) else {
+            return;
+        };
         match agent.previous {
             Some(previous) => {
                 table.agents.insert(launch.id.clone(), *previous);
@@ -277,11 +318,16 @@ fn exists(message: &str) -> Error {
 }
 
 fn runs_as_root(launch: &Launch) -> bool {
-    launch.user.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid) == 0
+    launch
+        .user
+        .map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
+        == 0
 }
 
 fn could_not_start(launch: &Launch, error: io::Error) -> Error {
-    let invalid = |what: String, cure: &str| Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what).cure(cure);
+    let invalid = |what: String, cure: &str| {
+        Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what).cure(cure)
+    };
     let program = launch.program.display();
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT) => invalid(
@@ -300,10 +346,12 @@ fn could_not_start(launch: &Launch, error: io::Error) -> Error {
             crate::trouble::from_io(Operation::Spawn, "it cannot be run as another user", error)
                 .cure("run alveary as root, or leave `user` out")
         }
-        Some(Errno::ACCESS) => {
-            crate::trouble::from_io(Operation::Spawn, &format!("{program} may not be run"), error)
-                .cure("make the program executable, and its folders and `cwd` open to the agent's user")
-        }
+        Some(Errno::ACCESS) => crate::trouble::from_io(
+            Operation::Spawn,
+            &format!("{program} may not be run"),
+            error,
+        )
+        .cure("make the program executable, and its folders and `cwd` open to the agent's user"),
         Some(Errno::TXTBSY) => crate::trouble::from_io(
             Operation::Spawn,
             &format!("{program} is being written"),
@@ -311,7 +359,11 @@ fn could_not_start(launch: &Launch, error: io::Error) -> Error {
         )
         .cure("wait until it is written")
         .retry_when(Retry::After(Duration::from_millis(500))),
-        _ => crate::trouble::from_io(Operation::Spawn, &format!("{program} could not be started"), error),
+        _ => crate::trouble::from_io(
+            Operation::Spawn,
+            &format!("{program} could not be started"),
+            error,
+        ),
     }
 }
 
@@ -330,7 +382,10 @@ fn write_secrets(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     let give = |path: &Path| match user {
         Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)),
         None => Ok(()),
@@ -338,7 +393,11 @@ fn write_secrets(
     let mut variables = BTreeMap::new();
     for (key, value) in secrets {
         let path = folder.join(key);
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         file.write_all(value.as_bytes())?;
         file.set_permissions(fs::Permissions::from_mode(0o400))?;
         give(&path)?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use alveary_core::{AgentEvent, AgentId, Error, ErrorKind, Exit, Incarnation, Operation, Result, Signal, StopOptions};
+use alveary_core::{
+    AgentEvent, AgentId, Error, ErrorKind, Exit, Incarnation, Operation, Result, Signal,
+    StopOptions,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -16,7 +19,10 @@ enum Asked {
     /// It is still being started: ask again when that is over.
     NotYet(watch::Receiver<()>),
     /// Force will be used at this time.
-    Going { changed: watch::Receiver<()>, force_at: watch::Receiver<Instant> },
+    Going {
+        changed: watch::Receiver<()>,
+        force_at: watch::Receiver<Instant>,
+    },
 }
 
 impl Keep {
@@ -26,7 +32,9 @@ impl Keep {
             match self.ask(id, &options)? {
                 Asked::Over(exit) => return Ok(exit),
                 Asked::NotYet(mut changed) => drop(changed.changed().await),
-                Asked::Going { changed, force_at } => return self.await_end(id, changed, force_at).await,
+                Asked::Going { changed, force_at } => {
+                    return self.await_end(id, changed, force_at).await;
+                }
             }
         }
     }
@@ -52,15 +60,24 @@ impl Keep {
                 force_at: under_way.force_at.subscribe(),
             });
         }
-        let signal = (options.grace != Some(Duration::ZERO)).then(|| options.signal.unwrap_or(stop.signal));
+        let signal =
+            (options.grace != Some(Duration::ZERO)).then(|| options.signal.unwrap_or(stop.signal));
         let incarnation = agent.intent.incarnation;
         // Before the signal: should we die between the two, the next keeper knows who ended it.
-        table.journal.append_surely(Entry::Stopping { id: id.clone(), incarnation });
+        table.journal.append_surely(Entry::Stopping {
+            id: id.clone(),
+            incarnation,
+        });
         let Some(agent) = table.agents.get_mut(id) else {
             return Err(Error::agent_not_found(Operation::Stop, id));
         };
-        let force_at = self.begin_stop(agent, signal, force_at).map_err(|error| refused(Operation::Stop, id, error))?;
-        Ok(Asked::Going { changed: agent.changed.subscribe(), force_at })
+        let force_at = self
+            .begin_stop(agent, signal, force_at)
+            .map_err(|error| refused(Operation::Stop, id, error))?;
+        Ok(Asked::Going {
+            changed: agent.changed.subscribe(),
+            force_at,
+        })
     }
 
     /// Sends the signal that asks, and sees to the force.
@@ -82,7 +99,12 @@ impl Keep {
     }
 
     /// Ends the tree by force when its time has come, whoever may have stopped waiting for it.
-    fn force_later(&self, id: &AgentId, incarnation: Incarnation, mut force_at: watch::Receiver<Instant>) {
+    fn force_later(
+        &self,
+        id: &AgentId,
+        incarnation: Incarnation,
+        mut force_at: watch::Receiver<Instant>,
+    ) {
         let (keep, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
             loop {
@@ -101,7 +123,9 @@ impl Keep {
 
     fn force(&self, id: &AgentId, incarnation: Incarnation) {
         let mut table = self.table();
-        let Some(agent) = table.agents.get_mut(id) else { return };
+        let Some(agent) = table.agents.get_mut(id) else {
+            return;
+        };
         if agent.intent.incarnation != incarnation || agent.has_ended() {
             return;
         }
@@ -142,7 +166,10 @@ impl Keep {
 
     fn exit_of(&self, id: &AgentId) -> Result<Option<Exit>> {
         let table = self.table();
-        let agent = table.agents.get(id).ok_or_else(|| Error::agent_not_found(Operation::Stop, id))?;
+        let agent = table
+            .agents
+            .get(id)
+            .ok_or_else(|| Error::agent_not_found(Operation::Stop, id))?;
         Ok(match &agent.phase {
             Phase::Exited(exit) => Some(exit.clone()),
             _ => None,

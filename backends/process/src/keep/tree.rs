@@ -7,12 +7,16 @@ use alveary_core::Signal;
 use super::agent::Agent;
 use crate::os::process::{self, Identity};
 
-/// Sends the signal that asks to the agent's own process group, as a terminal would.
+/// Sends the signal that asks to the agent's main process alone, as container engines do: one agent ends the
+/// same way on every backend, and a parent that passes signals on to its children does not double them.
 ///
-/// One that is stopped or frozen could not take it, so it is made to go on.
+/// A process that is stopped could not take it, so it is made to go on.
 pub(super) fn ask_to_end(agent: &Agent, signal: Signal) -> io::Result<()> {
-    to_group(agent, signal)?;
-    to_group(agent, Signal::CONT)
+    let Some(pidfd) = &agent.pidfd else {
+        return Ok(());
+    };
+    process::send(pidfd, signal)?;
+    process::send(pidfd, Signal::CONT)
 }
 
 /// Kills whatever belongs to the agent, as surely as this machine allows.
@@ -20,11 +24,15 @@ pub(super) fn kill(agent: &Agent) -> io::Result<()> {
     if let Some(cgroup) = &agent.intent.cgroup {
         cgroup.kill()?;
     }
-    to_group(agent, Signal::KILL)
+    kill_group(agent)
 }
 
 /// Kills what is left of the agent after its main process has ended. Whether anything was.
-pub(super) fn kill_rest(agent: &Agent, own_process: bool, mains: impl Fn(u32) -> bool) -> io::Result<bool> {
+pub(super) fn kill_rest(
+    agent: &Agent,
+    own_process: bool,
+    mains: impl Fn(u32) -> bool,
+) -> io::Result<bool> {
     if let Some(cgroup) = &agent.intent.cgroup {
         let is_populated = cgroup.is_populated();
         if is_populated {
@@ -35,7 +43,10 @@ pub(super) fn kill_rest(agent: &Agent, own_process: bool, mains: impl Fn(u32) ->
     let incarnation = agent.intent.incarnation;
     let left = if own_process {
         // Whoever has lost its parent is our child now: only those need to be looked at.
-        let orphans: Vec<u32> = process::children().into_iter().filter(|&pid| !mains(pid)).collect();
+        let orphans: Vec<u32> = process::children()
+            .into_iter()
+            .filter(|&pid| !mains(pid))
+            .collect();
         process::those_that_carry(&orphans, incarnation)
     } else {
         process::all_that_carry(incarnation)
@@ -52,19 +63,23 @@ pub(super) fn kill_rest(agent: &Agent, own_process: bool, mains: impl Fn(u32) ->
     Ok(any)
 }
 
-fn to_group(agent: &Agent, signal: Signal) -> io::Result<()> {
-    let Some(pidfd) = &agent.pidfd else { return Ok(()) };
-    let Some((main, _)) = agent.process else { return Ok(()) };
+fn kill_group(agent: &Agent) -> io::Result<()> {
+    let Some(pidfd) = &agent.pidfd else {
+        return Ok(());
+    };
+    let Some((main, _)) = agent.process else {
+        return Ok(());
+    };
     if agent.is_child {
         // It is not reaped as long as we hold its handle, so the number is its group's.
-        return process::send_to_group(main.pid, signal);
+        return process::send_to_group(main.pid, Signal::KILL);
     }
     // The child of a keeper that is dead: its number may be given away at any moment, its handle not.
-    process::send(pidfd, signal)?;
+    process::send(pidfd, Signal::KILL)?;
     let others = process::all_that_carry(agent.intent.incarnation);
     for other in others.into_iter().filter(|other| other.pid != main.pid) {
         if let Ok(pidfd) = Identity::open(other) {
-            process::send(pidfd, signal)?;
+            process::send(pidfd, Signal::KILL)?;
         }
     }
     Ok(())

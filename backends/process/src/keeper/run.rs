@@ -56,12 +56,15 @@ pub(super) fn run(settings: &OsStr) -> i32 {
 /// Whoever started us reads a line from our standard output.
 fn tell_starter(line: &str) {
     // It may have gone away meanwhile, and then nobody needs to know.
-    let _gone = writeln!(io::stdout(), "{}", line.replace('\n', " ")).and_then(|()| io::stdout().flush());
+    let _gone =
+        writeln!(io::stdout(), "{}", line.replace('\n', " ")).and_then(|()| io::stdout().flush());
 }
 
 fn prepare(settings: &OsStr) -> Result<(Settings, Option<Inherited>), String> {
     let settings = Settings::from_variable(settings)?;
-    let inherited = std::env::var(FDS_VARIABLE).ok().and_then(|fds| spawn::inherit(&fds));
+    let inherited = std::env::var(FDS_VARIABLE)
+        .ok()
+        .and_then(|fds| spawn::inherit(&fds));
     if inherited.is_none() {
         spawn::close_inherited();
         // Its own session: no terminal's signals reach it, nor what it starts.
@@ -69,13 +72,18 @@ fn prepare(settings: &OsStr) -> Result<(Settings, Option<Inherited>), String> {
     }
     umask(Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/").map_err(|error| error.to_string())?;
-    let inherited = inherited.map(|[lock, listener]| Inherited { lock: lock.into(), listener: listener.into() });
+    let inherited = inherited.map(|[lock, listener]| Inherited {
+        lock: lock.into(),
+        listener: listener.into(),
+    });
     Ok((settings, inherited))
 }
 
 fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let (lock, listener) = match inherited {
             Some(Inherited { lock, listener }) => (KeeperLock { file: lock }, listener),
@@ -87,14 +95,21 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
                     tell_starter(HELD);
                     return Ok(());
                 };
-                let listener = bind(&settings.folder)
-                    .map_err(|error| format!("no socket in {}: {error}", settings.folder.display()))?;
+                let listener = bind(&settings.folder).map_err(|error| {
+                    format!("no socket in {}: {error}", settings.folder.display())
+                })?;
                 (lock, listener)
             }
         };
-        let keep = Keep::open(settings.keep_options(true))
-            .map_err(|error| format!("the journal in {} cannot be kept: {error}", settings.folder.display()))?;
-        listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+        let keep = Keep::open(settings.keep_options(true)).map_err(|error| {
+            format!(
+                "the journal in {} cannot be kept: {error}",
+                settings.folder.display()
+            )
+        })?;
+        listener
+            .set_nonblocking(true)
+            .map_err(|error| error.to_string())?;
         let handover = Handover {
             settings: settings.clone(),
             lock: lock.file.as_raw_fd(),
@@ -103,12 +118,12 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
         let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
         tell_starter(READY);
         silence_stdout();
-        attend(&keep, &listener, handover).await.map_err(|error| error.to_string())?;
+        attend(&keep, &listener, handover)
+            .await
+            .map_err(|error| error.to_string())?;
         // Whoever comes from now on finds no socket and starts the next keeper.
         let _gone = fs::remove_file(settings.folder.join(SOCKET));
-        if let Some(groups) = keep.cgroups() {
-            groups.remove();
-        }
+        keep.close();
         drop(lock);
         Ok(())
     })

@@ -33,12 +33,20 @@ impl Clients {
 }
 
 /// Serves one connection to its end. Each request has a task of its own, so that a long stop holds up nobody.
-pub(super) async fn serve(keep: Keep, stream: UnixStream, _client: Clients, handover: Arc<Handover>) {
+pub(super) async fn serve(
+    keep: Keep,
+    stream: UnixStream,
+    _client: Clients,
+    handover: Arc<Handover>,
+) {
     if !is_ours(&stream) {
         return;
     }
     let (read, write) = stream.into_split();
-    let (mut requests, mut sink) = (FramedRead::new(read, codec()), FramedWrite::new(write, codec()));
+    let (mut requests, mut sink) = (
+        FramedRead::new(read, codec()),
+        FramedWrite::new(write, codec()),
+    );
     let (answers, mut outbox) = mpsc::channel::<Bytes>(ANSWERS);
     let sending = tokio::spawn(async move {
         while let Some(frame) = outbox.recv().await {
@@ -70,7 +78,9 @@ pub(super) async fn serve(keep: Keep, stream: UnixStream, _client: Clients, hand
 /// Nobody but our own user, and root, has any business here.
 fn is_ours(stream: &UnixStream) -> bool {
     let me = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == me || peer.uid() == 0)
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| peer.uid() == me || peer.uid() == 0)
 }
 
 async fn send(answers: &mpsc::Sender<Bytes>, n: u64, answer: Answer) -> bool {
@@ -103,9 +113,19 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
     let outcome = match request {
         Request::Hello { version: _, swarm } => hello(keep, swarm),
         Request::List => Ok(Answer::List(keep.list())),
-        Request::Inspect { id } => keep.inspect(&id).map(|report| Answer::Report(Box::new(report))),
-        Request::Spawn(launch) => keep.spawn(*launch).await.map(|info| Answer::Info(Box::new(info))),
-        Request::Stop { id, grace_ms, signal, incarnation } => {
+        Request::Inspect { id } => keep
+            .inspect(&id)
+            .map(|report| Answer::Report(Box::new(report))),
+        Request::Spawn(launch) => keep
+            .spawn(*launch)
+            .await
+            .map(|info| Answer::Info(Box::new(info))),
+        Request::Stop {
+            id,
+            grace_ms,
+            signal,
+            incarnation,
+        } => {
             let mut options = StopOptions::default();
             options.grace = grace_ms.map(Duration::from_millis);
             options.signal = signal;
@@ -113,9 +133,11 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             keep.stop(&id, options).await.map(Answer::Exit)
         }
         Request::Remove { id, force } => remove(keep, &id, force).await,
-        Request::Signal { id, signal, incarnation } => {
-            keep.signal(&id, signal, incarnation).map(|()| Answer::Done)
-        }
+        Request::Signal {
+            id,
+            signal,
+            incarnation,
+        } => keep.signal(&id, signal, incarnation).map(|()| Answer::Done),
         Request::GiveWay { program } => Err(Error::new(
             ErrorKind::Engine,
             Operation::Connect,
@@ -145,11 +167,17 @@ fn hello(keep: &Keep, swarm: alveary_core::SwarmUid) -> alveary_core::Result<Ans
         build: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         cgroups: keep.cgroups().is_some(),
-        limits_memory: keep.cgroups().is_some_and(crate::os::cgroup::Cgroups::limits_memory),
-        limits_pids: keep.cgroups().is_some_and(crate::os::cgroup::Cgroups::limits_pids),
+        limits_memory: keep
+            .cgroups()
+            .is_some_and(crate::os::cgroup::Cgroups::limits_memory),
+        limits_pids: keep
+            .cgroups()
+            .is_some_and(crate::os::cgroup::Cgroups::limits_pids),
     }))
 }
 
 async fn remove(keep: &Keep, id: &AgentId, force: bool) -> alveary_core::Result<Answer> {
-    keep.remove(id, RemoveOptions::default().with_force(force)).await.map(|()| Answer::Done)
+    keep.remove(id, RemoveOptions::default().with_force(force))
+        .await
+        .map(|()| Answer::Done)
 }

@@ -46,7 +46,12 @@ impl Book {
     pub(crate) fn open(path: PathBuf) -> Self {
         let (extent, moments) = read(&path).unwrap_or_default();
         let end = moments.last().map_or(extent.head, |moment| moment.offset);
-        Self { path, extent, count: moments.len(), end }
+        Self {
+            path,
+            extent,
+            count: moments.len(),
+            end,
+        }
     }
 
     pub(crate) fn extent(&self) -> Extent {
@@ -82,7 +87,12 @@ impl Book {
     }
 
     fn append(&mut self, moments: &[Moment]) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)?;
         let mut bytes = Vec::with_capacity(HEADER.max(moments.len() * ENTRY));
         for moment in moments {
             bytes.extend_from_slice(&moment.offset.to_le_bytes());
@@ -104,7 +114,9 @@ pub(crate) fn read(path: &Path) -> io::Result<(Extent, Vec<Moment>)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
         other => other?,
     };
-    let Some((extent, count)) = header(&bytes) else { return Ok(Default::default()) };
+    let Some((extent, count)) = header(&bytes) else {
+        return Ok(Default::default());
+    };
     let moments = bytes[HEADER..]
         .chunks_exact(ENTRY)
         .take(count)
@@ -121,7 +133,10 @@ pub(crate) fn read_extent(path: &Path) -> io::Result<Extent> {
     let mut bytes = [0; HEADER];
     match File::open(path).and_then(|file| file.read_exact_at(&mut bytes, 0)) {
         Err(error)
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) =>
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+            ) =>
         {
             Ok(Extent::default())
         }
@@ -133,8 +148,14 @@ fn header(bytes: &[u8]) -> Option<(Extent, usize)> {
     if bytes.len() < HEADER || number(&bytes[..8]) != MAGIC {
         return None;
     }
-    let extent = Extent { head: number(&bytes[8..16]), base: number(&bytes[16..24]) };
-    Some((extent, usize::try_from(number(&bytes[24..32])).unwrap_or(usize::MAX)))
+    let extent = Extent {
+        head: number(&bytes[8..16]),
+        base: number(&bytes[16..24]),
+    };
+    Some((
+        extent,
+        usize::try_from(number(&bytes[24..32])).unwrap_or(usize::MAX),
+    ))
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -155,7 +176,9 @@ pub(crate) fn time_of(moments: &[Moment], offset: u64) -> Option<SystemTime> {
 /// From where the log is not older than `time`.
 pub(crate) fn offset_at(moments: &[Moment], time: SystemTime) -> u64 {
     let at = moments.partition_point(|moment| moment.at < time);
-    at.checked_sub(1).and_then(|before| moments.get(before)).map_or(0, |moment| moment.offset)
+    at.checked_sub(1)
+        .and_then(|before| moments.get(before))
+        .map_or(0, |moment| moment.offset)
 }
 
 #[cfg(test)]
@@ -170,10 +193,32 @@ mod tests {
         let mut book = Book::open(path.clone());
         book.note(10, at(1)).unwrap();
         book.note(20, at(2)).unwrap();
-        book.set_extent(Extent { head: 4096, base: 7 }).unwrap();
+        book.set_extent(Extent {
+            head: 4096,
+            base: 7,
+        })
+        .unwrap();
         let (extent, moments) = read(&path).unwrap();
-        assert_eq!(extent, Extent { head: 4096, base: 7 });
-        assert_eq!(moments, [Moment { offset: 10, at: at(1) }, Moment { offset: 20, at: at(2) }]);
+        assert_eq!(
+            extent,
+            Extent {
+                head: 4096,
+                base: 7
+            }
+        );
+        assert_eq!(
+            moments,
+            [
+                Moment {
+                    offset: 10,
+                    at: at(1)
+                },
+                Moment {
+                    offset: 20,
+                    at: at(2)
+                }
+            ]
+        );
         assert_eq!(read_extent(&path).unwrap(), extent);
         assert_eq!(time_of(&moments, 9), Some(at(1)));
         assert_eq!(time_of(&moments, 10), Some(at(2)));
@@ -187,7 +232,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b");
         let mut book = Book::open(path.clone());
-        let many: Vec<_> = (0..MOST as u64).map(|n| Moment { offset: n, at: UNIX_EPOCH }).collect();
+        let many: Vec<_> = (0..MOST as u64)
+            .map(|n| Moment {
+                offset: n,
+                at: UNIX_EPOCH,
+            })
+            .collect();
         book.append(&many).unwrap();
         book.note(1 << 40, UNIX_EPOCH).unwrap();
         let (_, moments) = read(&path).unwrap();

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use alveary_core::{
-    AgentId, Error, ErrorKind, LogCursor, LogItem, LogOptions, LogPiece, LogStream, LogStreamKind, Operation,
-    Result,
+    AgentId, Error, ErrorKind, LogCursor, LogItem, LogOptions, LogPiece, LogStream, LogStreamKind,
+    Operation, Result,
 };
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -40,9 +40,13 @@ pub(crate) fn open(
 ) -> Result<LogStream> {
     let resume = match &options.after {
         Some(cursor) => places(cursor).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidSpec, Operation::Logs, "the cursor is not one of this backend's")
-                .agent(id)
-                .cure("give back a cursor as it was given out, to the same backend")
+            Error::new(
+                ErrorKind::InvalidSpec,
+                Operation::Logs,
+                "the cursor is not one of this backend's",
+            )
+            .agent(id)
+            .cure("give back a cursor as it was given out, to the same backend")
         })?,
         None => [0; 2],
     };
@@ -57,16 +61,25 @@ pub(crate) fn open(
         over: false,
         wake: STREAMS.map(|stream| wakers.follow(&folder.file(id, stream)).ok()),
     });
-    let reader = Reader { id: id.clone(), logs, follow };
-    Ok(LogStream::new(futures_util::stream::try_unfold(reader, |mut reader| async move {
-        Ok(reader.next().await?.map(|item| (item, reader)))
-    })))
+    let reader = Reader {
+        id: id.clone(),
+        logs,
+        follow,
+    };
+    Ok(LogStream::new(futures_util::stream::try_unfold(
+        reader,
+        |mut reader| async move { Ok(reader.next().await?.map(|item| (item, reader))) },
+    )))
 }
 
 fn failed(id: &AgentId, error: io::Error) -> Error {
-    Error::new(ErrorKind::Engine, Operation::Logs, format!("its log cannot be read: {error}"))
-        .agent(id)
-        .caused_by(error)
+    Error::new(
+        ErrorKind::Engine,
+        Operation::Logs,
+        format!("its log cannot be read: {error}"),
+    )
+    .agent(id)
+    .caused_by(error)
 }
 
 fn places(cursor: &LogCursor) -> Option<[u64; 2]> {
@@ -105,7 +118,9 @@ impl Reader {
             if let Some(item) = self.read().map_err(|error| failed(&self.id, error))? {
                 return Ok(Some(item));
             }
-            let Some(follow) = &mut self.follow else { return Ok(None) };
+            let Some(follow) = &mut self.follow else {
+                return Ok(None);
+            };
             if follow.over {
                 return Ok(None);
             }
@@ -124,18 +139,26 @@ impl Reader {
             .enumerate()
             .filter(|(_, log)| log.wanted && log.has_more())
             // What has no time yet has only just been written.
-            .min_by_key(|(_, log)| book::time_of(&log.moments, log.offset).map_or((1, None), |at| (0, Some(at))))
+            .min_by_key(|(_, log)| {
+                book::time_of(&log.moments, log.offset).map_or((1, None), |at| (0, Some(at)))
+            })
             .map(|(number, _)| number);
-        let Some(number) = oldest else { return Ok(None) };
+        let Some(number) = oldest else {
+            return Ok(None);
+        };
         let log = &mut self.logs[number];
         let at = book::time_of(&log.moments, log.offset);
         let read = log.take()?;
         let item = match read {
             Read::Nothing => return Ok(None),
-            Read::Lost(bytes) => LogItem::Lost { stream: Some(log.stream), bytes: Some(bytes) },
+            Read::Lost(bytes) => LogItem::Lost {
+                stream: Some(log.stream),
+                bytes: Some(bytes),
+            },
             Read::Bytes(bytes) => {
                 let stream = log.stream;
-                let cursor = LogCursor::new(format!("{}+{}", self.logs[0].offset, self.logs[1].offset));
+                let cursor =
+                    LogCursor::new(format!("{}+{}", self.logs[0].offset, self.logs[1].offset));
                 LogItem::Piece(LogPiece::new(stream, bytes, at, cursor))
             }
         };
@@ -226,7 +249,9 @@ impl Log {
     }
 
     fn take(&mut self) -> io::Result<Read> {
-        let Some(file) = &self.file else { return Ok(Read::Nothing) };
+        let Some(file) = &self.file else {
+            return Ok(Read::Nothing);
+        };
         let before = book::read_extent(&self.book)?;
         if self.offset < before.head {
             let lost = before.head.min(self.until) - self.offset;
@@ -234,9 +259,16 @@ impl Log {
             return Ok(Read::Lost(lost));
         }
         // A piece ends where the time changes, so that the two streams can be told in their order.
-        let next_moment = self.moments.partition_point(|moment| moment.offset <= self.offset);
-        let boundary = self.moments.get(next_moment).map_or(u64::MAX, |moment| moment.offset);
-        let most = PIECE.min(boundary - self.offset).min(self.until - self.offset);
+        let next_moment = self
+            .moments
+            .partition_point(|moment| moment.offset <= self.offset);
+        let boundary = self
+            .moments
+            .get(next_moment)
+            .map_or(u64::MAX, |moment| moment.offset);
+        let most = PIECE
+            .min(boundary - self.offset)
+            .min(self.until - self.offset);
         let mut bytes = vec![0; usize::try_from(most).unwrap_or(usize::MAX)];
         let len = file.read_at(&mut bytes, self.offset - before.base)?;
         if len == 0 {
@@ -257,7 +289,9 @@ impl Log {
     /// Where the last so many lines begin. A line without its end counts as one.
     fn start_of_last(&self, lines: u64) -> io::Result<u64> {
         let end = self.end()?.min(self.until);
-        let Some(file) = &self.file else { return Ok(end) };
+        let Some(file) = &self.file else {
+            return Ok(end);
+        };
         let extent = book::read_extent(&self.book)?;
         let mut wanted = lines;
         let mut at = end;
@@ -285,5 +319,8 @@ impl Log {
 /// Up to where the log is not younger than `time`.
 fn end_at(moments: &[Moment], time: SystemTime) -> u64 {
     let younger = moments.partition_point(|moment| moment.at <= time);
-    younger.checked_sub(1).and_then(|last| moments.get(last)).map_or(0, |moment| moment.offset)
+    younger
+        .checked_sub(1)
+        .and_then(|last| moments.get(last))
+        .map_or(0, |moment| moment.offset)
 }

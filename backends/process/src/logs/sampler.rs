@@ -26,12 +26,20 @@ const QUIET_LOOKS: u32 = 250;
 
 /// Starts to look at the logs in `folder`, for as long as the returned handle lives. Each log keeps its last
 /// `bound` bytes at least, and not much more.
-pub(crate) fn start(folder: LogFolder, bound: u64) -> io::Result<tokio_util::task::AbortOnDropHandle<()>> {
+pub(crate) fn start(
+    folder: LogFolder,
+    bound: u64,
+) -> io::Result<tokio_util::task::AbortOnDropHandle<()>> {
     std::fs::create_dir_all(folder.path())?;
     let inotify = Inotify::init()?;
     inotify.watches().add(folder.path(), WatchMask::MODIFY)?;
     let mut events = inotify.into_event_stream(vec![0; 16 * 1024])?;
-    let mut sampler = Sampler { folder, bound, logs: HashMap::new(), holes: true };
+    let mut sampler = Sampler {
+        folder,
+        bound,
+        logs: HashMap::new(),
+        holes: true,
+    };
     let task = tokio::spawn(async move {
         loop {
             let mut grown = HashSet::new();
@@ -114,7 +122,12 @@ impl Sampler {
                 let mut book_path = path.into_os_string();
                 book_path.push(".book");
                 let book = Book::open(PathBuf::from(book_path));
-                self.logs.entry(name.clone()).or_insert(Log { file, book, mark: Vec::new(), quiet: 0 })
+                self.logs.entry(name.clone()).or_insert(Log {
+                    file,
+                    book,
+                    mark: Vec::new(),
+                    quiet: 0,
+                })
             }
         };
         log.quiet = 0;
@@ -143,7 +156,10 @@ impl Log {
         let was_cut = base + len < end || !self.mark_is_there(end - base)?;
         let base = if was_cut {
             // All that was there is gone; what is there now follows it.
-            self.book.set_extent(Extent { head: end.max(head), base: end })?;
+            self.book.set_extent(Extent {
+                head: end.max(head),
+                base: end,
+            })?;
             end
         } else {
             base
@@ -184,7 +200,10 @@ impl Log {
             return Ok(());
         }
         let to = (len - bound) / BLOCK * BLOCK;
-        self.book.set_extent(Extent { head: base + to, base })?;
+        self.book.set_extent(Extent {
+            head: base + to,
+            base,
+        })?;
         punch_hole(&self.file, from / BLOCK * BLOCK, to)
     }
 }

@@ -26,7 +26,10 @@ impl Wakers {
     pub(crate) fn follow(&self, file: &Path) -> io::Result<Arc<Notify>> {
         let mut watching = lock(&self.0);
         // The runtime that the task ran on may have ended before us.
-        if watching.as_ref().is_some_and(|watching| watching.task.is_finished()) {
+        if watching
+            .as_ref()
+            .is_some_and(|watching| watching.task.is_finished())
+        {
             *watching = None;
         }
         let watching = match &mut *watching {
@@ -54,7 +57,9 @@ impl Watching {
             async move {
                 while let Some(Ok(event)) = events.next().await {
                     let mut followers = lock(&followers);
-                    let Some(those_of_file) = followers.get_mut(&event.wd) else { continue };
+                    let Some(those_of_file) = followers.get_mut(&event.wd) else {
+                        continue;
+                    };
                     those_of_file.retain(|follower| match follower.upgrade() {
                         Some(follower) => {
                             follower.notify_one();
@@ -70,7 +75,11 @@ impl Watching {
                 }
             }
         });
-        Ok(Self { watches, followers, task })
+        Ok(Self {
+            watches,
+            followers,
+            task,
+        })
     }
 }
 

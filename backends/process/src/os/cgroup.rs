@@ -91,10 +91,13 @@ impl Cgroups {
 
     /// Takes the swarm's own groups away, if no agent is in them.
     pub(crate) fn remove(&self) {
-        let v1 = [&self.memory, &self.pids].into_iter().flatten().filter_map(|controller| match controller {
-            Controller::V1(folder) => Some(folder),
-            Controller::V2 => None,
-        });
+        let v1 = [&self.memory, &self.pids]
+            .into_iter()
+            .flatten()
+            .filter_map(|controller| match controller {
+                Controller::V1(folder) => Some(folder),
+                Controller::V2 => None,
+            });
         for folder in v1.chain([&self.tree]) {
             // Not empty means in use, which is for the kernel to say.
             let _in_use = fs::remove_dir(folder);
@@ -105,7 +108,10 @@ impl Cgroups {
 impl Cgroup {
     /// Makes the groups and sets their limits.
     pub(crate) fn make(&self, limits: GroupLimits) -> io::Result<()> {
-        let made = self.folders().try_for_each(make_folder).and_then(|()| self.limit(limits));
+        let made = self
+            .folders()
+            .try_for_each(make_folder)
+            .and_then(|()| self.limit(limits));
         if made.is_err() {
             self.remove();
         }
@@ -115,7 +121,12 @@ impl Cgroup {
     fn limit(&self, limits: GroupLimits) -> io::Result<()> {
         if let Some(bytes) = limits.memory.map(|bytes| bytes.to_string()) {
             let (folder, limit, with_swap, swap) = match &self.memory {
-                Some(v1) => (v1, "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", bytes.as_str()),
+                Some(v1) => (
+                    v1,
+                    "memory.limit_in_bytes",
+                    "memory.memsw.limit_in_bytes",
+                    bytes.as_str(),
+                ),
                 None => (&self.tree, "memory.max", "memory.swap.max", "0"),
             };
             fs::write(folder.join(limit), &bytes)?;
@@ -135,17 +146,25 @@ impl Cgroup {
     /// What a process writes itself into before it becomes the agent.
     pub(crate) fn entrances(&self) -> io::Result<Vec<OwnedFd>> {
         self.folders()
-            .map(|folder| Ok(fs::OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?.into()))
+            .map(|folder| {
+                Ok(fs::OpenOptions::new()
+                    .write(true)
+                    .open(folder.join("cgroup.procs"))?
+                    .into())
+            })
             .collect()
     }
 
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
-        [Some(&self.tree), self.memory.as_ref(), self.pids.as_ref()].into_iter().flatten()
+        [Some(&self.tree), self.memory.as_ref(), self.pids.as_ref()]
+            .into_iter()
+            .flatten()
     }
 
     /// Whether any process is in it.
     pub(crate) fn is_populated(&self) -> bool {
-        fs::read_to_string(self.tree.join("cgroup.events")).is_ok_and(|text| text.contains("populated 1"))
+        fs::read_to_string(self.tree.join("cgroup.events"))
+            .is_ok_and(|text| text.contains("populated 1"))
     }
 
     /// Ends every process in it, frozen or not, whatever they do.
@@ -194,7 +213,11 @@ fn make_folder(folder: &PathBuf) -> io::Result<()> {
 }
 
 fn exists_already(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 /// Whether cgroup v2 has the controller and grants it to the swarm's agents.
@@ -205,7 +228,11 @@ fn enable(own: &Path, swarm: &Path, controller: &str) -> bool {
     };
     let grant = |folder: &Path| {
         has(folder, "cgroup.subtree_control")
-            || fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}")).is_ok()
+            || fs::write(
+                folder.join("cgroup.subtree_control"),
+                format!("+{controller}"),
+            )
+            .is_ok()
     };
     has(own, "cgroup.controllers") && grant(own) && grant(swarm)
 }
@@ -229,7 +256,9 @@ fn own_group(mounts: &str, own: &str, controller: Option<&str>) -> Option<PathBu
         let (kind, options) = (kind.next()?, kind.nth(1)?);
         let is_it = match controller {
             None => kind == "cgroup2",
-            Some(controller) => kind == "cgroup" && options.split(',').any(|name| name == controller),
+            Some(controller) => {
+                kind == "cgroup" && options.split(',').any(|name| name == controller)
+            }
         };
         is_it.then_some((root, mount))
     })?;
@@ -253,7 +282,10 @@ mod tests {
         let own = "9:name=systemd:/\n4:memory:/box/1\n0::/box/2";
         let group = |controller| own_group(MOUNTS, own, controller).unwrap();
         assert_eq!(group(None), Path::new("/sys/fs/cgroup/unified/box/2"));
-        assert_eq!(group(Some("memory")), Path::new("/sys/fs/cgroup/memory/box/1"));
+        assert_eq!(
+            group(Some("memory")),
+            Path::new("/sys/fs/cgroup/memory/box/1")
+        );
         assert_eq!(own_group(MOUNTS, own, Some("pids")), None);
     }
 
@@ -261,6 +293,9 @@ mod tests {
     fn the_group_of_a_container_is_found_beneath_its_mount() {
         let mounts = "33 30 0:29 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup rw";
         let own = "0::/docker/abc/work";
-        assert_eq!(own_group(mounts, own, None).unwrap(), Path::new("/sys/fs/cgroup/work"));
+        assert_eq!(
+            own_group(mounts, own, None).unwrap(),
+            Path::new("/sys/fs/cgroup/work")
+        );
     }
 }

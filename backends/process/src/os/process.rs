@@ -22,7 +22,10 @@ pub(crate) struct Identity {
 
 /// This start of the machine.
 pub(crate) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// What `/proc/PID/stat` says that we need.
@@ -47,7 +50,10 @@ fn stat(pid: u32) -> Option<Stat> {
 impl Identity {
     /// The process that has this number now.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        Some(Self { pid, start: stat(pid)?.start })
+        Some(Self {
+            pid,
+            start: stat(pid)?.start,
+        })
     }
 
     /// Whether the number still belongs to that process, dead or alive.
@@ -64,7 +70,11 @@ impl Identity {
     pub(crate) fn open(self) -> io::Result<OwnedFd> {
         let pidfd = rustix::process::pidfd_open(to_pid(self.pid)?, PidfdFlags::NONBLOCK)?;
         // Asked after the opening: had the number been given away before it, the start would differ.
-        if self.is_there() { Ok(pidfd) } else { Err(io::ErrorKind::NotFound.into()) }
+        if self.is_there() {
+            Ok(pidfd)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     }
 
     /// Whether the process was started as this incarnation, by its own environment's word.
@@ -85,13 +95,19 @@ fn carries(pid: u32, entry: &[u8]) -> bool {
 /// Every living process on this machine that carries the incarnation's nonce.
 pub(crate) fn all_that_carry(incarnation: Incarnation) -> Vec<Identity> {
     let entry = nonce_entry(incarnation);
-    all_processes().filter(|&pid| carries(pid, &entry)).filter_map(Identity::of).collect()
+    all_processes()
+        .filter(|&pid| carries(pid, &entry))
+        .filter_map(Identity::of)
+        .collect()
 }
 
 /// Those of `pids` that carry the incarnation's nonce.
 pub(crate) fn those_that_carry(pids: &[u32], incarnation: Incarnation) -> Vec<Identity> {
     let entry = nonce_entry(incarnation);
-    pids.iter().filter(|&&pid| carries(pid, &entry)).filter_map(|&pid| Identity::of(pid)).collect()
+    pids.iter()
+        .filter(|&&pid| carries(pid, &entry))
+        .filter_map(|&pid| Identity::of(pid))
+        .collect()
 }
 
 fn all_processes() -> impl Iterator<Item = u32> {
@@ -108,14 +124,18 @@ pub(crate) fn children() -> Vec<u32> {
         .flatten()
         .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
         .flat_map(|list| {
-            list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()
+            list.split_ascii_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
         })
         .collect()
 }
 
 /// Orphaned descendants become this process's children from now on.
 pub(crate) fn become_subreaper() -> io::Result<()> {
-    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+    Ok(rustix::process::set_child_subreaper(Some(
+        rustix::process::getpid(),
+    ))?)
 }
 
 /// Sends a signal to the process that the handle means. `Ok` if it has ended.
@@ -167,7 +187,8 @@ pub(crate) fn reap_orphans(is_wanted: impl Fn(u32) -> bool) {
         }
         if let Ok(pid) = to_pid(pid) {
             // Whether it has ended is what is asked; that it has not is no error.
-            let _not_ended_yet = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+            let _not_ended_yet =
+                rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
         }
     }
 }
@@ -180,8 +201,12 @@ fn to_pid(pid: u32) -> io::Result<Pid> {
 }
 
 fn to_native(signal: Signal) -> io::Result<rustix::process::Signal> {
-    rustix::process::Signal::from_named_raw(signal.number())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "real-time signals cannot be sent"))
+    rustix::process::Signal::from_named_raw(signal.number()).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::Unsupported,
+            "real-time signals cannot be sent",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -206,7 +231,10 @@ mod tests {
     fn a_number_that_was_given_away_is_not_taken_for_its_former_owner() {
         let mut child = Command::new("sleep").arg("100").spawn().unwrap();
         let it = Identity::of(child.id()).unwrap();
-        let former = Identity { start: it.start - 1, ..it };
+        let former = Identity {
+            start: it.start - 1,
+            ..it
+        };
         assert!(it.open().is_ok());
         assert!(former.open().is_err());
         child.kill().unwrap();

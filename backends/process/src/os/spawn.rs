@@ -51,7 +51,10 @@ impl Resource {
             Self::Cpu => rustix::process::Resource::Cpu,
         };
         let limit = rustix::process::getrlimit(native);
-        (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX))
+        (
+            limit.current.unwrap_or(u64::MAX),
+            limit.maximum.unwrap_or(u64::MAX),
+        )
     }
 }
 
@@ -59,7 +62,17 @@ impl Resource {
 ///
 /// Returns once the program itself runs: a failure to become it is an error here.
 pub(crate) fn spawn(program: Program) -> io::Result<u32> {
-    let Program { path, argv, env, cwd, user, stdout, stderr, limits, cgroups } = program;
+    let Program {
+        path,
+        argv,
+        env,
+        cwd,
+        user,
+        stdout,
+        stderr,
+        limits,
+        cgroups,
+    } = program;
     let mut command = Command::new(path);
     let mut argv = argv.into_iter();
     if let Some(name) = argv.next() {
@@ -104,7 +117,10 @@ fn enter(cgroups: &[RawFd]) -> io::Result<()> {
 
 fn limit(limits: &[(Resource, u64, u64)]) -> io::Result<()> {
     for &(resource, soft, hard) in limits {
-        let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        let limit = libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: hard,
+        };
         // SAFETY: the pointer is to a whole `rlimit` that lives through the call.
         check(unsafe { libc::setrlimit(resource.native(), &raw const limit) } as isize)?;
     }
@@ -126,12 +142,23 @@ fn become_user(user: User) -> io::Result<()> {
 /// and not closed: the standard library reports a failed exec through one of them.
 fn close_rest_on_exec() -> io::Result<()> {
     // SAFETY: three numbers; nothing is pointed at.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     check(done as isize)
 }
 
 fn check(returned: isize) -> io::Result<()> {
-    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if returned < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Becomes another program, which is handed these descriptors. Returns only if that fails.

@@ -1,0 +1,82 @@
+//! The conformance suite, for agents kept by a keeper, by the manager's own process, and without control
+//! groups.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use alveary_conformance::{
+    Behaviour, Harness, ProcWitness, ShellBehaviours, Witness, Wrapped, run,
+};
+use alveary_core::{
+    AgentBackend, AgentSpec, BackendConfig, ConnectContext, Result, SwarmName, SwarmUid,
+};
+use alveary_process::{ProcessConfig, keeper};
+use async_trait::async_trait;
+
+fn main() -> ExitCode {
+    keeper::run_if_asked();
+    let process = |name, config: ProcessConfig| Process {
+        name,
+        config,
+        witness: ProcWitness,
+    };
+    let mut inline = ProcessConfig::default();
+    inline.keeper = false;
+    let mut without_cgroups = ProcessConfig::default();
+    without_cgroups.cgroups = false;
+    run(
+        std::env::args_os(),
+        vec![
+            Box::new(process("process", ProcessConfig::default())),
+            Box::new(process("process-inline", inline)),
+            Box::new(process("process-without-cgroups", without_cgroups)),
+            Box::new(Wrapped::new(
+                "process-in-arc",
+                process("", ProcessConfig::default()),
+                |backend| Arc::new(backend),
+            )),
+        ],
+    )
+}
+
+struct Process {
+    name: &'static str,
+    config: ProcessConfig,
+    witness: ProcWitness,
+}
+
+impl Process {
+    /// The same for one swarm in each process of a test run.
+    fn folder(&self, swarm: &SwarmUid) -> PathBuf {
+        std::env::temp_dir().join(format!("alveary-conformance-{swarm}"))
+    }
+}
+
+#[async_trait]
+impl Harness for Process {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn connect(&self, swarm: &SwarmUid) -> Result<Arc<dyn AgentBackend>> {
+        let folder = self.folder(swarm);
+        std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        let name = SwarmName::new("conformance").expect("a good name");
+        let context = ConnectContext::new(name, *swarm).with_state_dir(folder);
+        self.config.clone().connect(context).await
+    }
+
+    fn spec(&self, behaviour: &Behaviour) -> Option<AgentSpec> {
+        ShellBehaviours::default().spec(behaviour)
+    }
+
+    fn witness(&self) -> Option<&dyn Witness> {
+        Some(&self.witness)
+    }
+
+    async fn clean_up(&self, swarm: &SwarmUid) {
+        // A keeper that is about to end may still write.
+        let _best_effort = std::fs::remove_dir_all(self.folder(swarm));
+    }
+}
