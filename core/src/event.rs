@@ -17,6 +17,10 @@ use crate::info::AgentInfo;
 /// arrive as one. Whoever needs the truth uses [`watch`](crate::AgentBackendExt::watch).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are of the large variant"
+)]
 pub enum AgentEvent {
     /// The agent is now as told here.
     Changed(AgentInfo),

@@ -149,7 +149,7 @@ impl fmt::Display for Exit {
             ExitStatus::Code(code) => write!(f, "exited with code {code}")?,
             ExitStatus::Signal(signal) => write!(f, "ended by {signal}")?,
             ExitStatus::Unknown { why } => {
-                write!(f, "ended, how is unknown: {}", crate::Escaped(why))?
+                write!(f, "ended, how is unknown: {}", crate::Escaped(why))?;
             }
         }
         if self.oom {

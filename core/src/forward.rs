@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::*;
+use crate::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
+    EventStream, Exit, Health, ListOptions, LogOptions, LogStream, RemoveOptions, Result, Signals,
+    SpawnOptions, StopOptions,
+};
 
 macro_rules! forward {
     ($($pointer:ident),*) => {$(

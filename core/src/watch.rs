@@ -61,6 +61,10 @@ impl WatchOptions {
 /// What a [`Watch`] tells.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are of the large variant"
+)]
 pub enum WatchEvent {
     /// The whole truth: whoever is not in it is not there.
     Snapshot(Vec<AgentInfo>),

@@ -59,6 +59,7 @@ impl Drop for Inner {
 }
 
 /// Who keeps the agents.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a backend")]
 enum Keeping {
     /// A process of its own.
     Apart(Client),
@@ -327,7 +328,7 @@ impl AgentBackend for ProcessBackend {
             Keeping::Apart(client) => client,
         };
         // How long the answer may take is the agent's grace, which only the keeper knows.
-        let forever = Duration::from_secs(400 * 24 * 3600);
+        let forever = Duration::from_hours(400 * 24);
         let at_most = options
             .grace
             .map_or(forever, |grace| grace + BESIDE_THE_GRACE);

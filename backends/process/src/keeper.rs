@@ -22,10 +22,8 @@ static CAN_BE_KEEPER: AtomicBool = AtomicBool::new(false);
 /// ([`Capabilities::survives`](alveary_core::Capabilities::survives)).
 ///
 /// ```no_run
-/// fn main() {
-///     alveary_process::keeper::run_if_asked();
-///     // … the program, as it was before.
-/// }
+/// alveary_process::keeper::run_if_asked();
+/// // … the program, as it was before.
 /// ```
 pub fn run_if_asked() {
     if let Some(settings) = std::env::var_os(SETTINGS_VARIABLE) {

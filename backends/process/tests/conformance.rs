@@ -48,7 +48,7 @@ struct Process {
 
 impl Process {
     /// The same for one swarm in each process of a test run.
-    fn folder(&self, swarm: &SwarmUid) -> PathBuf {
+    fn folder(swarm: &SwarmUid) -> PathBuf {
         std::env::temp_dir().join(format!("alveary-conformance-{swarm}"))
     }
 }
@@ -60,7 +60,7 @@ impl Harness for Process {
     }
 
     async fn connect(&self, swarm: &SwarmUid) -> Result<Arc<dyn AgentBackend>> {
-        let folder = self.folder(swarm);
+        let folder = Self::folder(swarm);
         std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
         let name = SwarmName::new("conformance").expect("a good name");
         let context = ConnectContext::new(name, *swarm).with_state_dir(folder);
@@ -77,6 +77,6 @@ impl Harness for Process {
 
     async fn clean_up(&self, swarm: &SwarmUid) {
         // A keeper that is about to end may still write.
-        let _best_effort = std::fs::remove_dir_all(self.folder(swarm));
+        let _best_effort = std::fs::remove_dir_all(Self::folder(swarm));
     }
 }

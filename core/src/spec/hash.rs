@@ -98,7 +98,7 @@ mod tests {
             .env("A", "1")
             .capability("translate")
             .restart(Restart::always());
-        assert_eq!(spec.hash().to_string(), "PINNED");
+        assert_eq!(spec.hash().to_string(), "c65a745a0afca55fe02975d0ee6ae8cd");
     }
 
     #[test]

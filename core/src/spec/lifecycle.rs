@@ -77,7 +77,7 @@ pub struct Restart {
 }
 
 const DEFAULT_MAX: u32 = 5;
-const DEFAULT_WITHIN: Duration = Duration::from_secs(60);
+const DEFAULT_WITHIN: Duration = Duration::from_mins(1);
 const DEFAULT_DELAY: Duration = Duration::from_millis(500);
 const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(30);
 
@@ -180,7 +180,7 @@ pub enum ReadyCheck {
     Delay(Duration),
 }
 
-const DEFAULT_READY_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Ready {
     /// Sees that it is up by `check`, within a minute.

@@ -17,7 +17,7 @@ pub const RESERVED_PREFIX: &str = "ALVEARY_";
 const MAX_TOTAL: usize = 1_900_000;
 
 const MAX_CAPABILITIES: usize = 256;
-const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+const A_YEAR: Duration = Duration::from_hours(366 * 24);
 
 pub(super) fn spec(spec: &AgentSpec) -> Result<()> {
     name(&spec.name)?;

@@ -22,7 +22,7 @@ pub(super) struct Connection {
     outbox: mpsc::UnboundedSender<Bytes>,
     waiting: Waiting,
     next: AtomicU64,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    tasks: [AbortOnDropHandle<()>; 2],
 }
 
 /// Those who wait for an answer, by its number. `None`: the connection is closed.
@@ -72,13 +72,13 @@ impl Connection {
             outbox,
             waiting,
             next: AtomicU64::new(1),
-            _tasks: tasks,
+            tasks,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
         // The tasks may have ended with the runtime that they ran on.
-        lock(&self.waiting).is_some() && self._tasks.iter().all(|task| !task.is_finished())
+        lock(&self.waiting).is_some() && self.tasks.iter().all(|task| !task.is_finished())
     }
 
     pub(super) async fn ask(&self, request: Request) -> io::Result<Answer> {

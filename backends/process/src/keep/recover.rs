@@ -196,7 +196,7 @@ impl Keep {
             living.push((agent.intent.id.clone(), agent.intent.incarnation));
             if agent.phase == Phase::Stopping {
                 let stop = agent.intent.stop.clone();
-                let force_at = Instant::now() + stop.grace.min(Duration::from_secs(3600));
+                let force_at = Instant::now() + stop.grace.min(Duration::from_hours(1));
                 if let Err(error) = self.begin_stop(agent, Some(stop.signal), force_at) {
                     tracing::error!(agent = %agent.intent.id, %error, "its stop cannot be gone on with");
                 }

@@ -122,7 +122,7 @@ fn limit(limits: &[(Resource, u64, u64)]) -> io::Result<()> {
             rlim_max: hard,
         };
         // SAFETY: the pointer is to a whole `rlimit` that lives through the call.
-        check(unsafe { libc::setrlimit(resource.native(), &raw const limit) } as isize)?;
+        check(unsafe { libc::setrlimit(resource.native(), &raw const limit) })?;
     }
     Ok(())
 }
@@ -131,9 +131,23 @@ fn become_user(user: User) -> io::Result<()> {
     // Raw system calls: libc's own would try to tell the other threads, of which this copy has none.
     // SAFETY: no pointers but the null one that goes with a count of zero groups.
     unsafe {
-        check(libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()) as isize)?;
-        check(libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) as isize)?;
-        check(libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) as isize)?;
+        check(libc::syscall(
+            libc::SYS_setgroups,
+            0,
+            std::ptr::null::<libc::gid_t>(),
+        ))?;
+        check(libc::syscall(
+            libc::SYS_setresgid,
+            user.gid,
+            user.gid,
+            user.gid,
+        ))?;
+        check(libc::syscall(
+            libc::SYS_setresuid,
+            user.uid,
+            user.uid,
+            user.uid,
+        ))?;
     }
     Ok(())
 }
@@ -150,11 +164,12 @@ fn close_rest_on_exec() -> io::Result<()> {
             libc::CLOSE_RANGE_CLOEXEC,
         )
     };
-    check(done as isize)
+    check(done)
 }
 
-fn check(returned: isize) -> io::Result<()> {
-    if returned < 0 {
+/// Every system call says by a negative number that it failed; of which width depends on the call.
+fn check<N: Default + PartialOrd>(returned: N) -> io::Result<()> {
+    if returned < N::default() {
         Err(io::Error::last_os_error())
     } else {
         Ok(())
@@ -184,7 +199,7 @@ pub(crate) fn inherit(list: &str) -> Option<[OwnedFd; 2]> {
     }
     for fd in [first, second] {
         // SAFETY: it fails on a number that is no descriptor, and touches no memory.
-        check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } as isize).ok()?;
+        check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).ok()?;
     }
     // SAFETY: both were seen to be open, they differ, and nothing in this process owns them: the program
     // that did is gone.
