@@ -7,6 +7,8 @@ mod facet;
 mod limit;
 mod options;
 mod retry;
+#[cfg(test)]
+mod scripted;
 mod timeout;
 mod trace;
 

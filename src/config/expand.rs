@@ -75,7 +75,7 @@ fn cwd(
     match cwd {
         // A path that is not UTF-8 cannot come from a TOML file.
         Some(cwd) => Some(join(folder, &placeholders.expand(&cwd.to_string_lossy()))),
-        None => (!place.container).then(|| folder.to_owned()),
+        None => place.in_folder.then(|| folder.to_owned()),
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Place {
     pub exe: PathBuf,
     /// Whether agents are put into containers: folders and programs of this host are then not theirs.
     pub container: bool,
+    /// Whether an agent that names no `cwd` works in the file's folder.
+    pub in_folder: bool,
 }
 
 impl Place {
@@ -20,6 +22,7 @@ impl Place {
         Self {
             exe: exe.into(),
             container: false,
+            in_folder: true,
         }
     }
 
@@ -28,6 +31,7 @@ impl Place {
         Self {
             exe: exe.into(),
             container: true,
+            in_folder: false,
         }
     }
 
@@ -36,6 +40,7 @@ impl Place {
         Self {
             exe: exe.as_ref().to_owned(),
             container: capabilities.container,
+            in_folder: capabilities.cwd && !capabilities.container,
         }
     }
 }

@@ -138,3 +138,124 @@ impl<B: fmt::Display> fmt::Display for Limit<B> {
         self.inner.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::layers::scripted::{Answer, Scripted, idle, until_nothing_moves};
+    use alveary_core::Operation;
+
+    fn limited(inner: &Arc<Scripted>) -> Arc<Limit<Arc<Scripted>>> {
+        let two = NonZeroU32::new(2).unwrap();
+        let at_once = AtOnce {
+            spawn: two,
+            stop: two,
+            other: two,
+        };
+        Arc::new(Limit::new(Arc::clone(inner), &at_once))
+    }
+
+    fn stalling(stalled: Operation) -> Arc<Scripted> {
+        Scripted::new(move |operation, _| {
+            if operation == stalled {
+                Answer::Stall
+            } else {
+                Answer::Honest
+            }
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_starts_are_under_way_than_allowed_and_looks_do_not_wait_for_them() {
+        let inner = stalling(Operation::Spawn);
+        let limit = limited(&inner);
+        let mut starts = JoinSet::new();
+        for _ in 0..5 {
+            let limit = Arc::clone(&limit);
+            starts.spawn(async move {
+                let id = AgentId::random();
+                limit.spawn(&id, &idle(), SpawnOptions::default()).await
+            });
+        }
+        until_nothing_moves().await;
+        assert_eq!(inner.calls(Operation::Spawn), 2);
+        assert!(limit.list(ListOptions::default()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_dropped_gives_its_turn_to_the_next() {
+        let inner = stalling(Operation::List);
+        let limit = limited(&inner);
+        let mut looks = JoinSet::new();
+        for _ in 0..3 {
+            let limit = Arc::clone(&limit);
+            looks.spawn(async move { limit.list(ListOptions::default()).await });
+        }
+        until_nothing_moves().await;
+        assert_eq!(inner.calls(Operation::List), 2);
+        looks.abort_all();
+        until_nothing_moves().await;
+        assert!(limit.check().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_by_force_does_not_wait_for_those_that_use_up_their_grace() {
+        let inner = Scripted::new(|_, _| Answer::Honest);
+        let limit = limited(&inner);
+        let deaf = AgentSpec::new("deaf", ["deaf"]);
+        let mut stops = JoinSet::new();
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let id = AgentId::random();
+            inner
+                .spawn(&id, &deaf, SpawnOptions::default())
+                .await
+                .unwrap();
+            ids.push(id.clone());
+            let limit = Arc::clone(&limit);
+            stops.spawn(async move {
+                let patient = StopOptions::default().with_grace(Duration::from_secs(3600));
+                limit.stop(&id, patient).await
+            });
+        }
+        until_nothing_moves().await;
+        assert_eq!(inner.calls(Operation::Stop), 2);
+        let begun = tokio::time::Instant::now();
+        for id in &ids {
+            limit.stop(id, StopOptions::by_force()).await.unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_stream_takes_up_no_turn() {
+        let limit = limited(&Scripted::new(|_, _| Answer::Honest));
+        let mut streams = Vec::new();
+        for _ in 0..5 {
+            streams.push(limit.events(EventOptions::default()).await.unwrap());
+        }
+        assert!(limit.check().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn signals_wait_for_their_turn_too() {
+        let inner = stalling(Operation::Signal);
+        let limit = limited(&inner);
+        let mut calls = JoinSet::new();
+        for _ in 0..3 {
+            let limit = Arc::clone(&limit);
+            calls.spawn(async move {
+                let signals = limit.signals().unwrap();
+                signals.signal(&AgentId::random(), Signal::HUP, None).await
+            });
+        }
+        until_nothing_moves().await;
+        assert_eq!(inner.calls(Operation::Signal), 2);
+    }
+}

@@ -158,3 +158,121 @@ impl<B: fmt::Display> fmt::Display for Retry<B> {
         self.inner.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use alveary_core::{Operation, Retry as May};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::layers::scripted::{Answer, Scripted, idle, refused};
+
+    fn retried(
+        script: impl Fn(Operation, usize) -> Answer + Send + Sync + 'static,
+    ) -> (Arc<Scripted>, Retry<Arc<Scripted>>) {
+        let inner = Scripted::new(script);
+        (
+            Arc::clone(&inner),
+            Retry::new(inner, RetryOptions::default()),
+        )
+    }
+
+    /// Refuses this often, then is honest.
+    fn at_first(
+        often: usize,
+        error: impl Fn() -> Error + Send + Sync,
+    ) -> impl Fn(Operation, usize) -> Answer + Send + Sync {
+        move |_, before| {
+            if before < often {
+                Answer::Refused(error())
+            } else {
+                Answer::Honest
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_of_which_nothing_is_known_is_asked_for_again_by_its_own_name() {
+        let (inner, backend) = retried(at_first(2, || refused(ErrorKind::Indeterminate)));
+        let (id, options) = (AgentId::random(), SpawnOptions::default());
+        let info = backend.spawn(&id, &idle(), options.clone()).await.unwrap();
+        assert_eq!((info.id, info.incarnation), (id, options.incarnation));
+        assert_eq!(inner.calls(Operation::Spawn), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_attempts_are_bounded_and_the_last_error_is_given() {
+        let (inner, backend) = retried(at_first(9, || refused(ErrorKind::Indeterminate)));
+        let error = backend
+            .spawn(&AgentId::random(), &idle(), SpawnOptions::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+        assert_eq!(inner.calls(Operation::Spawn), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_would_fail_the_same_way_is_asked_once() {
+        for kind in [
+            ErrorKind::EngineUnavailable,
+            ErrorKind::Timeout,
+            ErrorKind::InvalidSpec,
+        ] {
+            let (inner, backend) = retried(at_first(1, move || refused(kind)));
+            let error = backend.list(ListOptions::default()).await.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert_eq!(inner.calls(Operation::List), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_asks_for_a_pause_is_given_it() {
+        let busy = || {
+            let pause = Duration::from_secs(4);
+            refused(ErrorKind::OutOfResources).retry_when(May::After(pause))
+        };
+        let (_, backend) = retried(at_first(1, busy));
+        let begun = Instant::now();
+        backend.check().await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_is_too_long_is_left_to_the_caller() {
+        let busy = || {
+            let pause = Duration::from_mins(1);
+            refused(ErrorKind::OutOfResources).retry_when(May::After(pause))
+        };
+        let (inner, backend) = retried(at_first(1, busy));
+        let begun = Instant::now();
+        assert!(backend.check().await.is_err());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(inner.calls(Operation::Check), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_removal_that_an_unanswered_attempt_has_made_is_a_success() {
+        let (inner, backend) = retried(at_first(1, || refused(ErrorKind::Indeterminate)));
+        // As if the first attempt had been carried out: there is nobody of that id.
+        let gone = AgentId::random();
+        assert!(
+            backend
+                .remove(&gone, RemoveOptions::default())
+                .await
+                .is_ok()
+        );
+        assert_eq!(inner.calls(Operation::Remove), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_removal_of_nobody_is_not_a_success() {
+        let (_, backend) = retried(|_, _| Answer::Honest);
+        let error = backend
+            .remove(&AgentId::random(), RemoveOptions::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}

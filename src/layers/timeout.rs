@@ -291,3 +291,185 @@ impl<B: fmt::Display> fmt::Display for Timeout<B> {
         self.inner.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::StreamExt;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::layers::scripted::{Answer, Scripted, idle};
+
+    fn timed(
+        script: impl Fn(Operation, usize) -> Answer + Send + Sync + 'static,
+    ) -> (Arc<Scripted>, Timeout<Arc<Scripted>>) {
+        let inner = Scripted::new(script);
+        let limits = Timeouts::default();
+        (Arc::clone(&inner), Timeout::new(inner, limits))
+    }
+
+    fn only(one: Operation, answer: fn() -> Answer) -> impl Fn(Operation, usize) -> Answer {
+        move |operation, _| {
+            if operation == one {
+                answer()
+            } else {
+                Answer::Honest
+            }
+        }
+    }
+
+    async fn spawned(inner: &Scripted, spec: &AgentSpec) -> AgentId {
+        let id = AgentId::random();
+        let options = SpawnOptions::default();
+        inner.honest().spawn(&id, spec, options).await.unwrap();
+        id
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_takes_too_long_is_a_timeout_that_names_its_setting() {
+        let (inner, backend) = timed(only(Operation::Inspect, || Answer::Stall));
+        let id = spawned(&inner, &idle()).await;
+        let begun = Instant::now();
+        let error = backend.inspect(&id).await.unwrap_err();
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(error.agent_id(), Some(&id));
+        assert!(
+            error.to_string().contains("calls.timeout.inspect"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_does_not_answer_a_check_is_unavailable() {
+        let (_, backend) = timed(only(Operation::Check, || Answer::Stall));
+        let error = backend.check().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::EngineUnavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_whose_answer_is_lost_is_found() {
+        let (_, backend) = timed(only(Operation::Spawn, || Answer::Lost));
+        let (id, options) = (AgentId::random(), SpawnOptions::default());
+        let info = backend.spawn(&id, &idle(), options.clone()).await.unwrap();
+        assert_eq!(info.incarnation, options.incarnation);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_is_not_seen_may_still_come() {
+        let (_, backend) = timed(only(Operation::Spawn, || Answer::Stall));
+        let id = AgentId::random();
+        let error = backend
+            .spawn(&id, &idle(), SpawnOptions::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+        assert_eq!(error.retry(), Retry::SameId);
+        assert_eq!(error.agent_id(), Some(&id));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_start_is_not_taken_for_this_one() {
+        let (inner, backend) = timed(only(Operation::Spawn, || Answer::Stall));
+        let id = spawned(&inner, &idle()).await;
+        let error = backend
+            .spawn(&id, &idle(), SpawnOptions::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_of_which_nothing_can_be_seen_is_indeterminate_within_both_limits() {
+        let (_, backend) = timed(|_, _| Answer::Stall);
+        let begun = Instant::now();
+        let error = backend
+            .spawn(&AgentId::random(), &idle(), SpawnOptions::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+        assert_eq!(begun.elapsed(), Duration::from_secs(15 + 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_has_the_grace_and_its_limit_and_its_outcome_is_found() {
+        let (inner, backend) = timed(only(Operation::Stop, || Answer::Lost));
+        let id = spawned(&inner, &idle()).await;
+        let begun = Instant::now();
+        let options = StopOptions::default().with_grace(Duration::from_secs(30));
+        let exit = backend.stop(&id, options).await.unwrap();
+        assert!(exit.is_success(), "{exit}");
+        assert_eq!(begun.elapsed(), Duration::from_secs(30 + 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_that_names_no_grace_is_not_cut_short() {
+        let (inner, backend) = timed(only(Operation::Stop, || Answer::Stall));
+        let id = spawned(&inner, &idle()).await;
+        let begun = Instant::now();
+        let error = backend.stop(&id, StopOptions::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StillRunning);
+        assert_eq!(begun.elapsed(), Duration::from_secs(600 + 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_of_which_nothing_can_be_seen_is_neither_an_end_nor_repeated() {
+        let (inner, backend) = timed(|_, _| Answer::Stall);
+        let id = spawned(&inner, &idle()).await;
+        let error = backend
+            .stop(&id, StopOptions::by_force())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+        assert_eq!(error.retry(), Retry::Never);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_another_start_is_not_taken_for_the_one_that_was_meant() {
+        let (inner, backend) = timed(only(Operation::Stop, || Answer::Stall));
+        let id = spawned(&inner, &idle()).await;
+        let other = StopOptions::by_force().with_incarnation(Incarnation::random());
+        let error = backend.stop(&id, other).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_removal_whose_answer_is_lost_is_found_and_one_that_is_not_seen_is_indeterminate() {
+        for (answer, removed) in [
+            ((|| Answer::Lost) as fn() -> Answer, true),
+            (|| Answer::Stall, false),
+        ] {
+            let (inner, backend) = timed(only(Operation::Remove, answer));
+            let id = spawned(&inner, &idle()).await;
+            let force = RemoveOptions::default().with_force(true);
+            match backend.remove(&id, force).await {
+                Ok(()) => assert!(removed),
+                Err(error) => {
+                    assert!(!removed, "{error}");
+                    assert_eq!(error.kind(), ErrorKind::Indeterminate);
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_that_may_have_been_sent_is_not_sent_twice() {
+        let (inner, backend) = timed(only(Operation::Signal, || Answer::Stall));
+        let id = spawned(&inner, &idle()).await;
+        let signals = backend.signals().unwrap();
+        let error = signals.signal(&id, Signal::HUP, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+        assert_eq!(error.retry(), Retry::Never);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_flows_for_longer_than_it_may_take_to_open() {
+        let (inner, backend) = timed(|_, _| Answer::Honest);
+        let mut events = backend.events(EventOptions::default()).await.unwrap();
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        spawned(&inner, &idle()).await;
+        assert!(events.next().await.unwrap().is_ok());
+    }
+}

@@ -173,3 +173,107 @@ impl<B: fmt::Display> fmt::Display for Trace<B> {
         self.inner.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use alveary_core::{ErrorKind, Operation, Secret, SecretSpec};
+    use tracing_subscriber::fmt::format::FmtSpan;
+
+    use super::*;
+    use crate::layers::scripted::{Answer, Scripted, refused};
+    use crate::layers::{LayerOptions, standard};
+
+    #[derive(Clone, Default)]
+    struct Capture(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Capture {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Capture {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+
+        /// Everything there is to see, down to the last detail.
+        fn begin(&self) -> tracing::subscriber::DefaultGuard {
+            let writer = self.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_span_events(FmtSpan::FULL)
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .finish();
+            tracing::subscriber::set_default(subscriber)
+        }
+    }
+
+    fn secretive() -> AgentSpec {
+        AgentSpec::new("idle", ["idle", "argument-7f3a"])
+            .env("TOKEN", "variable-7f3a")
+            .secret("KEY", Secret::new("file-7f3a"))
+            .secret("WORD", SecretSpec::given(Secret::new("word-7f3a")).as_env())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_that_must_not_be_seen_is_seen_in_the_finest_trace() {
+        let capture = Capture::default();
+        let _tracing = capture.begin();
+        let inner = Scripted::new(|operation, before| match (operation, before) {
+            (Operation::Spawn, 0) => Answer::Refused(refused(ErrorKind::Indeterminate)),
+            (Operation::Inspect, _) => Answer::Refused(
+                refused(ErrorKind::Engine).engine_words("TOKEN=variable-7f3a is odd"),
+            ),
+            _ => Answer::Honest,
+        });
+        let backend = standard(inner, &LayerOptions::default());
+        let id = AgentId::new("traced-agent").unwrap();
+        backend.check().await.unwrap();
+        backend
+            .spawn(&id, &secretive(), SpawnOptions::default())
+            .await
+            .unwrap();
+        backend.inspect(&id).await.unwrap_err();
+        let signals = backend.signals().unwrap();
+        signals.signal(&id, Signal::HUP, None).await.unwrap();
+        backend.stop(&id, StopOptions::default()).await.unwrap();
+        backend.remove(&id, RemoveOptions::default()).await.unwrap();
+
+        let text = capture.text();
+        for told in [
+            "operation=\"spawn\"",
+            "agent=traced-agent",
+            "backend=memory",
+            "outcome=\"ok\"",
+            "outcome=\"engine error\"",
+            "took_ms=",
+            "asking the engine again",
+            "operation=\"signal\"",
+        ] {
+            assert!(text.contains(told), "{told} is missing in {text}");
+        }
+        assert!(!text.contains("7f3a"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_dropped_is_told_as_dropped() {
+        let capture = Capture::default();
+        let _tracing = capture.begin();
+        let backend = Trace::new(Scripted::new(|_, _| Answer::Stall));
+        let patience = std::time::Duration::from_secs(1);
+        assert!(
+            tokio::time::timeout(patience, backend.check())
+                .await
+                .is_err()
+        );
+        assert!(capture.text().contains("outcome=\"dropped\""));
+    }
+}
