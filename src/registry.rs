@@ -70,7 +70,14 @@ impl Registry {
 
     /// Those that were compiled in: the only list behind features.
     pub fn builtin() -> Self {
-        Self::new()
+        #[cfg_attr(
+            not(feature = "process"),
+            expect(unused_mut, reason = "without a backend there is nothing to add")
+        )]
+        let mut registry = Self::new();
+        #[cfg(feature = "process")]
+        registry.register::<alveary_process::ProcessConfig>();
+        registry
     }
 
     /// Adds a backend. One of the same name gives way to it.
