@@ -1,6 +1,7 @@
 //! What a backend's author tells the suite.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ pub trait Harness: Send + Sync + 'static {
     /// Makes things in the engine that resemble the swarm's agents and are not.
     fn strangers(&self) -> Option<&dyn Strangers> {
         None
+    }
+
+    /// Every folder in which the backend keeps something of this swarm, its secrets too.
+    fn state_dirs(&self, swarm: &SwarmUid) -> Vec<PathBuf> {
+        let _ = swarm;
+        Vec::new()
     }
 
     /// Takes away what is left of the swarm, after its agents were removed.
@@ -149,6 +156,9 @@ impl<H: Harness> Harness for Wrapped<H> {
     }
     fn strangers(&self) -> Option<&dyn Strangers> {
         self.inner.strangers()
+    }
+    fn state_dirs(&self, swarm: &SwarmUid) -> Vec<PathBuf> {
+        self.inner.state_dirs(swarm)
     }
     async fn clean_up(&self, swarm: &SwarmUid) {
         self.inner.clean_up(swarm).await;

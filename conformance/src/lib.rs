@@ -5,6 +5,7 @@
 //! `docker-api::identity::a_second_spawn_of_an_id_returns_the_living_agent`.
 
 mod behaviour;
+mod chaos;
 mod contracts;
 mod harness;
 mod manager;
@@ -17,6 +18,7 @@ mod trial;
 mod witness;
 
 pub use behaviour::{Behaviour, READY, TERM_LINE};
+pub use chaos::Chaos;
 pub use harness::{Harness, Stranger, StrangerKind, Strangers, Wrapped};
 pub use memory::MemoryHarness;
 pub use need::Probe;

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use alveary_core::{AgentId, SpawnOptions, SwarmUid};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 use crate::behaviour::Behaviour;
 use crate::harness::Harness;
@@ -23,8 +25,37 @@ pub(crate) struct Order {
     behaviour: &'static str,
 }
 
+/// A manager in a process of its own.
+#[derive(Debug)]
+pub(crate) struct Manager(Child);
+
+impl Manager {
+    /// Waits until every spawn of its order has been answered.
+    pub(crate) async fn has_spawned_all(&mut self) -> Verdict {
+        let stdout = self.0.stdout.take();
+        let mut lines = match stdout {
+            Some(stdout) => BufReader::new(stdout).lines(),
+            None => return Err(Failure::new("the manager has been waited for already")),
+        };
+        match lines.next_line().await {
+            Ok(Some(line)) if line == ALL_SPAWNED => Ok(()),
+            other => Err(Failure::new(format!(
+                "the manager failed, and said {other:?}"
+            ))),
+        }
+    }
+
+    /// Kills it with SIGKILL, and waits until it is dead.
+    pub(crate) async fn kill(mut self) -> Verdict {
+        self.0
+            .kill()
+            .await
+            .map_err(|error| Failure::new(format!("failed to kill the manager: {error}")))
+    }
+}
+
 /// What it says when every spawn has been answered.
-pub(crate) const ALL_SPAWNED: &str = "all spawned";
+const ALL_SPAWNED: &str = "all spawned";
 
 /// The behaviours that can be ordered, by name.
 fn behaviour(name: &str) -> Option<Behaviour> {
@@ -55,9 +86,9 @@ impl Order {
         }
     }
 
-    /// Starts the manager; its standard output tells when all is done.
-    pub(crate) fn start(&self, program: &Path) -> Result<Child, Failure> {
-        Command::new(program)
+    /// Starts the manager as a process of its own.
+    pub(crate) fn start(&self, program: &Path) -> Result<Manager, Failure> {
+        let child = Command::new(program)
             .arg(BE_A_MANAGER)
             .args([
                 &self.harness,
@@ -67,8 +98,10 @@ impl Order {
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .kill_on_drop(true)
             .spawn()
-            .map_err(|error| Failure::new(format!("failed to start a manager: {error}")))
+            .map_err(|error| Failure::new(format!("failed to start a manager: {error}")))?;
+        Ok(Manager(child))
     }
 
     pub(crate) fn from_args(args: &[OsString]) -> Option<Self> {

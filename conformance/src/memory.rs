@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentContext, AgentId, AgentSpec, Capabilities, ExitStatus, MemoryBackend,
-    MemoryEngine, Result, Signal, SwarmUid,
+    AgentBackend, AgentContext, AgentSpec, Capabilities, ExitStatus, MemoryBackend, MemoryEngine,
+    Result, Signal, SwarmUid,
 };
 use async_trait::async_trait;
 

@@ -35,7 +35,11 @@ struct Inner {
 
 impl Swarm {
     pub(crate) async fn new(probe: &Probe) -> Result<Self> {
-        let uid = SwarmUid::random();
+        Self::of(probe, SwarmUid::random()).await
+    }
+
+    /// A new manager of a swarm that there may be already.
+    pub(crate) async fn of(probe: &Probe, uid: SwarmUid) -> Result<Self> {
         let backend = probe.harness.connect(&uid).await?;
         backend.check().await?;
         Ok(Self(Arc::new(Inner {

@@ -91,7 +91,7 @@ impl From<Error> for Failure {
 }
 
 /// What a trial finds.
-pub type Verdict = std::result::Result<(), Failure>;
+pub type Verdict = Result<(), Failure>;
 
 /// How an attempt at a trial went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,15 +236,19 @@ macro_rules! ensure {
 }
 
 macro_rules! ensure_eq {
-    ($left:expr, $right:expr, $($words:tt)+) => {{
-        let (left, right) = (&$left, &$right);
-        if left != right {
-            return Err($crate::trial::Failure::new(format!(
-                "{}\n  found:    {left:?}\n  expected: {right:?}",
-                format_args!($($words)+)
-            )));
+    ($left:expr, $right:expr, $($words:tt)+) => {
+        // A match keeps temporaries alive for as long as they are looked at.
+        match (&$left, &$right) {
+            (left, right) => {
+                if left != right {
+                    return Err($crate::trial::Failure::new(format!(
+                        "{}\n  found:    {left:?}\n  expected: {right:?}",
+                        format_args!($($words)+)
+                    )));
+                }
+            }
         }
-    }};
+    };
 }
 
 pub(crate) use {ensure, ensure_eq, trials};
