@@ -61,6 +61,11 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         visitor.visit_some(self)
     }
 
+    /// Whoever ignores a value does not mind what is in it.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -90,7 +95,7 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit_struct seq tuple tuple_struct map struct identifier
     }
 }
 
@@ -167,6 +172,7 @@ impl de::Error for Fault {
             Unexpected::Signed(number) => number.to_string(),
             Unexpected::Unsigned(number) => number.to_string(),
             Unexpected::Float(number) => number.to_string(),
+            Unexpected::Str(_) => "a string that is none".to_owned(),
             other => kind_of(&other).to_owned(),
         };
         Self::new(Problem::Expected {
@@ -219,7 +225,9 @@ fn plain(expected: &str) -> String {
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "path string" => "a path in quotes",
+        "a duration" => "a duration, such as \"5s\" or \"1m 30s\"",
         text if text.starts_with("struct ") => "a table",
+        text if text.starts_with("a nonzero ") => "a whole number above zero",
         text => return text.to_owned(),
     }
     .to_owned()

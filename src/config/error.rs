@@ -59,6 +59,13 @@ impl ConfigError {
         self
     }
 
+    /// Says where, and shows nothing of what stands behind it on the line.
+    pub(crate) fn at_secret(self, source: &Source, span: &Span) -> Self {
+        let mut error = self.at(source, span);
+        error.0.excerpt = error.0.excerpt.map(Excerpt::without_the_rest);
+        error
+    }
+
     /// Puts a word or two under the mark.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.0.label = Some(label.into());

@@ -5,7 +5,7 @@ use std::fmt;
 use alveary_core::Escaped;
 
 use super::error::ConfigError;
-use super::near::{did_you_mean, list};
+use super::near::{called_here, did_you_mean, list};
 use super::source::{Source, Span};
 
 /// A key or a value that cannot be used.
@@ -86,8 +86,9 @@ impl Fault {
         };
         let error = match self.problem {
             Problem::UnknownKey { key, known } => {
-                let cure =
-                    did_you_mean(&key, known.iter().copied()).unwrap_or_else(|| known_keys(known));
+                let cure = called_here(&key, known)
+                    .or_else(|| did_you_mean(&key, known.iter().copied()))
+                    .unwrap_or_else(|| known_keys(known));
                 ConfigError::new(format!("there is no key `{key}` {place}"))
                     .cure(cure)
                     .label("no such key")

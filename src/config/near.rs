@@ -30,6 +30,36 @@ fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
         .map(|(.., candidate)| candidate)
 }
 
+/// Keys as other tools call them, and where they are here.
+const HABITS: [(&str, &str); 17] = [
+    ("args", "command"),
+    ("cmd", "command"),
+    ("depends_on", "after"),
+    ("dir", "cwd"),
+    ("entrypoint", "command"),
+    ("environment", "env"),
+    ("extra_hosts", "container.extra_hosts"),
+    ("healthcheck", "ready"),
+    ("image", "container.image"),
+    ("instances", "count"),
+    ("mounts", "container.mounts"),
+    ("networks", "container.networks"),
+    ("ports", "container.ports"),
+    ("replicas", "count"),
+    ("scale", "count"),
+    ("volumes", "container.mounts"),
+    ("working_dir", "cwd"),
+];
+
+/// "it is called `…` here", for a key that another tool has.
+pub(crate) fn called_here(key: &str, known: &[&str]) -> Option<String> {
+    let (_, here) = HABITS.iter().find(|(there, _)| *there == key)?;
+    let first = here.split('.').next()?;
+    known
+        .contains(&first)
+        .then(|| format!("it is called `{here}` here"))
+}
+
 /// The words as they stand in a sentence: "`a`, `b` and `c`".
 pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<_> = words
@@ -67,6 +97,15 @@ mod tests {
         for typed in ["image", "x", "replicas", &"command".repeat(100)] {
             assert_eq!(nearest(typed, KEYS), None, "{typed}");
         }
+    }
+
+    #[test]
+    fn the_words_of_other_tools_are_understood_where_there_is_such_a_thing() {
+        assert_eq!(
+            called_here("image", &KEYS).as_deref(),
+            Some("it is called `container.image` here")
+        );
+        assert_eq!(called_here("depends_on", &KEYS), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::fleet::{Backends, Fleet, Parts};
 use super::options::LoadOptions;
 use super::raw::{AgentTable, FileTable};
 use super::source::{Source, Span};
-use super::tree::{Key, Table};
+use super::tree::{Key, Table, Value};
 use super::{env_file, merge};
 
 pub(crate) fn fleet(
@@ -65,7 +65,6 @@ impl<'a> Reader<'a> {
                 "`{}` cannot be a swarm's name: {why}",
                 Escaped(name)
             ))
-            .cure("choose another")
         };
         if let Some(named) = options.named_swarm()? {
             return SwarmName::new(&named.value).map_err(|why| match named.by {
@@ -137,10 +136,10 @@ impl<'a> Reader<'a> {
                 "`{}` cannot be an agent's name: {why}",
                 Escaped(name)
             ))
-            .cure("choose another")
             .at(self.source, &key.span)
         })?;
         let table = merge::agent(defaults, own);
+        self.no_secret_is_written_here(&table)?;
         let typed: AgentTable = from_table(&table, key.span.clone()).map_err(|fault| {
             let from_defaults = |span: &Span| merge::holds(defaults, span);
             if fault.span().is_some_and(from_defaults) {
@@ -154,6 +153,22 @@ impl<'a> Reader<'a> {
             table,
         };
         self.resolve(name, typed, written)
+    }
+
+    /// A secret's value in the file is a mistake that is not to be repeated on a terminal.
+    fn no_secret_is_written_here(&self, agent: &Table) -> Result<(), ConfigError> {
+        let secrets = agent.table("secrets").into_iter().flat_map(Table::iter);
+        for (key, node) in secrets {
+            if let Value::Text(_) = node.value {
+                return Err(ConfigError::new(format!(
+                    "the secret `{}` is written into the file",
+                    Escaped(&key.text)
+                ))
+                .cure("say where it stands instead: { file = \"PATH\" } or { env = \"VARIABLE\" }")
+                .at_secret(self.source, &key.span));
+            }
+        }
+        Ok(())
     }
 
     fn resolve(

@@ -121,6 +121,17 @@ pub(crate) struct Excerpt {
     pub(crate) mark: Span,
 }
 
+impl Excerpt {
+    /// Leaves out what stands behind the mark: it must not be shown.
+    pub(crate) fn without_the_rest(mut self) -> Self {
+        if self.mark.end < self.text.len() {
+            self.text.truncate(self.mark.end);
+            self.text.push('…');
+        }
+        self
+    }
+}
+
 impl SourceCode for Excerpt {
     fn read_span<'a>(
         &'a self,
