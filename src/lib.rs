@@ -2,11 +2,21 @@
 
 mod config;
 pub mod layers;
+mod manager;
+mod open;
 mod registry;
+mod state;
 
 pub use alveary_core::*;
 pub use config::{
     BackendChoice, ConfigError, FILE_NAME, Fleet, FleetAgent, LoadOptions, MAX_COUNT, Member,
     Place, VARIABLES, Variable,
 };
+pub use manager::{
+    Agent, DownOptions, DownReport, ManagerOptions, ProgressFn, Running, ShutdownGuard,
+    ShutdownOptions, StopOutcome, Subscription, Supervision, SwarmEvent, SwarmManager, UpAction,
+    UpEvent, UpOptions, UpOutcome, UpReport, UpStep,
+};
+pub use open::{OpenOptions, Opened, open, recorded_swarm};
 pub use registry::{AutoChoice, Connected, Prepared, Registry};
+pub use state::{Desired, LeaseHolder, SwarmRecord};

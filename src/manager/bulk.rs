@@ -1,0 +1,159 @@
+//! The verbs that are about many agents: bounded in how many calls are under way, one outcome for each, and
+//! no failure of one loses another.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Operation, Result, StopOptions,
+};
+use futures_util::StreamExt;
+
+use super::SwarmManager;
+use super::agent::Agent;
+use super::core::Core;
+use super::row::Row;
+use super::shutdown::StopOutcome;
+use super::start::name_taken;
+use crate::state::{Change, Record};
+
+/// Does this to each, so many at once; the results are in the order of the items.
+pub(super) async fn each<T, R, F>(
+    items: Vec<T>,
+    at_once: usize,
+    mut act: impl FnMut(T) -> F,
+) -> Vec<R>
+where
+    F: Future<Output = R>,
+{
+    let mut results: Vec<Option<R>> = Vec::new();
+    results.resize_with(items.len(), || None);
+    let tasks = items.into_iter().enumerate().map(|(place, item)| {
+        let task = act(item);
+        async move { (place, task.await) }
+    });
+    let mut done =
+        std::pin::pin!(futures_util::stream::iter(tasks).buffer_unordered(at_once.max(1)));
+    while let Some((place, result)) = done.next().await {
+        results[place] = Some(result);
+    }
+    results.into_iter().flatten().collect()
+}
+
+impl<B: AgentBackend + ?Sized> SwarmManager<B> {
+    /// Starts new agents, several at once, and gives one result for each, in their order. A name that comes
+    /// twice is refused the second time.
+    pub async fn spawn_many(
+        &self,
+        specs: impl IntoIterator<Item = AgentSpec>,
+    ) -> Vec<Result<AgentInfo>> {
+        let core = self.core();
+        core.attach_if_possible().await;
+        let mut names = HashSet::new();
+        let admitted: Vec<Result<Record>> = specs
+            .into_iter()
+            .map(|spec| {
+                spec.validate()?;
+                if let Some(holder) = core.table.named(&spec.name) {
+                    return Err(name_taken(&spec.name, &holder));
+                }
+                if !names.insert(spec.name.clone()) {
+                    return Err(Error::new(
+                        ErrorKind::AlreadyExists,
+                        Operation::Spawn,
+                        format!(
+                            "the name `{}` stands twice among those to be started",
+                            spec.name
+                        ),
+                    )
+                    .cure("give each its own name"));
+                }
+                Ok(Record::new(AgentId::random(), spec))
+            })
+            .collect();
+        let admitted = core.admit(admitted).await;
+        each(admitted, core.options.concurrency, |record| async move {
+            core.first_start_of_recorded(&record?).await
+        })
+        .await
+    }
+
+    /// Stops every agent, several at once, those that started last first. Gives one outcome for each that
+    /// was not known to have ended; they stay stopped until somebody starts them again.
+    pub async fn stop_all(&self, options: StopOptions) -> Result<Vec<StopOutcome>> {
+        let core = self.core();
+        core.attach(Operation::Stop).await?;
+        self.sync_records()?;
+        let agents = core.table.agents(Row::may_live);
+        // Those that have ended, too, are not to be started again.
+        let everyone = core.table.ids(|_| true);
+        core.want_stopped(&everyone).await?;
+        Ok(core.stop_these(agents, options).await)
+    }
+
+    pub(super) fn sync_records(&self) -> Result<()> {
+        self.core().store.sync(&self.core().table)
+    }
+}
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    /// Records new agents, all in one write; each whose name is taken by now is refused for itself.
+    async fn admit(self: &Arc<Self>, records: Vec<Result<Record>>) -> Vec<Result<Record>> {
+        let mut taken: Vec<(String, AgentId)> = Vec::new();
+        let recorded = self
+            .store
+            .commit(&self.table, |known| {
+                taken.clear();
+                let mut changes = Vec::with_capacity(records.len());
+                for record in records.iter().flatten() {
+                    match known.named(record.name()) {
+                        Some(holder) => {
+                            taken.push((record.name().to_owned(), holder.id.clone()));
+                        }
+                        None => changes.push(Change::Put(Arc::new(record.clone()))),
+                    }
+                }
+                Ok(changes)
+            })
+            .await;
+        let taken: std::collections::HashMap<_, _> = taken.into_iter().collect();
+        let failure = recorded.err();
+        records
+            .into_iter()
+            .map(|record| {
+                let record = record?;
+                if let Some(error) = &failure {
+                    return Err(super::table::Lost::from(error).error(Operation::State));
+                }
+                match taken.get(record.name()) {
+                    Some(holder) => Err(name_taken(record.name(), holder)),
+                    None => Ok(record),
+                }
+            })
+            .collect()
+    }
+
+    /// Stops these, of which it is recorded already that they are to be stopped: the youngest first, and
+    /// those that others come after once those have ended.
+    pub(super) async fn stop_these(
+        self: &Arc<Self>,
+        agents: Vec<Agent>,
+        options: StopOptions,
+    ) -> Vec<StopOutcome> {
+        let mut outcomes = Vec::with_capacity(agents.len());
+        for wave in self.last_first(agents) {
+            let options = &options;
+            let ended = each(wave, self.options.concurrency.max(64), |agent| async move {
+                let result = self.halt(agent.id(), options.clone()).await;
+                StopOutcome {
+                    id: agent.info.id,
+                    name: agent.info.name,
+                    result,
+                }
+            })
+            .await;
+            outcomes.extend(ended);
+        }
+        outcomes
+    }
+}

@@ -1,0 +1,140 @@
+//! What all handles of one manager share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alveary_core::{AgentBackend, Error, ErrorKind, Operation, Result};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::options::ManagerOptions;
+use super::store::Store;
+use super::table::{Hearing, Table};
+
+/// What all handles of one manager share with its background task.
+pub(super) struct Core<B: ?Sized> {
+    pub(super) backend: Arc<B>,
+    pub(super) table: Table,
+    pub(super) store: Store,
+    pub(super) options: ManagerOptions,
+    /// Whether it restarts agents as soon as nobody else does.
+    pub(super) supervise: bool,
+    /// Whether it is the one that restarts agents.
+    leads: watch::Sender<bool>,
+    /// Whether the background task is there.
+    attached: AtomicBool,
+    /// Ends everything in the background; nothing in the engine.
+    pub(super) closing: CancellationToken,
+}
+
+impl<B: ?Sized> fmt::Debug for Core<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("options", &self.options)
+            .field("supervise", &self.supervise)
+            .field("leads", &*self.leads.borrow())
+            .field("folder", &self.store.folder())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    pub(super) fn new(
+        backend: Arc<B>,
+        store: Store,
+        options: ManagerOptions,
+        supervise: bool,
+    ) -> Self {
+        Self {
+            backend,
+            table: Table::new(),
+            store,
+            options,
+            supervise,
+            leads: watch::Sender::new(false),
+            attached: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
+
+    pub(super) fn lead(&self, leads: bool) {
+        self.leads.send_replace(leads);
+    }
+
+    /// Waits until it is this manager that restarts agents.
+    pub(super) async fn leading(&self) {
+        let mut leads = self.leads.subscribe();
+        // The sender lives as long as `self`.
+        let _ = leads.wait_for(|leads| *leads).await;
+    }
+
+    /// Begins to listen to the engine, at the first call, and waits until it has said something or cannot
+    /// be heard.
+    pub(super) async fn attach(self: &Arc<Self>, operation: Operation) -> Result<()> {
+        if !self.attached.load(Ordering::Acquire) {
+            self.begin(operation)?;
+        }
+        let mut hearing = self.table.hearing();
+        let heard = hearing
+            .wait_for(|hearing| !matches!(hearing, Hearing::NotYet))
+            .await;
+        // The table, and with it the sender, lives as long as `self`.
+        match heard.as_deref() {
+            Ok(Hearing::Lost(lost)) => Err(lost.error(operation)),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`attach`](Self::attach), for those who ask the engine themselves: whether it answers them, they
+    /// will see.
+    pub(super) async fn attach_if_possible(self: &Arc<Self>) {
+        if let Err(error) = self.attach(Operation::Events).await {
+            tracing::debug!(%error, "the engine cannot be heard");
+        }
+    }
+
+    fn begin(self: &Arc<Self>, operation: Operation) -> Result<()> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+            Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                "a swarm's manager works inside a Tokio runtime",
+            )
+            .cure("call it from `#[tokio::main]` or `Runtime::block_on`")
+            .caused_by(error)
+        })?;
+        if !self.attached.swap(true, Ordering::AcqRel) {
+            let attached = Attached(Arc::clone(self));
+            runtime.spawn(async move {
+                let core = &attached.0;
+                core.closing
+                    .run_until_cancelled(async {
+                        tokio::join!(core.listen(), core.supervise());
+                    })
+                    .await;
+            });
+        }
+        Ok(())
+    }
+}
+
+/// While this lives somebody listens. Should the task end, by a panic or with its runtime, nothing is known
+/// any more, and the next call begins anew.
+struct Attached<B: AgentBackend + ?Sized>(Arc<Core<B>>);
+
+impl<B: AgentBackend + ?Sized> Drop for Attached<B> {
+    fn drop(&mut self) {
+        self.0.lead(false);
+        self.0.table.lose(&Error::new(
+            ErrorKind::EngineUnavailable,
+            Operation::Events,
+            "nobody listens to the engine any more",
+        ));
+        self.0.attached.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,120 @@
+//! Keeping the table true: what the engine tells, and what has to be asked for.
+
+use std::sync::Arc;
+
+use alveary_core::{AgentBackend, AgentBackendExt, AgentId, ErrorKind, WatchEvent};
+use futures_util::StreamExt;
+
+use super::core::Core;
+use super::row::{Merged, Row};
+use crate::state::Change;
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    /// Listens to the engine for as long as it is polled.
+    pub(super) async fn listen(self: &Arc<Self>) {
+        let mut watch = self.backend.watch(self.options.watch.clone());
+        loop {
+            let mark = self.table.mark();
+            match watch.next().await {
+                Some(WatchEvent::Snapshot(agents)) => {
+                    self.sync();
+                    let findings = self.table.snapshot(agents, mark);
+                    for id in &findings.doubtful {
+                        self.ask(id).await;
+                    }
+                    for id in &findings.gone {
+                        self.vanished(id, mark).await;
+                    }
+                    for id in &findings.changed {
+                        self.follow(id);
+                    }
+                }
+                Some(WatchEvent::Changed(info)) => {
+                    let id = info.id.clone();
+                    if !self.is_recorded(&id) {
+                        self.sync();
+                    }
+                    match self.table.hear(info) {
+                        Merged::Changed => self.follow(&id),
+                        Merged::Doubtful => self.ask(&id).await,
+                        Merged::Nothing => {}
+                    }
+                }
+                // Of which start of it this is the end, only the engine knows.
+                Some(WatchEvent::Gone(id)) => {
+                    if self.table.look(&id, |row| row.info.is_some()) == Some(true) {
+                        self.ask(&id).await;
+                    }
+                }
+                Some(WatchEvent::Lost(error)) => {
+                    tracing::debug!(%error, "the engine is not heard any more");
+                    self.table.lose(&error);
+                }
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    fn is_recorded(&self, id: &AgentId) -> bool {
+        self.table.look(id, |row| row.record.is_some()) == Some(true)
+    }
+
+    /// Reads what other processes have recorded. What cannot be read now is read at the next occasion.
+    pub(super) fn sync(&self) {
+        if let Err(error) = self.store.sync(&self.table) {
+            tracing::warn!(%error, "the swarm's records could not be read");
+        }
+    }
+
+    /// Asks the engine how an agent stands.
+    pub(super) async fn ask(self: &Arc<Self>, id: &AgentId) {
+        let mark = self.table.mark();
+        match self.backend.inspect(id).await {
+            Ok(info) => {
+                self.table.learn(info, mark);
+                self.follow(id);
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => self.vanished(id, mark).await,
+            Err(error) => tracing::debug!(%error, "an agent's state is left to the next list"),
+        }
+    }
+
+    /// The engine said after `mark` that it does not know this agent.
+    async fn vanished(self: &Arc<Self>, id: &AgentId, mark: u64) {
+        let Some(unsure) = self.table.gone(id, mark) else {
+            return;
+        };
+        // In a state folder it stays, as one that is meant to be; `up` starts it and `rm` forgets it. But a
+        // first start that was reported as failed leaves nothing.
+        let forget = self.store.shared().is_none() || unsure.is_some_and(|unsure| unsure.first);
+        if !forget {
+            return;
+        }
+        let forgotten = self
+            .store
+            .commit(&self.table, |records| {
+                let known = records.get(id).is_some();
+                Ok(known
+                    .then(|| Change::Remove { id: id.clone() })
+                    .into_iter()
+                    .collect())
+            })
+            .await;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "an agent that is gone could not be forgotten");
+        }
+    }
+
+    /// Does what its new state calls for, if it is ours to do.
+    pub(super) fn follow(self: &Arc<Self>, id: &AgentId) {
+        if !self.leads() {
+            return;
+        }
+        if self.table.look(id, Row::wants_restart) == Some(true) {
+            self.consider(id);
+        } else {
+            self.probe(id);
+        }
+    }
+}

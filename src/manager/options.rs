@@ -1,0 +1,38 @@
+//! How a manager works, and what its verbs may be asked.
+
+use alveary_core::WatchOptions;
+
+/// How a manager works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ManagerOptions {
+    /// How many calls of one bulk verb are under way at once.
+    pub concurrency: usize,
+    /// How the engine is listened to.
+    pub watch: WatchOptions,
+}
+
+impl Default for ManagerOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            watch: WatchOptions::default(),
+        }
+    }
+}
+
+impl ManagerOptions {
+    /// Sets how many calls of one bulk verb are under way at once: at least one.
+    #[must_use]
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// Sets how the engine is listened to.
+    #[must_use]
+    pub fn with_watch(mut self, watch: WatchOptions) -> Self {
+        self.watch = watch;
+        self
+    }
+}

@@ -1,0 +1,260 @@
+//! One agent in the table.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alveary_core::{AgentId, AgentInfo, AgentState, Exit, Incarnation};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::agent::{Agent, Running};
+use super::restart::{self, History};
+use crate::state::{Desired, Record, wall_millis};
+
+/// What is known of one agent.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// What is recorded of it. `None`: the engine knows it and no record does.
+    pub(super) record: Option<Arc<Record>>,
+    /// What the engine said last. `None`: the engine does not know it.
+    pub(super) info: Option<AgentInfo>,
+    /// When a verb last touched it: a list that began before that knows nothing of it.
+    pub(super) touched: u64,
+    /// A start of it that this process is about to make.
+    pub(super) starting: Option<Incarnation>,
+    /// A start of it whose outcome nobody told us.
+    pub(super) unsure: Option<Unsure>,
+    /// How the start before the present one ended.
+    pub(super) last_end: Option<(Incarnation, Exit)>,
+    /// The end for which a restart has been decided.
+    pub(super) decided: Option<Incarnation>,
+    /// The start whose readiness is being looked at.
+    pub(super) probed: Option<Incarnation>,
+    /// The start that was seen to be ready.
+    pub(super) ready: Option<Incarnation>,
+    /// The restarts that count; `None` until somebody counts.
+    pub(super) history: Option<History>,
+    /// Held by whoever starts it.
+    pub(super) start: Arc<tokio::sync::Mutex<()>>,
+    waiters: Option<Arc<Notify>>,
+}
+
+/// A start whose outcome nobody told us: a later list does.
+#[derive(Debug, Clone)]
+pub(super) struct Unsure {
+    pub(super) incarnation: Incarnation,
+    pub(super) why: String,
+    /// Whether it was the very first: if it turns out not to have happened, nothing of the agent stays.
+    pub(super) first: bool,
+}
+
+/// What became of news about an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// It was known, or older than what is known.
+    Nothing,
+    Changed,
+    /// It is about another start than the one that is known; only the engine knows which is the later.
+    Doubtful,
+}
+
+impl Row {
+    pub(super) fn name(&self) -> Option<&str> {
+        match (&self.record, &self.info) {
+            (Some(record), _) => Some(record.name()),
+            (None, Some(info)) => Some(&info.name),
+            (None, None) => None,
+        }
+    }
+
+    pub(super) fn group(&self) -> Option<&str> {
+        match (&self.record, &self.info) {
+            (Some(record), _) => Some(&record.group),
+            (None, Some(info)) => Some(&info.name),
+            (None, None) => None,
+        }
+    }
+
+    /// Nobody knows anything of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.record.is_none()
+            && self.info.is_none()
+            && self.starting.is_none()
+            && self.unsure.is_none()
+    }
+
+    pub(super) fn incarnation(&self) -> Option<Incarnation> {
+        self.info.as_ref().map(|info| info.incarnation)
+    }
+
+    /// Whether something of it may be running.
+    pub(super) fn may_live(&self) -> bool {
+        self.unsure.is_some() || self.info.as_ref().is_some_and(|i| !i.state.has_ended())
+    }
+
+    /// Takes news. `certain`: they were asked for, and are not what was happened to be heard.
+    pub(super) fn merge(&mut self, info: AgentInfo, certain: bool) -> Merged {
+        if let Some(known) = &self.info {
+            if known.incarnation == info.incarnation {
+                let older = match (known.state.progress(), info.state.progress()) {
+                    (Some(known), Some(new)) => new < known,
+                    (Some(_), None) => known.state.has_ended(),
+                    (None, _) => false,
+                };
+                if older || *known == info {
+                    return Merged::Nothing;
+                }
+            } else if certain {
+                if let Some(exit) = known.exit() {
+                    self.last_end = Some((known.incarnation, exit.clone()));
+                }
+            } else {
+                return Merged::Doubtful;
+            }
+        }
+        if self
+            .unsure
+            .as_ref()
+            .is_some_and(|unsure| unsure.incarnation == info.incarnation)
+        {
+            self.unsure = None;
+        }
+        self.info = Some(info);
+        Merged::Changed
+    }
+
+    /// How its latest start ended, if it has.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        match &self.info.as_ref()?.state {
+            AgentState::Exited(exit) => Some(exit.clone()),
+            AgentState::Failed { reason } => Some(Exit::unknown(reason.clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether it has ended, and its policy and its users want it started again.
+    pub(super) fn wants_restart(&self) -> bool {
+        let (Some(record), Some(exit)) = (&self.record, self.exit()) else {
+            return false;
+        };
+        record.desired == Desired::Running
+            && record.gave_up.as_ref().map(|why| why.incarnation) != self.incarnation()
+            && restart::wants(record.spec.restart.policy, &exit)
+    }
+
+    /// Whether its present start has been seen to be ready.
+    pub(super) fn is_ready(&self) -> bool {
+        let Some(info) = &self.info else { return false };
+        if !matches!(info.state, AgentState::Running) {
+            return false;
+        }
+        if !self.has_check() {
+            return true;
+        }
+        let recorded = self.record.as_ref().and_then(|record| record.ready);
+        self.ready == Some(info.incarnation) || recorded == Some(info.incarnation)
+    }
+
+    /// Whether there is more to being ready than to run.
+    pub(super) fn has_check(&self) -> bool {
+        let record = self.record.as_ref();
+        record.is_some_and(|record| record.spec.ready.is_some())
+    }
+
+    pub(super) fn running(&self) -> Running {
+        if self.unsure.is_some() {
+            return Running::Unknown;
+        }
+        match self.info.as_ref().map(|info| &info.state) {
+            Some(AgentState::Running | AgentState::Stopping) => Running::Yes,
+            Some(AgentState::Unknown { .. }) => Running::Unknown,
+            _ => Running::No,
+        }
+    }
+
+    /// The restarts that count, those that an earlier restarter recorded among them.
+    pub(super) fn history(&mut self, now: Instant) -> &mut History {
+        let recorded = || {
+            let wall = wall_millis();
+            let record = self.record.as_ref();
+            let ages = record
+                .iter()
+                .flat_map(|record| &record.restarts)
+                .map(|at| Duration::from_millis(wall.saturating_sub(*at)));
+            History::from_ages(ages, now)
+        };
+        if self.history.is_none() {
+            self.history = Some(recorded());
+        }
+        self.history.get_or_insert_default()
+    }
+
+    /// What users see of it; `deaf` says why the engine cannot be heard, if it cannot.
+    pub(super) fn view(&self, id: &AgentId, deaf: Option<&str>) -> Option<Agent> {
+        let record = self.record.as_deref();
+        let mut info = match (&self.info, record) {
+            (Some(info), _) => info.clone(),
+            (None, Some(record)) => self.intended(id, record),
+            (None, None) => return None,
+        };
+        info.state = self.state(&info, deaf);
+        if let Some(record) = record {
+            record.name().clone_into(&mut info.name);
+        }
+        Some(Agent {
+            group: record.map_or_else(|| info.name.clone(), |record| record.group.clone()),
+            index: record.and_then(|record| record.index),
+            desired: record.map(|record| record.desired),
+            ready: deaf.is_none() && self.is_ready(),
+            exit: self.exit(),
+            restarting: self.wants_restart(),
+            restarts: record.map_or(0, |record| {
+                u32::try_from(record.restarts.len()).unwrap_or(u32::MAX)
+            }),
+            info,
+        })
+    }
+
+    /// An agent that the engine does not know.
+    fn intended(&self, id: &AgentId, record: &Record) -> AgentInfo {
+        let incarnation = self.starting.unwrap_or(record.incarnation);
+        let mut info = AgentInfo::new(id.clone(), incarnation, record.name(), AgentState::Pending);
+        info.capabilities.clone_from(&record.spec.capabilities);
+        info.created_at = UNIX_EPOCH
+            .checked_add(Duration::from_millis(record.since))
+            .unwrap_or_else(SystemTime::now);
+        info
+    }
+
+    fn state(&self, info: &AgentInfo, deaf: Option<&str>) -> AgentState {
+        if let Some(why) = deaf {
+            return AgentState::Unknown { why: why.into() };
+        }
+        if let Some(unsure) = &self.unsure {
+            return AgentState::Unknown {
+                why: unsure.why.clone(),
+            };
+        }
+        let gave_up = self.record.as_ref().and_then(|r| r.gave_up.as_ref());
+        match gave_up {
+            Some(gave_up) if gave_up.incarnation == info.incarnation && info.state.has_ended() => {
+                AgentState::Failed {
+                    reason: gave_up.reason.clone(),
+                }
+            }
+            _ => info.state.clone(),
+        }
+    }
+
+    /// Wakes those who wait for it.
+    pub(super) fn wake(&self) {
+        if let Some(waiters) = &self.waiters {
+            waiters.notify_waiters();
+        }
+    }
+
+    /// By what one is woken when it changes.
+    pub(super) fn waiters(&mut self) -> Arc<Notify> {
+        Arc::clone(self.waiters.get_or_insert_default())
+    }
+}

@@ -1,0 +1,367 @@
+//! Starting an agent: the one way by which all verbs do it.
+
+use std::sync::Arc;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Incarnation, Operation, Result,
+    SpawnOptions, StopOptions,
+};
+use tokio::sync::OwnedMutexGuard;
+
+use super::core::Core;
+use super::row::{Row, Unsure};
+use crate::state::{Change, Desired, Record, StartGuard, wall_millis};
+
+/// Held while an agent is started: no other start of it is made, and a stop waits for this one's end.
+pub(super) struct Starting {
+    _own: OwnedMutexGuard<()>,
+    _shared: Option<StartGuard>,
+}
+
+/// A start that has been announced. Dropped before it was answered, it leaves the agent as one of which
+/// nobody knows how it stands, until a list tells.
+struct Announced<'a, B: AgentBackend + ?Sized> {
+    core: &'a Core<B>,
+    id: &'a AgentId,
+    incarnation: Incarnation,
+    first: bool,
+    open: bool,
+}
+
+impl<'a, B: AgentBackend + ?Sized> Announced<'a, B> {
+    fn new(core: &'a Core<B>, id: &'a AgentId, incarnation: Incarnation, first: bool) -> Self {
+        core.table.begin(id, incarnation);
+        Self {
+            core,
+            id,
+            incarnation,
+            first,
+            open: true,
+        }
+    }
+
+    fn doubt(&mut self, why: String) {
+        self.open = false;
+        let unsure = Unsure {
+            incarnation: self.incarnation,
+            why,
+            first: self.first,
+        };
+        self.core.table.doubt(self.id, unsure);
+    }
+
+    /// It was not even tried.
+    fn withdraw(mut self) {
+        self.open = false;
+        self.core.table.settle(self.id);
+    }
+
+    fn answered(mut self, answer: &Result<AgentInfo>) {
+        match answer {
+            Ok(info) => {
+                self.open = false;
+                self.core.table.started(info.clone());
+            }
+            Err(error) if error.kind() == ErrorKind::Indeterminate => {
+                self.doubt(error.to_string());
+            }
+            Err(_) => self.withdraw(),
+        }
+    }
+}
+
+impl<B: AgentBackend + ?Sized> Drop for Announced<'_, B> {
+    fn drop(&mut self) {
+        if self.open {
+            self.doubt("its start was called off before the engine had answered".to_owned());
+        }
+    }
+}
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    /// Waits for its turn to start an agent; `first`: nobody can have started it before.
+    pub(super) async fn turn(&self, id: &AgentId, first: bool) -> Result<Starting> {
+        let own = self.table.look(id, |row| Arc::clone(&row.start));
+        let own = own.unwrap_or_default().lock_owned().await;
+        let shared = match self.store.shared() {
+            None => None,
+            Some(shared) if first => Some(shared.gates.first_start(id).await?),
+            Some(shared) => Some(shared.gates.next_start(id).await?),
+        };
+        Ok(Starting {
+            _own: own,
+            _shared: shared,
+        })
+    }
+
+    /// Whether nobody is starting this agent at this moment.
+    pub(super) fn nobody_starts(&self, id: &AgentId) -> bool {
+        let own = self.table.look(id, |row| row.start.try_lock().is_ok());
+        let shared = self
+            .store
+            .shared()
+            .is_none_or(|shared| shared.gates.is_open(id).unwrap_or(false));
+        own != Some(false) && shared
+    }
+
+    /// Records a new agent and starts it. If it could not be started nothing of it stays, unless the
+    /// outcome is unknown.
+    pub(super) async fn first_start(self: &Arc<Self>, record: Record) -> Result<AgentInfo> {
+        let record = Arc::new(record);
+        let id = &record.id;
+        let announced = Announced::new(self, id, record.incarnation, true);
+        let _turn = self.turn(id, true).await?;
+        let recorded = self
+            .store
+            .commit(&self.table, |records| {
+                if let Some(holder) = records.named(record.name()) {
+                    return Err(name_taken(record.name(), &holder.id));
+                }
+                if records.get(id).is_some() {
+                    return Err(id_taken(id, record.name()));
+                }
+                Ok(vec![Change::Put(Arc::clone(&record))])
+            })
+            .await;
+        if let Err(error) = recorded {
+            announced.withdraw();
+            return Err(error);
+        }
+        self.launch_recorded(&record, announced).await
+    }
+
+    /// Starts an agent that has just been recorded.
+    pub(super) async fn first_start_of_recorded(
+        self: &Arc<Self>,
+        record: &Record,
+    ) -> Result<AgentInfo> {
+        let announced = Announced::new(self, &record.id, record.incarnation, true);
+        let _turn = self.turn(&record.id, true).await?;
+        self.launch_recorded(record, announced).await
+    }
+
+    async fn launch_recorded(
+        self: &Arc<Self>,
+        record: &Record,
+        announced: Announced<'_, B>,
+    ) -> Result<AgentInfo> {
+        let id = &record.id;
+        let answer = self.launch(&record.spec, announced).await;
+        if let Err(error) = &answer
+            && error.kind() != ErrorKind::Indeterminate
+        {
+            self.store
+                .commit(&self.table, |_| Ok(vec![Change::Remove { id: id.clone() }]))
+                .await?;
+        }
+        answer
+    }
+
+    async fn launch(
+        self: &Arc<Self>,
+        spec: &AgentSpec,
+        announced: Announced<'_, B>,
+    ) -> Result<AgentInfo> {
+        let id = announced.id;
+        let options = SpawnOptions::default().with_incarnation(announced.incarnation);
+        let answer = self.backend.spawn(id, spec, options).await;
+        announced.answered(&answer);
+        if answer.is_ok() {
+            self.follow(id);
+        }
+        answer
+    }
+
+    /// Starts an agent that is recorded, by a new start of it, after it has been stopped if it lives.
+    ///
+    /// `seen` is the start that the caller had before its eyes: where another lives by now, somebody else
+    /// has just done what is asked, and that is the answer. `record` is what it is to be from now on; as it
+    /// was where there is none.
+    pub(super) async fn next_start(
+        self: &Arc<Self>,
+        id: &AgentId,
+        seen: Option<Incarnation>,
+        record: Option<Record>,
+        stop: StopOptions,
+    ) -> Result<AgentInfo> {
+        let _turn = self.turn(id, false).await?;
+        self.store.sync(&self.table)?;
+        let known = self.table.look(id, |row| row.info.clone()).flatten();
+        if let Some(info) = &known
+            && Some(info.incarnation) != seen
+            && !info.state.has_ended()
+            && record.is_none()
+        {
+            return Ok(info.clone());
+        }
+        let unsure = self.table.look(id, |row| row.unsure.clone()).flatten();
+        let recorded = self.table.look(id, |row| row.record.clone()).flatten();
+        let incarnation = match (&known, unsure, &recorded) {
+            // What was begun is finished: the engine may have it already.
+            (_, Some(unsure), _) if record.is_none() => unsure.incarnation,
+            (None, _, Some(recorded)) if record.is_none() => recorded.incarnation,
+            _ => Incarnation::random(),
+        };
+        let announced = Announced::new(self, id, incarnation, false);
+        let spec = match self.record_next(id, incarnation, record).await {
+            Ok(spec) => spec,
+            Err(error) => {
+                announced.withdraw();
+                return Err(error);
+            }
+        };
+        if known.is_some_and(|info| !info.state.has_ended()) {
+            match self.stop_before_start(id, incarnation, stop).await {
+                Ok(()) => {}
+                Err(error) => {
+                    announced.withdraw();
+                    return Err(error);
+                }
+            }
+        }
+        let answer = self.launch(&spec, announced).await;
+        if let Err(error) = &answer
+            && error.kind() != ErrorKind::Indeterminate
+        {
+            // It does not run, and nobody is to think that it soon will.
+            self.want_stopped(std::slice::from_ref(id)).await?;
+        }
+        answer
+    }
+
+    /// Starts again, in one's turn, what has ended by itself. `None`: it is not wanted any more.
+    pub(super) async fn restart_now(
+        self: &Arc<Self>,
+        id: &AgentId,
+        incarnation: Incarnation,
+    ) -> Result<Option<Result<AgentInfo>>> {
+        let announced = Announced::new(self, id, incarnation, false);
+        let mut spec = None;
+        let recorded = self
+            .store
+            .commit(&self.table, |records| {
+                let wanted = records
+                    .get(id)
+                    .filter(|record| record.desired == Desired::Running);
+                spec = wanted.map(|record| Arc::clone(&record.spec));
+                let change = || Change::Restarted {
+                    id: id.clone(),
+                    incarnation,
+                    at: wall_millis(),
+                };
+                Ok(wanted.map(|_| change()).into_iter().collect())
+            })
+            .await;
+        match (recorded, spec) {
+            (Ok(()), Some(spec)) => Ok(Some(self.launch(&spec, announced).await)),
+            (recorded, _) => {
+                announced.withdraw();
+                recorded.map(|()| None)
+            }
+        }
+    }
+
+    /// Records that an agent is to run by this start of it. Gives its spec.
+    async fn record_next(
+        &self,
+        id: &AgentId,
+        incarnation: Incarnation,
+        record: Option<Record>,
+    ) -> Result<Arc<AgentSpec>> {
+        let mut spec = None;
+        self.store
+            .commit(&self.table, |records| {
+                let Some(old) = records.get(id) else {
+                    return Err(not_recorded(id));
+                };
+                let mut changes = Vec::with_capacity(2);
+                spec = Some(Arc::clone(&old.spec));
+                if let Some(record) = &record {
+                    spec = Some(Arc::clone(&record.spec));
+                    changes.push(Change::Put(Arc::new(record.clone())));
+                }
+                changes.push(Change::Start {
+                    id: id.clone(),
+                    incarnation,
+                });
+                Ok(changes)
+            })
+            .await?;
+        spec.ok_or_else(|| not_recorded(id))
+    }
+
+    /// Ends what lives before the start `next`, unless somebody wants it stopped meanwhile.
+    async fn stop_before_start(
+        &self,
+        id: &AgentId,
+        next: Incarnation,
+        options: StopOptions,
+    ) -> Result<()> {
+        let before = self.table.look(id, Row::incarnation).flatten();
+        match self.backend.stop(id, options).await {
+            Ok(exit) => self.table.stopped(id, before, &exit),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        self.store.sync(&self.table)?;
+        let wanted = self.table.look(id, |row| {
+            row.record.as_ref().is_some_and(|record| {
+                record.desired == Desired::Running && record.incarnation == next
+            })
+        });
+        if wanted == Some(true) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            Operation::Spawn,
+            "it was stopped by somebody else while it was being restarted",
+        )
+        .agent(id)
+        .cure("restart it once more if it is to run"))
+    }
+
+    /// Records that these are to be stopped and to stay so: one write for all.
+    pub(super) async fn want_stopped(&self, ids: &[AgentId]) -> Result<()> {
+        self.store
+            .commit(&self.table, |records| {
+                let runs = |id: &&AgentId| {
+                    records
+                        .get(id)
+                        .is_some_and(|record| record.desired != Desired::Stopped)
+                };
+                let stop = |id: &AgentId| Change::Stop { id: id.clone() };
+                Ok(ids.iter().filter(runs).map(stop).collect())
+            })
+            .await
+    }
+}
+
+pub(super) fn name_taken(name: &str, holder: &AgentId) -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        Operation::Spawn,
+        format!("the name `{name}` belongs to agent {holder}"),
+    )
+    .cure("restart or remove that one, or choose another name")
+}
+
+pub(super) fn id_taken(id: &AgentId, name: &str) -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        Operation::Spawn,
+        format!("the id belongs to an agent, and `{name}` cannot have it too"),
+    )
+    .agent(id)
+    .cure("restart or remove that one, or choose another id")
+}
+
+fn not_recorded(id: &AgentId) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        Operation::Spawn,
+        "nobody has recorded what it is started from",
+    )
+    .agent(id)
+    .cure("remove it, and spawn it anew")
+}

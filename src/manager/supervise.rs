@@ -1,0 +1,204 @@
+//! Starting again what has ended, where its policy and its users want that: by one process per swarm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentId, Error, ErrorKind, Exit, Incarnation, Restart, Result, StopOptions,
+};
+use tokio::time::Instant;
+
+use super::core::Core;
+use super::restart::{self, Decision};
+use super::row::Row;
+use crate::state::{Change, GaveUp, Lease};
+
+/// What became of an attempt to start an agent again.
+enum Attempt {
+    Started,
+    /// It is not wanted any more, or somebody else has started it.
+    Abandoned,
+    Failed(Error),
+}
+
+/// A restart that has been decided.
+struct Plan {
+    id: AgentId,
+    /// The start that has ended.
+    ended: Incarnation,
+    policy: Restart,
+    decision: Decision,
+    /// How the last start went, as the end of a sentence.
+    last: String,
+}
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    /// Waits until nobody else restarts the swarm's agents, and does it from then on.
+    pub(super) async fn supervise(self: &Arc<Self>) {
+        if !self.supervise {
+            return;
+        }
+        let _lease = match self.store.folder() {
+            None => None,
+            Some(folder) => loop {
+                match Lease::take(folder).await {
+                    Ok(lease) => break Some(lease),
+                    Err(error) => {
+                        tracing::warn!(%error, "the lease of the swarm cannot be had");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            },
+        };
+        self.sync();
+        self.lead(true);
+        // What happened while nobody led.
+        for id in self.table.ids(|_| true) {
+            self.follow(&id);
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Decides whether and when an agent that has ended is started again: once for each end.
+    pub(super) fn consider(self: &Arc<Self>, id: &AgentId) {
+        self.sync();
+        let now = Instant::now();
+        let plan = self.table.note(id, |row| {
+            let ended = row.incarnation()?;
+            if !row.wants_restart() || row.starting.is_some() || row.decided == Some(ended) {
+                return None;
+            }
+            row.decided = Some(ended);
+            let last = row.exit()?.to_string();
+            plan_restart(id, row, ended, last, now)
+        });
+        if let Some(plan) = plan.flatten() {
+            let core = Arc::clone(self);
+            tokio::spawn(async move {
+                let closing = core.closing.clone();
+                closing.run_until_cancelled(core.carry_out(plan)).await;
+            });
+        }
+    }
+
+    async fn carry_out(self: &Arc<Self>, mut plan: Plan) {
+        loop {
+            match plan.decision {
+                Decision::After(pause) => {
+                    tracing::info!(agent = %plan.id, last = %plan.last, ?pause, "it will be started again");
+                    tokio::time::sleep(pause).await;
+                }
+                Decision::UsedUp => {
+                    self.give_up(plan).await;
+                    return;
+                }
+            }
+            let error = match self.start_again(&plan.id, plan.ended).await {
+                Ok(Attempt::Started | Attempt::Abandoned) => return,
+                Ok(Attempt::Failed(error)) | Err(error) => error,
+            };
+            tracing::warn!(%error, "an agent could not be started again");
+            if error.kind() == ErrorKind::EngineUnavailable {
+                // It is not the agent's fault: this counts for nothing.
+                plan.decision = Decision::After(plan.policy.max_delay.min(Duration::from_secs(2)));
+                continue;
+            }
+            let last = format!("could not be started: {}", error.message());
+            let now = Instant::now();
+            let next = self.table.note(&plan.id, |row| {
+                plan_restart(&plan.id, row, plan.ended, last, now)
+            });
+            match next.flatten() {
+                Some(next) => plan = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Starts it again, if at this very moment everybody still wants that.
+    async fn start_again(self: &Arc<Self>, id: &AgentId, ended: Incarnation) -> Result<Attempt> {
+        let turn = self.turn(id, false).await?;
+        self.store.sync(&self.table)?;
+        let next = self.table.look(id, |row| {
+            let unsure = row.unsure.as_ref().map(|unsure| unsure.incarnation);
+            (row.wants_restart() && row.incarnation() == Some(ended))
+                .then(|| unsure.unwrap_or_else(Incarnation::random))
+        });
+        let Some(next) = next.flatten() else {
+            return Ok(Attempt::Abandoned);
+        };
+        let answer = self.restart_now(id, next).await?;
+        drop(turn);
+        Ok(match answer {
+            None => Attempt::Abandoned,
+            Some(Ok(_)) => Attempt::Started,
+            // Somebody else was faster: how it stands now is theirs.
+            Some(Err(error)) if error.kind() == ErrorKind::AlreadyExists => {
+                self.ask(id).await;
+                Attempt::Abandoned
+            }
+            Some(Err(error)) => Attempt::Failed(error),
+        })
+    }
+
+    async fn give_up(self: &Arc<Self>, plan: Plan) {
+        let reason = restart::used_up(&plan.policy, &plan.last);
+        tracing::warn!(agent = %plan.id, %reason, "it is not started again");
+        let recorded = self
+            .store
+            .commit(&self.table, |records| {
+                let known = records.get(&plan.id).is_some();
+                let change = || Change::GaveUp {
+                    id: plan.id.clone(),
+                    why: GaveUp {
+                        incarnation: plan.ended,
+                        reason: reason.clone(),
+                    },
+                };
+                Ok(known.then(change).into_iter().collect())
+            })
+            .await;
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "it could not be recorded that an agent is given up");
+        }
+    }
+
+    /// Ends an agent, though somebody may be starting it at this moment, and says how it ended.
+    pub(super) async fn halt(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        let mut ended = self.table.look(id, Row::incarnation).flatten();
+        let nobody_starts = self.nobody_starts(id);
+        let mut answer = self.backend.stop(id, options.clone()).await;
+        if !nobody_starts && options.incarnation.is_none() {
+            // The start that was under way had not read that the agent is to be stopped. It has ended once
+            // it is our turn; later ones read it.
+            drop(self.turn(id, false).await);
+            ended = self.table.look(id, Row::incarnation).flatten();
+            let again = self.backend.stop(id, options).await;
+            if again.is_ok() || answer.is_err() {
+                answer = again;
+            }
+        }
+        if let Ok(exit) = &answer {
+            self.table.stopped(id, ended, exit);
+        }
+        answer
+    }
+}
+
+fn plan_restart(
+    id: &AgentId,
+    row: &mut Row,
+    ended: Incarnation,
+    last: String,
+    now: Instant,
+) -> Option<Plan> {
+    let policy = row.record.as_ref()?.spec.restart.clone();
+    let decision = row.history(now).next(&policy, now, fastrand::f64());
+    Some(Plan {
+        id: id.clone(),
+        ended,
+        policy,
+        decision,
+        last,
+    })
+}

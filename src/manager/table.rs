@@ -1,0 +1,457 @@
+//! What is known of every agent, in memory.
+//!
+//! Fed by the watch and by the verbs' own replies; read by everybody. A lock is held for the moment of a
+//! look or a change and never while something is awaited.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use alveary_core::{
+    AgentId, AgentInfo, AgentState, Error, ErrorKind, Exit, Incarnation, Operation,
+};
+use tokio::sync::{Notify, broadcast, watch};
+
+use super::agent::{Agent, Running};
+use super::row::{Merged, Row, Unsure};
+use super::subscribe::SwarmEvent;
+use crate::state::{Records, Touched};
+
+/// How many changes a slow subscriber may be behind before it is given a new snapshot instead.
+const NEWS: usize = 1024;
+
+/// Every agent that is known.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: RwLock<Rows>,
+    news: broadcast::Sender<SwarmEvent>,
+    hearing: watch::Sender<Hearing>,
+    touches: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Rows {
+    by_id: HashMap<AgentId, Row>,
+    by_name: HashMap<String, AgentId>,
+    /// Why the engine cannot be heard, if it cannot.
+    deaf: Option<String>,
+    /// Whether it ever was heard.
+    heard: bool,
+}
+
+/// Whether the engine is heard.
+#[derive(Debug, Clone)]
+pub(super) enum Hearing {
+    /// Nothing has been heard yet, good or bad.
+    NotYet,
+    Heard,
+    /// What was the matter.
+    Lost(Lost),
+}
+
+/// Why the engine is not heard: an error that can be told more than once.
+#[derive(Debug, Clone)]
+pub(super) struct Lost {
+    kind: ErrorKind,
+    message: String,
+    words: Option<String>,
+    cure: Option<String>,
+}
+
+impl From<&Error> for Lost {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            words: error.engine().map(ToOwned::to_owned),
+            cure: error.how_to_cure().map(ToOwned::to_owned),
+        }
+    }
+}
+
+impl Lost {
+    pub(super) fn error(&self, operation: Operation) -> Error {
+        let mut error = Error::new(self.kind, operation, self.message.clone());
+        if let Some(words) = &self.words {
+            error = error.engine_words(words.clone());
+        }
+        if let Some(cure) = &self.cure {
+            error = error.cure(cure.clone());
+        }
+        error
+    }
+}
+
+/// What a snapshot leaves to be found out.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Only the engine knows how these stand.
+    pub(super) doubtful: Vec<AgentId>,
+    /// The engine knows these no more.
+    pub(super) gone: Vec<AgentId>,
+    /// These have changed.
+    pub(super) changed: Vec<AgentId>,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self {
+            rows: RwLock::new(Rows {
+                by_id: HashMap::new(),
+                by_name: HashMap::new(),
+                deaf: Some("the engine has not been heard yet".to_owned()),
+                heard: false,
+            }),
+            news: broadcast::Sender::new(NEWS),
+            hearing: watch::Sender::new(Hearing::NotYet),
+            touches: AtomicU64::new(0),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
+        self.rows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a row and tells whom it concerns. `None` where there is none.
+    fn alter<R>(&self, id: &AgentId, alter: impl FnOnce(&mut Row) -> R) -> Option<R> {
+        let mut rows = self.write();
+        if !rows.by_id.contains_key(id) {
+            return None;
+        }
+        let touch = self.touch();
+        let result = rows.change(id, |row| {
+            row.touched = touch;
+            alter(row)
+        });
+        self.tell(&rows, id);
+        rows.sweep(id);
+        Some(result)
+    }
+
+    fn touch(&self) -> u64 {
+        self.touches.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// To be called before a list is begun: what is touched later is not in it for certain.
+    pub(super) fn mark(&self) -> u64 {
+        self.touches.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, rows: &Rows, id: &AgentId) {
+        let Some(row) = rows.by_id.get(id) else {
+            return;
+        };
+        row.wake();
+        if self.news.receiver_count() > 0 {
+            let event = row.view(id, rows.deaf.as_deref()).map_or_else(
+                || SwarmEvent::Removed(id.clone()),
+                |agent| SwarmEvent::Changed(Box::new(agent)),
+            );
+            // Nobody listening is no failure.
+            let _ = self.news.send(event);
+        }
+    }
+
+    // Reading.
+
+    pub(super) fn running(&self, id: &AgentId) -> Running {
+        let rows = self.read();
+        if rows.deaf.is_some() {
+            return Running::Unknown;
+        }
+        rows.by_id.get(id).map_or(Running::No, Row::running)
+    }
+
+    pub(super) fn look<R>(&self, id: &AgentId, look: impl FnOnce(&Row) -> R) -> Option<R> {
+        self.read().by_id.get(id).map(look)
+    }
+
+    pub(super) fn agent(&self, id: &AgentId) -> Option<Agent> {
+        let rows = self.read();
+        rows.by_id.get(id)?.view(id, rows.deaf.as_deref())
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<AgentId> {
+        self.read().by_name.get(name).cloned()
+    }
+
+    /// Those for whom this holds, in order of kind and number.
+    pub(super) fn agents(&self, mut which: impl FnMut(&Row) -> bool) -> Vec<Agent> {
+        let rows = self.read();
+        let mut agents: Vec<_> = rows
+            .by_id
+            .iter()
+            .filter(|(_, row)| which(row))
+            .filter_map(|(id, row)| row.view(id, rows.deaf.as_deref()))
+            .collect();
+        drop(rows);
+        agents.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
+        agents
+    }
+
+    pub(super) fn ids(&self, mut which: impl FnMut(&Row) -> bool) -> Vec<AgentId> {
+        let rows = self.read();
+        let ids = rows.by_id.iter().filter(|(_, row)| which(row));
+        ids.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Everything as it is, and every change from then on: none is missed and none comes twice.
+    pub(super) fn subscribe(&self) -> (Vec<Agent>, broadcast::Receiver<SwarmEvent>) {
+        let rows = self.read();
+        let news = self.news.subscribe();
+        let deaf = rows.deaf.as_deref();
+        let agents = rows.by_id.iter().filter_map(|(id, row)| row.view(id, deaf));
+        (agents.collect(), news)
+    }
+
+    /// Whether any snapshot was ever taken.
+    pub(super) fn was_ever_heard(&self) -> bool {
+        self.read().heard
+    }
+
+    pub(super) fn hearing(&self) -> watch::Receiver<Hearing> {
+        self.hearing.subscribe()
+    }
+
+    /// By what one is woken when this agent changes.
+    pub(super) fn waiters(&self, id: &AgentId) -> Option<Arc<Notify>> {
+        self.write().by_id.get_mut(id).map(Row::waiters)
+    }
+
+    // What the records say.
+
+    /// Takes over what has been recorded.
+    pub(super) fn refresh(&self, touched: &Touched, records: &Records) {
+        let mut rows = self.write();
+        let ids: Vec<AgentId> = match touched {
+            Touched::These(ids) => ids.clone(),
+            Touched::All => {
+                let known = rows.by_id.keys();
+                let recorded = records.iter().map(|record| &record.id);
+                let all: HashSet<_> = known.chain(recorded).cloned().collect();
+                all.into_iter().collect()
+            }
+        };
+        for id in ids {
+            let record = records.get(&id);
+            if record.is_none() && !rows.by_id.contains_key(&id) {
+                continue;
+            }
+            let touch = self.touch();
+            rows.change(&id, |row| {
+                if record.is_some_and(|record| record.restarts.is_empty()) {
+                    row.history = None;
+                }
+                row.record = record.cloned();
+                row.touched = touch;
+            });
+            self.tell(&rows, &id);
+            rows.sweep(&id);
+        }
+    }
+
+    // What the verbs know.
+
+    /// A start is about to be made: until [`settle`](Self::settle) the row stays, whatever a list says.
+    pub(super) fn begin(&self, id: &AgentId, incarnation: Incarnation) {
+        let mut rows = self.write();
+        let row = rows.by_id.entry(id.clone()).or_default();
+        row.starting = Some(incarnation);
+        row.touched = self.touch();
+    }
+
+    /// A start has been answered, one way or the other.
+    pub(super) fn settle(&self, id: &AgentId) {
+        self.alter(id, |row| row.starting = None);
+    }
+
+    /// The outcome of a start is not known.
+    pub(super) fn doubt(&self, id: &AgentId, unsure: Unsure) {
+        self.alter(id, |row| {
+            row.starting = None;
+            row.unsure = Some(unsure);
+        });
+    }
+
+    /// A start was answered: this is how the agent stands.
+    pub(super) fn started(&self, info: AgentInfo) {
+        let mut rows = self.write();
+        let id = info.id.clone();
+        let touch = self.touch();
+        rows.change(&id, |row| {
+            row.starting = None;
+            row.unsure = None;
+            row.touched = touch;
+            row.merge(info, true);
+        });
+        self.tell(&rows, &id);
+    }
+
+    /// A stop was answered, of the start that was known before it.
+    pub(super) fn stopped(&self, id: &AgentId, before: Option<Incarnation>, exit: &Exit) {
+        self.alter(id, |row| {
+            if let Some(info) = &mut row.info
+                && Some(info.incarnation) == before
+                && !info.state.has_ended()
+            {
+                info.state = AgentState::Exited(exit.clone());
+            }
+        });
+    }
+
+    /// A start was seen to be ready.
+    pub(super) fn ready(&self, id: &AgentId, incarnation: Incarnation) {
+        self.alter(id, |row| row.ready = Some(incarnation));
+    }
+
+    /// Changes what nobody but the manager sees of a row.
+    pub(super) fn note<R>(&self, id: &AgentId, note: impl FnOnce(&mut Row) -> R) -> Option<R> {
+        self.write().by_id.get_mut(id).map(note)
+    }
+
+    // What the engine says.
+
+    /// News of one agent, as it was happened to be heard.
+    pub(super) fn hear(&self, info: AgentInfo) -> Merged {
+        let mut rows = self.write();
+        let id = info.id.clone();
+        let merged = rows.change(&id, |row| row.merge(info, false));
+        if merged == Merged::Changed {
+            self.tell(&rows, &id);
+        }
+        merged
+    }
+
+    /// How one agent stands, asked for after `mark`.
+    pub(super) fn learn(&self, info: AgentInfo, mark: u64) {
+        let mut rows = self.write();
+        let id = info.id.clone();
+        rows.change(&id, |row| {
+            // What a verb has done since is younger than the answer.
+            if row.touched <= mark {
+                row.unsure = None;
+                row.merge(info, true);
+            }
+        });
+        self.tell(&rows, &id);
+    }
+
+    /// The whole truth, as of a list that began after `mark`.
+    pub(super) fn snapshot(&self, agents: Vec<AgentInfo>, mark: u64) -> Findings {
+        let mut rows = self.write();
+        let was_deaf = rows.deaf.take().is_some();
+        rows.heard = true;
+        let mut findings = Findings::default();
+        let mut listed = HashSet::with_capacity(agents.len());
+        for info in agents {
+            let id = info.id.clone();
+            listed.insert(id.clone());
+            match rows.change(&id, |row| row.merge(info, false)) {
+                Merged::Changed => findings.changed.push(id),
+                Merged::Doubtful => findings.doubtful.push(id),
+                Merged::Nothing => {}
+            }
+        }
+        for (id, row) in &rows.by_id {
+            let listed = listed.contains(id);
+            let settled = if listed {
+                row.unsure.is_none()
+            } else {
+                row.info.is_none() && row.unsure.is_none()
+            };
+            if settled || row.starting.is_some() {
+                continue;
+            }
+            if listed || row.touched > mark {
+                findings.doubtful.push(id.clone());
+            } else {
+                findings.gone.push(id.clone());
+            }
+        }
+        if was_deaf {
+            // Everybody's state has changed: those who watch are better served by a new snapshot.
+            for row in rows.by_id.values() {
+                row.wake();
+            }
+            let deaf = rows.deaf.as_deref();
+            let all = rows.by_id.iter().filter_map(|(id, row)| row.view(id, deaf));
+            if self.news.receiver_count() > 0 {
+                let _ = self.news.send(SwarmEvent::Snapshot(all.collect()));
+            }
+        } else {
+            for id in &findings.changed {
+                self.tell(&rows, id);
+            }
+        }
+        drop(rows);
+        self.hearing.send_replace(Hearing::Heard);
+        findings
+    }
+
+    /// The engine knows this agent no more, as it said after `mark`. Gives what was not certain of it.
+    /// `None`: a verb has touched it since, and the answer may be older than that.
+    pub(super) fn gone(&self, id: &AgentId, mark: u64) -> Option<Option<Unsure>> {
+        self.alter(id, |row| {
+            (row.touched <= mark && row.starting.is_none()).then(|| {
+                row.info = None;
+                row.unsure.take()
+            })
+        })
+        .flatten()
+    }
+
+    /// The engine cannot be heard: nothing is known.
+    pub(super) fn lose(&self, error: &Error) {
+        let why = error.to_string();
+        let mut rows = self.write();
+        rows.deaf = Some(why.clone());
+        for row in rows.by_id.values() {
+            row.wake();
+        }
+        let _ = self.news.send(SwarmEvent::Lost { why });
+        drop(rows);
+        self.hearing.send_replace(Hearing::Lost(error.into()));
+    }
+}
+
+impl Rows {
+    /// Changes a row, makes it if need be, and keeps the index of names true.
+    fn change<R>(&mut self, id: &AgentId, change: impl FnOnce(&mut Row) -> R) -> R {
+        let row = self.by_id.entry(id.clone()).or_default();
+        let before = row.name().map(ToOwned::to_owned);
+        let result = change(row);
+        if before.as_deref() != row.name() {
+            let after = row.name().map(ToOwned::to_owned);
+            self.renamed(id, before.as_deref(), after);
+        }
+        result
+    }
+
+    fn renamed(&mut self, id: &AgentId, before: Option<&str>, after: Option<String>) {
+        if let Some(before) = before
+            && self.by_name.get(before) == Some(id)
+        {
+            self.by_name.remove(before);
+        }
+        let Some(after) = after else { return };
+        // A recorded agent has its name before one that merely bears it.
+        let recorded = |id| self.by_id.get(id).is_some_and(|row| row.record.is_some());
+        match self.by_name.get(&after) {
+            Some(holder) if recorded(holder) && !recorded(id) => {}
+            _ => {
+                self.by_name.insert(after, id.clone());
+            }
+        }
+    }
+
+    /// Forgets a row of which nobody knows anything.
+    fn sweep(&mut self, id: &AgentId) {
+        if self.by_id.get(id).is_some_and(Row::is_empty) {
+            self.by_id.remove(id);
+        }
+    }
+}

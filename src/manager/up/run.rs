@@ -1,0 +1,223 @@
+//! Taking the steps: in order where that is asked for, at once where it is not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alveary_core::{
+    AgentBackend, AgentInfo, Error, ErrorKind, Operation, RemoveOptions, Result, StopOptions,
+};
+use tokio::sync::{Semaphore, watch};
+
+use super::plan::Planned;
+use super::{UpAction, UpEvent, UpOptions, UpOutcome, UpReport};
+use crate::manager::SwarmManager;
+use crate::manager::bulk::each;
+use crate::state::{Change, Record};
+
+/// How far a member is, for those that come after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Coming,
+    Ready,
+    Failed,
+}
+
+/// A step on its way.
+struct Task {
+    planned: Planned,
+    stage: watch::Sender<Stage>,
+    /// Whoever has to be ready first.
+    before: Vec<(String, watch::Receiver<Stage>)>,
+    /// Whether others wait for it.
+    awaited: bool,
+}
+
+pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    planned: Vec<Planned>,
+    options: &UpOptions,
+) -> Result<UpReport> {
+    let steps: Vec<_> = planned.iter().map(|planned| planned.step.clone()).collect();
+    options.tell(UpEvent::Planned(&steps));
+    record_all(swarm, &planned).await?;
+    let turns = Semaphore::new(swarm.core().options.concurrency.max(1));
+    let outcomes = each(tasks(planned), usize::MAX, |task| {
+        let turns = &turns;
+        async move {
+            let result = take(swarm, &task, options, turns).await;
+            task.stage.send_replace(match &result {
+                Ok(_) => Stage::Ready,
+                Err(error) => {
+                    options.tell(UpEvent::Failed(&task.planned.step, error));
+                    Stage::Failed
+                }
+            });
+            UpOutcome {
+                step: task.planned.step,
+                result,
+            }
+        }
+    })
+    .await;
+    Ok(UpReport { outcomes })
+}
+
+/// Writes down, all at once, who is new and what else is recorded of those that stay as they are. Those that
+/// are started again are recorded in their turn.
+async fn record_all<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    planned: &[Planned],
+) -> Result<()> {
+    let core = swarm.core();
+    core.store
+        .commit(&core.table, |records| {
+            let mut changes = Vec::new();
+            for planned in planned {
+                let Some(record) = &planned.record else {
+                    continue;
+                };
+                let old = records.get(&record.id);
+                let put = match planned.step.action {
+                    UpAction::Create => true,
+                    UpAction::Keep => old.is_none_or(|old| **old != *record),
+                    // What next_start puts in place needs something to be there.
+                    UpAction::Start { .. } | UpAction::Recreate { .. } => old.is_none(),
+                    UpAction::Prune | UpAction::Foreign => false,
+                };
+                if put {
+                    changes.push(Change::Put(Arc::new(record.clone())));
+                }
+            }
+            Ok(changes)
+        })
+        .await
+}
+
+fn tasks(planned: Vec<Planned>) -> Vec<Task> {
+    let mut stages: HashMap<String, Vec<(String, watch::Receiver<Stage>)>> = HashMap::new();
+    let mut tasks: Vec<Task> = Vec::with_capacity(planned.len());
+    for planned in planned {
+        let (stage, seen) = watch::channel(Stage::Coming);
+        if planned.record.is_some() {
+            stages
+                .entry(planned.group.clone())
+                .or_default()
+                .push((planned.step.name.clone(), seen));
+        }
+        tasks.push(Task {
+            planned,
+            stage,
+            before: Vec::new(),
+            awaited: false,
+        });
+    }
+    let awaited: std::collections::HashSet<String> = tasks
+        .iter()
+        .flat_map(|task| task.planned.after.iter().cloned())
+        .collect();
+    for task in &mut tasks {
+        task.awaited = awaited.contains(&task.planned.group);
+        let before = task
+            .planned
+            .after
+            .iter()
+            .filter_map(|group| stages.get(group));
+        task.before = before.flatten().cloned().collect();
+    }
+    tasks
+}
+
+async fn take<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    task: &Task,
+    options: &UpOptions,
+    turns: &Semaphore,
+) -> Result<Option<AgentInfo>> {
+    let step = &task.planned.step;
+    if step.action == UpAction::Foreign {
+        return Ok(None);
+    }
+    if step.action != UpAction::Keep {
+        wait_for_those_before(task).await?;
+    }
+    let info = {
+        // A turn is held while the engine works, not while somebody else is waited for.
+        let _turn = turns.acquire().await;
+        options.tell(UpEvent::Begun(step));
+        act(swarm, &task.planned).await?
+    };
+    let Some(info) = info else {
+        options.tell(UpEvent::Removed(step));
+        return Ok(None);
+    };
+    options.tell(UpEvent::Started(step, &info));
+    if !(options.wait_ready || task.awaited) {
+        return Ok(Some(info));
+    }
+    let info = swarm.core().wait_ready(&step.id).await?;
+    options.tell(UpEvent::Ready(step, &info));
+    Ok(Some(info))
+}
+
+async fn wait_for_those_before(task: &Task) -> Result<()> {
+    for (name, stage) in &task.before {
+        let mut stage = stage.clone();
+        let reached = stage.wait_for(|stage| *stage != Stage::Coming).await;
+        if !matches!(reached.as_deref(), Ok(Stage::Ready)) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::Spawn,
+                format!("`{name}`, which it comes after, did not come up"),
+            )
+            .agent(&task.planned.step.id)
+            .cure("see to that one first"));
+        }
+    }
+    Ok(())
+}
+
+async fn act<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    planned: &Planned,
+) -> Result<Option<AgentInfo>> {
+    let core = swarm.core();
+    let id = &planned.step.id;
+    match (&planned.step.action, &planned.record) {
+        (UpAction::Create, Some(record)) => core.first_start_of_recorded(record).await.map(Some),
+        (UpAction::Start { .. }, Some(record)) => {
+            let record = changed(core.store.look(|records| records.get(id).cloned()), record);
+            core.next_start(id, planned.seen, record, StopOptions::default())
+                .await
+                .map(Some)
+        }
+        (UpAction::Recreate { .. }, Some(record)) => {
+            let record = Some(record.clone());
+            core.next_start(id, planned.seen, record, StopOptions::default())
+                .await
+                .map(Some)
+        }
+        (UpAction::Keep, _) => Ok(core.table.agent(id).map(|agent| agent.info)),
+        (UpAction::Prune, _) => {
+            let stopped = swarm.stop(id, StopOptions::default()).await;
+            match stopped {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            core.forget(id, RemoveOptions::default()).await?;
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What is to be recorded anew before a start; `None` where the record is right as it is, so that a start
+/// that was begun can be finished.
+fn changed(old: Option<Arc<Record>>, new: &Record) -> Option<Record> {
+    let same = old.is_some_and(|old| {
+        old.spec == new.spec
+            && old.group == new.group
+            && old.index == new.index
+            && old.after == new.after
+    });
+    (!same).then(|| new.clone())
+}

@@ -1,0 +1,168 @@
+//! The verbs that are about one agent.
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Exit, Incarnation, LogOptions,
+    LogStream, Operation, RemoveOptions, Result, Signal, StopOptions,
+};
+
+use super::SwarmManager;
+use super::row::Row;
+use super::start::{id_taken, name_taken};
+use crate::state::{Change, Record};
+
+impl<B: AgentBackend + ?Sized> SwarmManager<B> {
+    /// Starts a new agent under an id drawn for it. `Ok`: the start is accepted.
+    ///
+    /// `AlreadyExists` names the agent that has the name. `InvalidSpec` and what else the backend refuses:
+    /// nothing was started and nothing is recorded. `Indeterminate`: the agent is in the list, as one whose
+    /// state is unknown, until the engine tells.
+    pub async fn spawn(&self, spec: AgentSpec) -> Result<AgentInfo> {
+        self.spawn_as(AgentId::random(), spec).await
+    }
+
+    /// As [`spawn`](Self::spawn), under an id that the caller chose. The same call again, after one whose
+    /// outcome was unknown, finishes that start and never makes a second agent.
+    pub async fn spawn_as(&self, id: AgentId, spec: AgentSpec) -> Result<AgentInfo> {
+        spec.validate().map_err(|error| error.agent(&id))?;
+        let core = self.core();
+        core.attach_if_possible().await;
+        let unsure = core.table.look(&id, |row| {
+            let same = row
+                .record
+                .as_ref()
+                .is_some_and(|record| *record.spec == spec);
+            same.then(|| row.unsure.clone().map(|_| row.record.clone()))
+        });
+        if let Some(Some(Some(Some(record)))) = unsure {
+            return core.first_start_of_recorded(&record).await;
+        }
+        if let Some(holder) = core.table.named(&spec.name) {
+            return Err(name_taken(&spec.name, &holder));
+        }
+        if core.table.look(&id, |row| row.name().is_some()) == Some(true) {
+            return Err(id_taken(&id, &spec.name));
+        }
+        core.first_start(Record::new(id, spec)).await
+    }
+
+    /// Ends the agent and says how it ended, after it has ended. It stays stopped until somebody starts it
+    /// again: a restart that is due, or under way, is called off.
+    ///
+    /// `NotFound`: an unknown id. `StillRunning`: even force has not ended it in time.
+    pub async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        let core = self.core();
+        core.attach_if_possible().await;
+        core.refuse_another_start(id, options.incarnation)?;
+        core.want_stopped(std::slice::from_ref(id)).await?;
+        core.halt(id, options).await
+    }
+
+    /// Ends the agent by force, at once. Otherwise as [`stop`](Self::stop).
+    pub async fn kill(&self, id: &AgentId) -> Result<Exit> {
+        self.stop(id, StopOptions::by_force()).await
+    }
+
+    /// Sends the agent's main process a signal, which changes nothing of what is wanted of it.
+    ///
+    /// `Unsupported`: this backend cannot. `Conflict`: it does not run.
+    pub async fn signal(&self, id: &AgentId, signal: Signal) -> Result<()> {
+        let Some(signals) = self.core().backend.signals() else {
+            return Err(Error::unsupported(
+                Operation::Signal,
+                format!(
+                    "the backend `{}` cannot send signals",
+                    self.core().backend.kind()
+                ),
+                "stop the agent instead",
+            )
+            .agent(id));
+        };
+        signals.signal(id, signal, None).await
+    }
+
+    /// Stops the agent, if it lives, and starts it again from what is recorded of it. Its restarts are
+    /// counted anew. Calls at the same time are one restart.
+    ///
+    /// `NotFound`: an unknown id, or one of which nobody recorded what it is started from. `Conflict`: it
+    /// was stopped by somebody else meanwhile.
+    pub async fn restart(&self, id: &AgentId, stop: StopOptions) -> Result<AgentInfo> {
+        let core = self.core();
+        core.attach_if_possible().await;
+        let Some(seen) = core.table.look(id, Row::incarnation) else {
+            return Err(Error::agent_not_found(Operation::Spawn, id));
+        };
+        core.next_start(id, seen, None, stop).await
+    }
+
+    /// Starts an agent that has ended, or never was started, from what is recorded of it; one that lives is
+    /// left as it is.
+    pub async fn start(&self, id: &AgentId) -> Result<AgentInfo> {
+        let core = self.core();
+        core.attach_if_possible().await;
+        let known = core.table.look(id, |row| row.info.clone());
+        match known {
+            None => Err(Error::agent_not_found(Operation::Spawn, id)),
+            Some(Some(info)) if !info.state.has_ended() => Ok(info),
+            Some(info) => {
+                let seen = info.map(|info| info.incarnation);
+                core.next_start(id, seen, None, StopOptions::default())
+                    .await
+            }
+        }
+    }
+
+    /// Forgets an agent that has ended: its exit, its logs, and what is recorded of it.
+    ///
+    /// `NotFound`: an unknown id. `StillRunning`: it lives, and [`RemoveOptions::force`] is not set.
+    pub async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        let core = self.core();
+        core.attach_if_possible().await;
+        core.forget(id, options).await
+    }
+
+    /// What the agent wrote. `NotFound` for an unknown id.
+    pub async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
+        self.core().backend.logs(id, options).await
+    }
+}
+
+impl<B: AgentBackend + ?Sized> super::Core<B> {
+    fn refuse_another_start(&self, id: &AgentId, named: Option<Incarnation>) -> Result<()> {
+        let latest = self.table.look(id, Row::incarnation).flatten();
+        match (named, latest) {
+            (Some(named), Some(latest)) if named != latest => Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::Stop,
+                "it has been started again since that start of it",
+            )
+            .agent(id)
+            .cure("name its latest start, or none")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn forget(
+        self: &std::sync::Arc<Self>,
+        id: &AgentId,
+        options: RemoveOptions,
+    ) -> Result<()> {
+        // Nobody starts it between its end and its being forgotten.
+        let _turn = self.turn(id, false).await?;
+        self.store.sync(&self.table)?;
+        let recorded = self.table.look(id, |row| row.record.is_some()) == Some(true);
+        let mark = self.table.mark();
+        match self.backend.remove(id, options).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound && recorded => {}
+            Err(error) => return Err(error),
+        }
+        self.table.gone(id, mark);
+        self.store
+            .commit(&self.table, |records| {
+                let known = records.get(id).is_some();
+                let change = || Change::Remove { id: id.clone() };
+                Ok(known.then(change).into_iter().collect())
+            })
+            .await
+    }
+}

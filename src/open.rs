@@ -1,0 +1,196 @@
+//! From a fleet file to a manager.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use alveary_core::{AgentBackend, ConnectContext, Result, SwarmName, SwarmUid};
+
+use crate::config::{Fleet, LoadOptions};
+use crate::layers;
+use crate::manager::{ManagerOptions, SwarmManager};
+use crate::registry::{AutoChoice, Registry};
+use crate::state::{Claim, Folder, Journal, Patience, SwarmRecord, default_root, secrets_dir};
+
+/// Opens the swarm of a fleet file: its manager, on the backend that the file names. Nothing is started;
+/// what runs already is found.
+///
+/// ```no_run
+/// use alveary::{AgentSpec, StopOptions};
+///
+/// # async fn run() -> alveary::Result<()> {
+/// let swarm = alveary::open("alveary.toml").await?;
+/// let echo = swarm.spawn(AgentSpec::new("echo", ["python3", "agent.py"])).await?;
+/// let exit = swarm.stop(&echo.id, StopOptions::default()).await?;
+/// # Ok(()) }
+/// ```
+pub async fn open(file: impl AsRef<Path>) -> Result<SwarmManager> {
+    let opened = OpenOptions::new()
+        .load(LoadOptions::default().with_file(file.as_ref()))
+        .open()
+        .await?;
+    Ok(opened.swarm)
+}
+
+/// How a swarm is opened.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened until `open` is called"]
+pub struct OpenOptions {
+    load: LoadOptions,
+    registry: Registry,
+    supervise: bool,
+    keeper: Option<PathBuf>,
+    manager: ManagerOptions,
+}
+
+/// A swarm that was opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Its manager.
+    pub swarm: SwarmManager,
+    /// The file as it was read.
+    pub fleet: Fleet,
+    /// What the swarm's state folder says of it.
+    pub record: SwarmRecord,
+    /// How the backend was chosen, where it was to be the first that can be reached.
+    pub auto: Option<AutoChoice>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            load: LoadOptions::default(),
+            registry: Registry::builtin(),
+            supervise: true,
+            keeper: None,
+            manager: ManagerOptions::default(),
+        }
+    }
+}
+
+impl OpenOptions {
+    /// The file that is found upward from the working directory, the backends that were compiled in, and
+    /// supervision.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says how the fleet file is found and read.
+    pub fn load(mut self, load: LoadOptions) -> Self {
+        self.load = load;
+        self
+    }
+
+    /// Chooses among these backends.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Whether agents are restarted and looked at for readiness here, as soon as no other process does it.
+    /// A program that only asks or tells something does not.
+    pub fn supervise(mut self, supervise: bool) -> Self {
+        self.supervise = supervise;
+        self
+    }
+
+    /// Names the program that can be asked to keep what this process leaves: see each backend.
+    pub fn keeper(mut self, program: impl Into<PathBuf>) -> Self {
+        self.keeper = Some(program.into());
+        self
+    }
+
+    /// Says how the manager works.
+    pub fn manager(mut self, options: ManagerOptions) -> Self {
+        self.manager = options;
+        self
+    }
+
+    /// Reads the file and opens its swarm.
+    pub async fn open(self) -> Result<Opened> {
+        let fleet = Fleet::load(&self.load)?;
+        self.open_fleet(fleet).await
+    }
+
+    /// Opens the swarm of a file that was read.
+    ///
+    /// `Conflict`: the swarm's name belongs to another file, or its agents run on another backend.
+    /// `PermissionDenied`: its state folder cannot be trusted or written.
+    pub async fn open_fleet(self, fleet: Fleet) -> Result<Opened> {
+        let prepared = self.registry.prepare(&fleet)?;
+        let root = root_of(&fleet)?;
+        let folder = Folder::prepare(&root, &fleet.swarm)?;
+        let mut journal = Journal::open(&folder)?;
+        // Before anything is connected to: whether the swarm is this file's, and by which uid it goes.
+        let word = (!fleet.backend.is_auto()).then(|| fleet.backend.as_str());
+        let mut record = claimed(&mut journal, &folder, &claim(&fleet, word)).await?;
+        let uid = record.uid;
+        let connected = prepared
+            .connect(|word| self.context(&fleet.swarm, uid, &folder, word))
+            .await?;
+        if let Some(auto) = &connected.auto {
+            record = claimed(&mut journal, &folder, &claim(&fleet, Some(auto.taken))).await?;
+        }
+        let backend: Arc<dyn AgentBackend> = layers::standard(connected.backend, &fleet.calls);
+        let swarm =
+            SwarmManager::in_folder(backend, folder, journal, self.manager, self.supervise)?;
+        Ok(Opened {
+            swarm,
+            fleet,
+            record,
+            auto: connected.auto,
+        })
+    }
+
+    fn context(
+        &self,
+        swarm: &SwarmName,
+        uid: SwarmUid,
+        folder: &Folder,
+        word: &str,
+    ) -> Result<ConnectContext> {
+        let mut context =
+            ConnectContext::new(swarm.clone(), uid).with_state_dir(folder.subfolder(word)?);
+        if let Some(secrets) = secrets_dir(uid)? {
+            context = context.with_secrets_dir(secrets);
+        }
+        if let Some(keeper) = &self.keeper {
+            context = context.with_keeper(keeper);
+        }
+        Ok(context)
+    }
+}
+
+/// What is recorded of the swarm of this name; `None` for a swarm that never was. Looks and makes nothing.
+pub fn recorded_swarm(name: &SwarmName, state_dir: Option<&Path>) -> Result<Option<SwarmRecord>> {
+    let root = match state_dir {
+        Some(root) => root.to_owned(),
+        None => default_root()?,
+    };
+    match Folder::existing(&root, name)? {
+        Some(folder) => SwarmRecord::read(&folder),
+        None => Ok(None),
+    }
+}
+
+fn root_of(fleet: &Fleet) -> Result<PathBuf> {
+    fleet.state_dir.clone().map_or_else(default_root, Ok)
+}
+
+fn claim<'a>(fleet: &'a Fleet, backend: Option<&'a str>) -> Claim<'a> {
+    Claim {
+        name: &fleet.swarm,
+        file: Some(&fleet.file),
+        backend,
+    }
+}
+
+async fn claimed(journal: &mut Journal, folder: &Folder, claim: &Claim<'_>) -> Result<SwarmRecord> {
+    let mut patience = Patience::new();
+    loop {
+        if let Some(record) = journal.try_claim(folder, claim)? {
+            return Ok(record);
+        }
+        patience.pause(journal.lock_path()).await?;
+    }
+}

@@ -1,0 +1,275 @@
+//! Whose swarm this is: `swarm.json`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use alveary_core::{Error, ErrorKind, Operation, Result, SwarmName, SwarmUid};
+use serde::{Deserialize, Serialize};
+
+use super::files::{io_error, keep_corrupt, write_atomically};
+use super::folder::Folder;
+use super::host;
+
+const SCHEMA: u32 = 1;
+
+/// What is recorded of a swarm as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SwarmRecord {
+    /// The form of this record.
+    pub schema: u32,
+    /// The swarm's name.
+    pub name: SwarmName,
+    /// The swarm's identity, made once and never changed.
+    pub uid: SwarmUid,
+    /// The fleet file that the swarm belongs to; `None` where it belongs to a program, or to nobody.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// The word of the backend that runs its agents.
+    #[serde(default)]
+    pub backend: Option<String>,
+    /// The boot of the host in which this was written.
+    #[serde(default)]
+    pub boot: Option<String>,
+    /// When the swarm was first opened.
+    #[serde(with = "humantime_serde")]
+    pub created: SystemTime,
+}
+
+/// On whose behalf a swarm is opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim<'a> {
+    pub(crate) name: &'a SwarmName,
+    pub(crate) file: Option<&'a Path>,
+    /// `None`: it is not chosen yet.
+    pub(crate) backend: Option<&'a str>,
+}
+
+impl SwarmRecord {
+    fn path(folder: &Folder) -> PathBuf {
+        folder.path().join("swarm.json")
+    }
+
+    /// The record of this folder; `None` where none was ever written.
+    pub(crate) fn read(folder: &Folder) -> Result<Option<Self>> {
+        let path = Self::path(folder);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", &path, error)),
+        };
+        let record: Self = serde_json::from_slice(&text).map_err(|error| {
+            Error::new(
+                ErrorKind::Engine,
+                Operation::State,
+                format!("{} is damaged", path.display()),
+            )
+            .cure("remove it if no agent of this swarm is left; the next start writes a new one")
+            .caused_by(error)
+        })?;
+        if record.schema > SCHEMA {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                Operation::State,
+                format!(
+                    "{} was written by a newer alveary, in form {}",
+                    path.display(),
+                    record.schema
+                ),
+            )
+            .cure("use that version, or take the swarm down with it first"));
+        }
+        Ok(Some(record))
+    }
+
+    /// Opens the swarm for this file and backend, and makes its identity if it has none.
+    ///
+    /// `in_use` says whether the swarm has members; one that has none may change hands. `uid` is what
+    /// another record of this folder says, where this one cannot be read. To be called under the lock.
+    pub(crate) fn claim(
+        folder: &Folder,
+        claim: &Claim<'_>,
+        uid: Option<SwarmUid>,
+        in_use: bool,
+    ) -> Result<Self> {
+        let path = Self::path(folder);
+        let old = match (Self::read(folder), uid) {
+            (Ok(old), _) => old,
+            (Err(error), Some(_)) if error.kind() == ErrorKind::Engine && path.is_file() => {
+                let copy = keep_corrupt(&path)?;
+                tracing::warn!(%error, copy = %copy.display(), "the swarm's record was written anew");
+                None
+            }
+            (Err(error), _) => return Err(error),
+        };
+        if let Some(old) = &old
+            && in_use
+        {
+            old.check(claim)?;
+        }
+        let new = Self {
+            schema: SCHEMA,
+            name: claim.name.clone(),
+            uid: old
+                .as_ref()
+                .map(|old| old.uid)
+                .or(uid)
+                .unwrap_or_else(SwarmUid::random),
+            file: claim
+                .file
+                .map(Path::to_owned)
+                .or_else(|| old.as_ref().and_then(|old| old.file.clone())),
+            backend: claim
+                .backend
+                .map(ToOwned::to_owned)
+                .or_else(|| old.as_ref().and_then(|old| old.backend.clone())),
+            boot: host::boot_id(),
+            created: old.as_ref().map_or_else(SystemTime::now, |old| old.created),
+        };
+        if old.as_ref() != Some(&new) {
+            let text = serde_json::to_vec_pretty(&new).map_err(|error| {
+                Error::new(
+                    ErrorKind::Engine,
+                    Operation::State,
+                    format!("cannot put into words {}", path.display()),
+                )
+                .caused_by(error)
+            })?;
+            write_atomically(&path, &text)?;
+        }
+        Ok(new)
+    }
+
+    /// Refuses a file or a backend that is not the one under which this swarm's members were made.
+    fn check(&self, claim: &Claim<'_>) -> Result<()> {
+        if let (Some(theirs), Some(ours)) = (&self.file, claim.file)
+            && theirs != ours
+        {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::State,
+                format!(
+                    "the swarm `{}` belongs to {}, not to {}",
+                    self.name,
+                    theirs.display(),
+                    ours.display()
+                ),
+            )
+            .cure(format!(
+                "choose another name by `-p`/`--swarm` or `swarm = \"…\"`, or run `alveary --file {} down` first",
+                theirs.display()
+            )));
+        }
+        if let (Some(theirs), Some(ours)) = (&self.backend, claim.backend)
+            && theirs != ours
+        {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::State,
+                format!(
+                    "the agents of the swarm `{}` run on `{theirs}`, and `{ours}` cannot see them",
+                    self.name
+                ),
+            )
+            .cure(format!(
+                "run `down` with `--backend {theirs}` before you change the backend"
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixture {
+        _root: tempfile::TempDir,
+        folder: Folder,
+        name: SwarmName,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let name = SwarmName::new("demo").unwrap();
+            let folder = Folder::prepare(root.path(), &name).unwrap();
+            Self {
+                _root: root,
+                folder,
+                name,
+            }
+        }
+
+        fn claim(&self, file: &str, backend: &str, in_use: bool) -> Result<SwarmRecord> {
+            let claim = Claim {
+                name: &self.name,
+                file: Some(Path::new(file)),
+                backend: Some(backend),
+            };
+            SwarmRecord::claim(&self.folder, &claim, None, in_use)
+        }
+    }
+
+    #[test]
+    fn the_uid_is_made_once() {
+        let swarm = Fixture::new();
+        let first = swarm.claim("/a/alveary.toml", "process", false).unwrap();
+        let again = swarm.claim("/a/alveary.toml", "process", true).unwrap();
+        assert_eq!(first, again);
+    }
+
+    #[test]
+    fn another_file_is_told_who_has_the_name_and_what_to_do() {
+        let swarm = Fixture::new();
+        swarm.claim("/a/alveary.toml", "process", false).unwrap();
+        let error = swarm.claim("/b/alveary.toml", "process", true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let text = error.to_string();
+        assert!(
+            text.contains("/a/alveary.toml") && text.contains("--swarm"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_swarm_without_members_changes_hands_and_keeps_its_uid() {
+        let swarm = Fixture::new();
+        let first = swarm.claim("/a/alveary.toml", "process", false).unwrap();
+        let second = swarm.claim("/b/alveary.toml", "other", false).unwrap();
+        assert_eq!(first.uid, second.uid);
+        assert_eq!(second.file.as_deref(), Some(Path::new("/b/alveary.toml")));
+    }
+
+    #[test]
+    fn another_backend_is_refused_while_there_are_members() {
+        let swarm = Fixture::new();
+        swarm.claim("/a/alveary.toml", "process", false).unwrap();
+        let error = swarm
+            .claim("/a/alveary.toml", "docker-cli", true)
+            .unwrap_err();
+        assert!(error.to_string().contains("--backend process"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_record_is_kept_and_mended_where_the_uid_is_known_elsewhere() {
+        let swarm = Fixture::new();
+        let first = swarm.claim("/a/alveary.toml", "process", false).unwrap();
+        let path = SwarmRecord::path(&swarm.folder);
+        fs::write(&path, "{\"schema\":1,\"na").unwrap();
+
+        let unknown = swarm.claim("/a/alveary.toml", "process", true).unwrap_err();
+        assert!(unknown.to_string().contains("is damaged"), "{unknown}");
+
+        let claim = Claim {
+            name: &swarm.name,
+            file: Some(Path::new("/a/alveary.toml")),
+            backend: Some("process"),
+        };
+        let mended = SwarmRecord::claim(&swarm.folder, &claim, Some(first.uid), true).unwrap();
+        assert_eq!(mended.uid, first.uid);
+        assert!(swarm.folder.path().join("swarm.json.corrupt").exists());
+    }
+}
