@@ -1,12 +1,20 @@
 //! What every backend must do, one file per contract.
 
+mod bad_input;
+mod bounds;
+mod cancellation;
 mod convergence;
+mod errors;
 mod following;
 mod identity;
 mod logs;
 mod lost_replies;
+mod model;
 mod orphans;
+mod restarts;
+mod secrets;
 mod stopping;
+mod terminal;
 
 use crate::trial::Trial;
 
@@ -19,6 +27,14 @@ pub(crate) fn all() -> Vec<Trial> {
         convergence::trials,
         logs::trials,
         following::trials,
+        secrets::trials,
+        errors::trials,
+        cancellation::trials,
+        bad_input::trials,
+        restarts::trials,
+        bounds::trials,
+        terminal::trials,
+        model::trials,
     ]
     .into_iter()
     .flat_map(|trials| trials())

@@ -35,7 +35,7 @@ pub trait Harness: Send + Sync + 'static {
 
     /// How long a trial may take.
     fn deadline(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     }
 
     /// An outside look at what really runs; see [`ProcWitness`](crate::ProcWitness).
@@ -63,13 +63,16 @@ pub trait Harness: Send + Sync + 'static {
 /// Makes things in the engine that resemble the swarm's agents and are not.
 #[async_trait]
 pub trait Strangers: Send + Sync {
-    /// Makes one, or says that there is no such stranger in this engine.
+    /// Whether there can be such a stranger in this engine.
+    fn can_be(&self, kind: StrangerKind) -> bool;
+
+    /// Makes one that resembles the agent `id`.
     async fn make(
         &self,
         kind: StrangerKind,
         swarm: &SwarmUid,
         id: &AgentId,
-    ) -> Result<Option<Box<dyn Stranger>>>;
+    ) -> Result<Box<dyn Stranger>>;
 }
 
 /// In what a stranger resembles an agent.

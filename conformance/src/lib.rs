@@ -5,6 +5,7 @@
 //! `docker-api::identity::a_second_spawn_of_an_id_returns_the_living_agent`.
 
 mod behaviour;
+mod canary;
 mod chaos;
 mod contracts;
 mod harness;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use alveary_core::{Capabilities, Result, SwarmUid};
 
 use crate::behaviour::Behaviour;
-use crate::harness::Harness;
+use crate::harness::{Harness, StrangerKind};
 
 /// What is known of a backend before its trials.
 #[derive(Clone)]
 pub struct Probe {
     pub(crate) harness: Arc<dyn Harness>,
     pub(crate) capabilities: Capabilities,
+    signals: bool,
     /// The program that becomes a manager to be killed when it is told to; see [`crate::run`].
     pub(crate) manager: Option<PathBuf>,
 }
@@ -24,12 +25,14 @@ impl Probe {
         let backend = harness.connect(&swarm).await?;
         let checked = backend.check().await;
         let capabilities = backend.capabilities();
+        let signals = backend.signals().is_some();
         drop(backend);
         harness.clean_up(&swarm).await;
         checked?;
         Ok(Self {
             harness,
             capabilities,
+            signals,
             manager: None,
         })
     }
@@ -53,7 +56,7 @@ impl std::fmt::Debug for Probe {
             .field("harness", &self.harness.name())
             .field("capabilities", &self.capabilities)
             .field("manager", &self.manager)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,8 +87,10 @@ pub(crate) enum Need {
     TreeKill,
     /// A witness.
     Witness,
-    /// Strangers.
-    Strangers,
+    /// A stranger of this kind.
+    Stranger(StrangerKind),
+    /// Folders in which the backend keeps something.
+    StateDirs,
 }
 
 impl Need {
@@ -94,6 +99,7 @@ impl Need {
         let Probe {
             harness,
             capabilities,
+            signals,
             manager,
         } = probe;
         let (met, why) = match self {
@@ -133,7 +139,7 @@ impl Need {
                 capabilities.cwd,
                 "this backend gives agents no working directory",
             ),
-            Self::Signals => (capabilities.signals, "this backend sends no signals"),
+            Self::Signals => (*signals, "this backend sends no signals"),
             Self::TreeKill => (
                 capabilities.tree_kill == alveary_core::TreeKill::Enforced,
                 "a process can leave its agent's tree here",
@@ -142,9 +148,13 @@ impl Need {
                 harness.witness().is_some(),
                 "this harness has no witness of what runs",
             ),
-            Self::Strangers => (
-                harness.strangers().is_some(),
-                "this harness makes no strangers",
+            Self::Stranger(kind) => (
+                harness.strangers().is_some_and(|makes| makes.can_be(*kind)),
+                "this harness makes no such stranger",
+            ),
+            Self::StateDirs => (
+                !harness.state_dirs(&SwarmUid::random()).is_empty(),
+                "this backend keeps no files",
             ),
         };
         (!met).then(|| why.to_owned())

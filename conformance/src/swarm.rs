@@ -1,6 +1,7 @@
 //! The swarm in which a trial is tried, and what trials do again and again.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use alveary_core::{
 };
 
 use crate::behaviour::{Behaviour, READY};
-use crate::harness::Harness;
+use crate::harness::{Harness, Stranger, StrangerKind};
 use crate::need::Probe;
 use crate::trial::{Failure, Verdict};
 use crate::witness::Witnessed;
@@ -71,6 +72,24 @@ impl Swarm {
         let backend = self.harness().connect(self.uid()).await?;
         backend.check().await?;
         Ok(backend)
+    }
+
+    /// The program that becomes a manager to be killed.
+    pub(crate) fn manager_program(&self) -> Result<&Path, Failure> {
+        let program = self.probe().manager.as_deref();
+        program.ok_or_else(|| Failure::new("there is no program to be a manager"))
+    }
+
+    /// A stranger of a kind that the trial says it needs.
+    pub(crate) async fn stranger(
+        &self,
+        kind: StrangerKind,
+        id: &AgentId,
+    ) -> Result<Box<dyn Stranger>, Failure> {
+        match self.harness().strangers() {
+            Some(strangers) => Ok(strangers.make(kind, self.uid(), id).await?),
+            None => Err(Failure::new("the harness makes no strangers")),
+        }
     }
 
     /// Another swarm on the same engine. Whoever makes it takes it away.
@@ -214,6 +233,17 @@ impl Swarm {
         self.step("list");
         let list = self.backend().list(ListOptions::default()).await?;
         Ok(list.into_iter().map(|info| info.id).collect())
+    }
+
+    /// The list has this agent, once, and no other.
+    pub(crate) async fn lists_only(&self, id: &AgentId) -> Verdict {
+        let listed = self.listed().await?;
+        if listed.len() == 1 && listed[0] == *id {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "agent {id} alone should be listed, and the list is {listed:?}"
+        )))
     }
 
     /// What really runs of this swarm, where there is a witness.

@@ -1,6 +1,8 @@
 //! Following a log, and going on from a cursor: no gap, no repetition, and an end.
 
-use alveary_core::{AgentId, LogCursor, LogItem, LogOptions, LogPiece, LogStreamKind, LogStreams};
+use alveary_core::{
+    AgentId, LogCursor, LogItem, LogOptions, LogPiece, LogStreamKind, LogStreams, StopOptions,
+};
 use futures_util::StreamExt;
 
 use super::logs::{bytes_of, count, pieces};
@@ -60,7 +62,7 @@ async fn one_who_follows_an_ended_agent_comes_to_the_end(swarm: Swarm) -> Verdic
 async fn one_who_follows_comes_to_the_end_when_the_agent_is_stopped(swarm: Swarm) -> Verdict {
     let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
     let follow = pieces(&swarm, &agent.id, following());
-    let stop = swarm.backend().stop(&agent.id, Default::default());
+    let stop = swarm.backend().stop(&agent.id, StopOptions::default());
     let (followed, stopped) = futures_util::future::join(follow, stop).await;
     stopped?;
     let read = bytes_of(&followed?, LogStreamKind::Stdout);
@@ -75,7 +77,7 @@ async fn a_tail_is_followed_on(swarm: Swarm) -> Verdict {
         .logs(&agent.id, following().with_tail(0))
         .await?;
     let grace = std::time::Duration::from_millis(300);
-    let options = alveary_core::StopOptions::default().with_grace(grace);
+    let options = StopOptions::default().with_grace(grace);
     swarm.backend().stop(&agent.id, options).await?;
     let mut read = Vec::new();
     while let Some(item) = logs.next().await {
@@ -172,7 +174,10 @@ async fn a_cursor_at_the_end_has_nothing_behind_it(swarm: Swarm) -> Verdict {
 async fn a_cursor_is_good_for_a_new_manager(swarm: Swarm) -> Verdict {
     let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
     let cursor = last_cursor(&swarm, &agent.id).await?;
-    swarm.backend().stop(&agent.id, Default::default()).await?;
+    swarm
+        .backend()
+        .stop(&agent.id, StopOptions::default())
+        .await?;
     let second = swarm.new_manager().await?;
     let all = second.logs(&agent.id, LogOptions::default()).await?;
     ensure_eq!(

@@ -7,6 +7,7 @@ use alveary_core::{
 use futures_util::future::join_all;
 
 use crate::behaviour::Behaviour;
+use crate::harness::StrangerKind;
 use crate::need::Need;
 use crate::swarm::{Swarm, not_found, refused};
 use crate::trial::{Failure, Verdict, ensure, ensure_eq, trials};
@@ -27,7 +28,7 @@ trials!(Identity:
     two_swarms_do_not_see_each_others_agents,
     an_unknown_id_is_not_found,
     every_manager_of_an_engine_is_of_one_kind,
-    a_stranger_that_holds_the_name_is_a_conflict [Need::Strangers],
+    a_stranger_that_holds_the_name_is_a_conflict [Need::Stranger(StrangerKind::HoldsTheName)],
 );
 
 async fn a_spawned_agent_is_told_as_its_spec_says(swarm: Swarm) -> Verdict {
@@ -79,7 +80,7 @@ async fn a_second_spawn_of_an_id_returns_the_living_agent(swarm: Swarm) -> Verdi
     let second = swarm.backend().spawn(&id, &spec, options).await?;
     ensure_same(&second, &first)?;
     ensure!(!second.state.has_ended(), "it lives: {second:?}");
-    ensure_eq!(swarm.listed().await?, [id.clone()], "there is one agent");
+    swarm.lists_only(&id).await?;
     let exit = swarm.backend().stop(&id, StopOptions::default()).await?;
     ensure_eq!(
         swarm.stdout(&id).await?,
@@ -120,7 +121,7 @@ async fn twenty_concurrent_spawns_of_one_start_make_one_agent(swarm: Swarm) -> V
             "every caller is told of one start"
         );
     }
-    ensure_eq!(swarm.listed().await?, [id.clone()], "there is one agent");
+    swarm.lists_only(&id).await?;
     swarm.written(&id, "ready\n").await?;
     swarm.backend().stop(&id, StopOptions::default()).await?;
     ensure_eq!(swarm.stdout(&id).await?, b"ready\n", "it was started once");
@@ -172,7 +173,7 @@ async fn the_next_start_is_legal_once_the_last_has_ended(swarm: Swarm) -> Verdic
     let seen = swarm.backend().inspect(&first.id).await?;
     ensure_same(&seen, &second)?;
     ensure!(!seen.state.has_ended(), "the next start lives: {seen:?}");
-    ensure_eq!(swarm.listed().await?, [first.id], "there is one agent");
+    swarm.lists_only(&first.id).await?;
     Ok(())
 }
 
@@ -273,11 +274,7 @@ async fn apart(swarm: &Swarm, other: &Swarm) -> Verdict {
     let there = other.spawn(&Behaviour::Sleep).await?;
     // The very same id, in both.
     other.spawn_as(&here.id, &Behaviour::Sleep).await?;
-    ensure_eq!(
-        swarm.listed().await?,
-        [here.id.clone()],
-        "the list holds this swarm's agent alone"
-    );
+    swarm.lists_only(&here.id).await?;
     not_found(
         swarm.backend().inspect(&there.id).await,
         Operation::Inspect,
@@ -324,11 +321,7 @@ async fn an_unknown_id_is_not_found(swarm: Swarm) -> Verdict {
         let signal = signals.signal(&id, alveary_core::Signal::USR1, None).await;
         not_found(signal, Operation::Signal, &id)?;
     }
-    ensure_eq!(
-        swarm.listed().await?,
-        [neighbour],
-        "the neighbour is unharmed"
-    );
+    swarm.lists_only(&neighbour).await?;
     Ok(())
 }
 
@@ -346,15 +339,7 @@ async fn every_manager_of_an_engine_is_of_one_kind(swarm: Swarm) -> Verdict {
 
 async fn a_stranger_that_holds_the_name_is_a_conflict(swarm: Swarm) -> Verdict {
     let id = AgentId::random();
-    let Some(strangers) = swarm.harness().strangers() else {
-        return Ok(());
-    };
-    let made = strangers
-        .make(crate::StrangerKind::HoldsTheName, swarm.uid(), &id)
-        .await?;
-    let Some(stranger) = made else {
-        return Ok(());
-    };
+    let stranger = swarm.stranger(StrangerKind::HoldsTheName, &id).await?;
     let spec = swarm.spec(&Behaviour::Sleep)?;
     let spawned = swarm
         .backend()

@@ -9,6 +9,7 @@ use alveary_core::{
 use tokio::time::Instant;
 
 use crate::behaviour::Behaviour;
+use crate::harness::StrangerKind;
 use crate::manager::{EXIT_LATER, Order};
 use crate::need::Need;
 use crate::swarm::Swarm;
@@ -25,7 +26,7 @@ trials!(Orphans:
     an_end_that_no_manager_saw_is_known
         [Need::Crash, Need::LastingExits, Need::Witness, Need::Agent(EXIT_LATER)],
     what_was_written_before_a_manager_was_killed_is_read [Need::Crash, Need::LastingLogs],
-    a_stranger_that_looks_alike_is_neither_listed_nor_harmed [Need::Strangers],
+    a_stranger_that_looks_alike_is_neither_listed_nor_harmed [Need::Stranger(StrangerKind::LooksAlike)],
 );
 
 fn by_id(mut infos: Vec<AgentInfo>) -> Vec<AgentInfo> {
@@ -114,7 +115,7 @@ async fn a_spawn_that_a_new_manager_repeats_finds_the_agent(swarm: Swarm) -> Ver
         options.incarnation,
         "it is the same start"
     );
-    ensure_eq!(swarm.listed().await?, [id.clone()], "there is one agent");
+    swarm.lists_only(&id).await?;
     second.stop(&id, StopOptions::default()).await?;
     ensure_eq!(swarm.stdout(&id).await?, b"ready\n", "it was started once");
     Ok(())
@@ -150,19 +151,17 @@ fn rounds() -> u32 {
 }
 
 async fn agents_that_start_while_their_manager_is_killed_are_all_found(swarm: Swarm) -> Verdict {
-    let Some(program) = swarm.probe().manager.clone() else {
-        return Ok(());
-    };
+    let program = swarm.manager_program()?;
     let order = Order::new(swarm.harness().name(), *swarm.uid(), AT_ONCE, "sleep");
     // The first round is seen to its end, so that the others can be cut short anywhere in it.
     let begun = Instant::now();
-    let mut manager = order.start(&program)?;
+    let mut manager = order.start(program)?;
     manager.has_spawned_all().await?;
     let whole = begun.elapsed();
     manager.kill().await?;
     all_are_found_and_end(&swarm).await?;
     for _ in 1..rounds() {
-        let manager = order.start(&program)?;
+        let manager = order.start(program)?;
         // Not a wait for something: the moment of the kill is the experiment.
         tokio::time::sleep(whole.mul_f64(fastrand::f64())).await;
         manager.kill().await?;
@@ -205,11 +204,10 @@ async fn all_are_found_and_end(swarm: &Swarm) -> Verdict {
 /// A swarm whose only manager was killed as soon as its agents had been spawned.
 async fn without_a_manager(swarm: &Swarm, behaviour: &'static str) -> Result<SwarmUid, Failure> {
     let uid = SwarmUid::random();
-    if let Some(program) = &swarm.probe().manager {
-        let mut manager = Order::new(swarm.harness().name(), uid, 1, behaviour).start(program)?;
-        manager.has_spawned_all().await?;
-        manager.kill().await?;
-    }
+    let order = Order::new(swarm.harness().name(), uid, 1, behaviour);
+    let mut manager = order.start(swarm.manager_program()?)?;
+    manager.has_spawned_all().await?;
+    manager.kill().await?;
     Ok(uid)
 }
 
@@ -254,19 +252,9 @@ async fn what_was_written_before_a_manager_was_killed_is_read(swarm: Swarm) -> V
 
 async fn a_stranger_that_looks_alike_is_neither_listed_nor_harmed(swarm: Swarm) -> Verdict {
     let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
-    let Some(strangers) = swarm.harness().strangers() else {
-        return Ok(());
-    };
-    let made = strangers
-        .make(
-            crate::StrangerKind::LooksAlike,
-            swarm.uid(),
-            &AgentId::random(),
-        )
+    let stranger = swarm
+        .stranger(StrangerKind::LooksAlike, &AgentId::random())
         .await?;
-    let Some(stranger) = made else {
-        return Ok(());
-    };
     let listed = swarm.listed().await;
     let stopped = swarm
         .backend()

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use alveary_core::{
-    AgentId, AgentState, EndedBy, ErrorKind, Exit, ExitStatus, ListOptions, LogOptions, Operation,
-    RemoveOptions, Signal, StopOptions,
+    AgentId, AgentState, EndedBy, ErrorKind, Exit, ExitStatus, Incarnation, ListOptions,
+    LogOptions, Operation, RemoveOptions, Signal, Signals, StopOptions,
 };
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use crate::swarm::{Swarm, not_found, refused};
 use crate::trial::{Failure, Verdict, ensure, ensure_eq, trials};
 
 /// Longer than any trial: a stop that waits for all of it has failed.
-const FOREVER: Duration = Duration::from_secs(3600);
+const FOREVER: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(300);
 
 trials!(Stopping:
@@ -39,6 +39,8 @@ trials!(Stopping:
     an_exit_code_is_told_as_it_was,
     a_code_of_137_is_not_out_of_memory,
     an_agent_that_a_signal_ended_says_which [Need::Agent(Behaviour::DieBySignal(Signal::KILL))],
+    a_signal_reaches_the_agent_and_is_no_stop [Need::Signals, Need::Agent(Behaviour::IgnoreTerm)],
+    a_signal_to_an_ended_agent_is_a_conflict [Need::Signals],
     a_process_that_left_its_session_ends_with_its_agent
         [Need::TreeKill, Need::Witness, Need::Agent(Behaviour::EscapingGrandchild)],
     a_child_that_is_left_behind_ends_with_its_agent
@@ -275,7 +277,7 @@ async fn a_dropped_stop_still_ends_the_agent(swarm: Swarm) -> Verdict {
 
 async fn a_stop_that_means_another_start_is_a_conflict(swarm: Swarm) -> Verdict {
     let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
-    let other = StopOptions::by_force().with_incarnation(alveary_core::Incarnation::random());
+    let other = StopOptions::by_force().with_incarnation(Incarnation::random());
     let stopped = swarm.backend().stop(&agent.id, other).await;
     refused(
         stopped,
@@ -387,6 +389,41 @@ async fn an_agent_that_a_signal_ended_says_which(swarm: Swarm) -> Verdict {
     ensure!(told, "SIGKILL ended it: {exit}");
     ensure_eq!(exit.by, EndedBy::Itself, "it was not we who sent it");
     ensure!(!exit.oom, "no engine has flagged it: {exit}");
+    Ok(())
+}
+
+fn signals(swarm: &Swarm) -> Result<&dyn Signals, Failure> {
+    let signals = swarm.backend().signals();
+    signals.ok_or_else(|| Failure::new("it sends no signals any more"))
+}
+
+async fn a_signal_reaches_the_agent_and_is_no_stop(swarm: Swarm) -> Verdict {
+    let agent = swarm.spawn_ready(&Behaviour::IgnoreTerm).await?;
+    signals(&swarm)?
+        .signal(&agent.id, Signal::TERM, Some(agent.incarnation))
+        .await?;
+    swarm.written(&agent.id, TERM_LINE).await?;
+    let info = swarm.backend().inspect(&agent.id).await?;
+    ensure_eq!(info.state, AgentState::Running, "a signal is no stop");
+    let other = Some(Incarnation::random());
+    let stray = signals(&swarm)?
+        .signal(&agent.id, Signal::KILL, other)
+        .await;
+    refused(
+        stray,
+        ErrorKind::Conflict,
+        "a signal that means another start",
+    )?;
+    let info = swarm.backend().inspect(&agent.id).await?;
+    ensure_eq!(info.state, AgentState::Running, "it was not meant");
+    Ok(())
+}
+
+async fn a_signal_to_an_ended_agent_is_a_conflict(swarm: Swarm) -> Verdict {
+    let agent = swarm.spawn(&Behaviour::Exit(0)).await?;
+    swarm.ended(&agent.id).await?;
+    let signal = signals(&swarm)?.signal(&agent.id, Signal::USR1, None).await;
+    refused(signal, ErrorKind::Conflict, "a signal to an ended agent")?;
     Ok(())
 }
 
