@@ -1,5 +1,7 @@
 //! What a fleet file may not say, and how it is told: one sentence with the place and the cure.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
 use alveary::{ConfigError, Fleet, LoadOptions};
 use miette::Diagnostic;
 

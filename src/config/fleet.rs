@@ -121,7 +121,7 @@ impl Fleet {
         self.order.iter().filter_map(|&at| self.agents.get(at))
     }
 
-    /// The member of that name; one of a group too to which its count does not reach, as after scaling.
+    /// The member of that name; also one to which its agent's count does not reach, as there is after scaling.
     pub fn member(&self, name: &str) -> Option<Member> {
         match self.agent(name) {
             Some(agent) => agent.member(name),

@@ -220,7 +220,7 @@ mod tests {
             ids.push(id.clone());
             let limit = Arc::clone(&limit);
             stops.spawn(async move {
-                let patient = StopOptions::default().with_grace(Duration::from_secs(3600));
+                let patient = StopOptions::default().with_grace(Duration::from_hours(1));
                 limit.stop(&id, patient).await
             });
         }
