@@ -52,3 +52,64 @@ fn the_quickstart_is_five_agents_of_plain_shell() {
         assert_eq!(agent.template.command[..2], ["sh", "-c"]);
     }
 }
+
+fn page() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    std::fs::read_to_string(page).unwrap()
+}
+
+fn parse(text: &str) -> Result<Fleet, alveary::ConfigError> {
+    let nothing: [(&str, &str); 0] = [];
+    let options = LoadOptions::default().with_environment(nothing);
+    Fleet::parse(text, "/srv/demo/alveary.toml", &options)
+}
+
+#[test]
+fn every_file_on_the_page_about_configuration_is_right() {
+    let page = page();
+    let blocks: Vec<_> = page.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() >= 3);
+    for block in blocks {
+        let (file, _) = block.split_once("```").unwrap();
+        parse(file).unwrap();
+    }
+}
+
+#[test]
+fn every_key_and_variable_is_on_the_page_about_configuration() {
+    let page = page();
+    // An error about a key that resembles none lists those that there are.
+    for table in [
+        "",
+        "[agents.a]",
+        "[agents.a.stop]",
+        "[agents.a.restart]",
+        "[agents.a.ready]",
+        "[agents.a.limits]",
+        "[agents.a.container]",
+        "[agents.a.secrets.KEY]",
+        "[calls.at_once]",
+        "[calls.timeout]",
+        "[calls.retry]",
+    ] {
+        let error = parse(&format!("{table}\nxyzzy = 1")).unwrap_err();
+        let cure = error.how_to_cure().unwrap().to_owned();
+        let keys: Vec<_> = cure.split('`').skip(1).step_by(2).collect();
+        assert!(keys.len() >= 2, "{error}");
+        for key in keys {
+            // `given` is how another process's secrets are recorded, and not for people to write.
+            let row = [
+                format!("| `{key}` |"),
+                format!("| `[{key}"),
+                format!(".{key}` |"),
+            ];
+            assert!(
+                key == "given" || row.iter().any(|row| page.contains(row)),
+                "`{key}` of {table:?} is missing"
+            );
+        }
+    }
+    for variable in alveary::VARIABLES {
+        assert!(page.contains(variable.name), "{}", variable.name);
+    }
+}
