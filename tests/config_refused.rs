@@ -4,6 +4,7 @@
 
 use alveary::{ConfigError, Fleet, LoadOptions};
 use miette::Diagnostic;
+use proptest::prelude::*;
 
 fn parse(file: &str) -> Result<Fleet, ConfigError> {
     let nothing: [(&str, &str); 0] = [];
@@ -357,4 +358,33 @@ fn what_the_file_says_cannot_drive_a_terminal() {
     let shown = picture(&refused("a = '\u{1b}[2J\u{202e}'\n"));
     let unsafe_but_breaks = |c: char| c != '\n' && alveary::is_unsafe(c);
     assert!(!shown.chars().any(unsafe_but_breaks), "{shown:?}");
+}
+
+/// Files that are nearly right: pieces of one, in any order, with anything in between.
+fn nearly_right() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("[agents.echo]\n".to_owned()),
+        Just("[defaults]\n".to_owned()),
+        Just("command = ['true', '{name}']\n".to_owned()),
+        Just("env = { A = 'é', B = 1 }\n".to_owned()),
+        Just("count = 3\n".to_owned()),
+        Just("after = 'echo'\n".to_owned()),
+        Just("secrets = { KEY = 'x' }\n".to_owned()),
+        Just("restart = 'always'\n".to_owned()),
+        Just("ready.log = \"\"\"é\n".to_owned()),
+        "[a-z]{1,9} = [0-9]{1,30}\n",
+        "\\PC{0,20}",
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_file_is_read_or_refused_in_one_line(file in nearly_right()) {
+        if let Err(error) = parse(&file) {
+            let sentence = error.to_string();
+            prop_assert!(!sentence.contains('\n'), "{sentence}");
+            prop_assert!(!picture(&error).is_empty());
+        }
+    }
 }

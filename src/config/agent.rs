@@ -1,6 +1,7 @@
 //! An agent of a fleet file, and the members that it stands for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use alveary_core::AgentSpec;
@@ -12,7 +13,7 @@ use super::tree::Table;
 pub const MAX_COUNT: u32 = 10_000;
 
 /// An agent as the fleet file has it, `[defaults]` merged in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FleetAgent {
     /// The key in the file: the agent's name, or that of the group where there is a count.
@@ -28,6 +29,17 @@ pub struct FleetAgent {
     pub template: AgentSpec,
     pub(crate) file_env: BTreeMap<String, String>,
     pub(crate) written: Written,
+}
+
+/// Everything but the values of variables.
+impl fmt::Debug for FleetAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FleetAgent")
+            .field("name", &self.name)
+            .field("count", &self.count)
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One agent that is to run: a [`FleetAgent`] without a count, or one of its many.
