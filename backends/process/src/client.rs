@@ -1,6 +1,7 @@
 //! Asking a keeper, and starting one where none answers.
 
 mod connection;
+mod outbox;
 mod starting;
 
 use std::sync::{Arc, Mutex, PoisonError};

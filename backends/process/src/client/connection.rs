@@ -5,13 +5,13 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio_util::codec::FramedRead;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::outbox::Outbox;
 use crate::wire::{Answer, Event, Request, codec, decode, encode};
 
 /// Events that wait for a listener here; the keeper holds more, and says when it had to drop some.
@@ -19,10 +19,10 @@ const EVENTS: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    outbox: mpsc::UnboundedSender<Bytes>,
+    outbox: Outbox,
     waiting: Waiting,
     next: AtomicU64,
-    tasks: [AbortOnDropHandle<()>; 2],
+    reading: AbortOnDropHandle<()>,
 }
 
 /// Those who wait for an answer, by its number. `None`: the connection is closed.
@@ -37,20 +37,8 @@ enum Waiter {
 impl Connection {
     pub(super) fn new(stream: UnixStream) -> Self {
         let (read, write) = stream.into_split();
-        let (mut answers, mut sink) = (
-            FramedRead::new(read, codec()),
-            FramedWrite::new(write, codec()),
-        );
-        let (outbox, mut requests) = mpsc::unbounded_channel::<Bytes>();
+        let mut answers = FramedRead::new(read, codec());
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
-        // A task of its own writes: a caller that is dropped in the middle leaves no half frame behind.
-        let writing = tokio::spawn(async move {
-            while let Some(frame) = requests.recv().await {
-                if sink.send(frame).await.is_err() {
-                    break;
-                }
-            }
-        });
         let reading = tokio::spawn({
             let waiting = Arc::clone(&waiting);
             async move {
@@ -67,18 +55,17 @@ impl Connection {
                 *lock(&waiting) = None;
             }
         });
-        let tasks = [writing, reading].map(AbortOnDropHandle::new);
         Self {
-            outbox,
+            outbox: Outbox::new(write),
             waiting,
             next: AtomicU64::new(1),
-            tasks,
+            reading: AbortOnDropHandle::new(reading),
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
         // The tasks may have ended with the runtime that they ran on.
-        lock(&self.waiting).is_some() && self.tasks.iter().all(|task| !task.is_finished())
+        lock(&self.waiting).is_some() && !self.reading.is_finished() && self.outbox.is_open()
     }
 
     pub(super) async fn ask(&self, request: Request) -> io::Result<Answer> {
@@ -103,7 +90,7 @@ impl Connection {
             .as_mut()
             .ok_or_else(closed)?
             .insert(n, waiter);
-        self.outbox.send(frame).map_err(|_| closed())
+        self.outbox.send(frame)
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Keep, refused};
 use crate::launch::Launch;
 use crate::os::cgroup::{Cgroup, GroupLimits};
 use crate::os::process::Identity;
-use crate::os::spawn::{self, Program, Resource};
+use crate::os::spawn::{self, Program, Resource, Started};
 
 /// A program that was only just written may be held open for writing by a fork of whoever wrote it, for the
 /// moment until that fork becomes another program.
@@ -42,39 +42,31 @@ enum Claim {
 
 impl Keep {
     /// Starts an agent, or finds that this start has been made.
+    ///
+    /// From the intent to its outcome nothing is awaited, so that a caller who gives up leaves nothing half
+    /// done.
     pub(crate) async fn spawn(&self, launch: Launch) -> Result<AgentInfo> {
-        let id = launch.id.clone();
-        let keep = self.clone();
-        // In a task of its own: a caller who gives up half-way leaves nothing half done.
-        match tokio::spawn(async move { keep.spawn_to_the_end(launch).await }).await {
-            Ok(done) => done,
-            Err(error) => Err(Error::new(
-                ErrorKind::Indeterminate,
-                Operation::Spawn,
-                "the start was cut off",
-            )
-            .agent(&id)
-            .caused_by(error)),
-        }
-    }
-
-    async fn spawn_to_the_end(&self, launch: Launch) -> Result<AgentInfo> {
-        let (outputs, cgroup) = loop {
+        let mut tries = 0;
+        loop {
             match self
                 .claim(&launch)
                 .map_err(|error| error.agent(&launch.id))?
             {
-                Claim::Ours { outputs, cgroup } => break (outputs, cgroup),
                 Claim::There(info) => return Ok(info),
                 // The sender lives in the table; that it has gone is a change too.
                 Claim::Underway(mut changed) => drop(changed.changed().await),
-            }
-        };
-        match self.start(&launch, outputs, cgroup.as_ref()).await {
-            Ok(process) => Ok(self.started(&launch, process)),
-            Err(error) => {
-                self.not_started(&launch, cgroup.as_ref());
-                Err(error.agent(&launch.id))
+                Claim::Ours { outputs, cgroup } => {
+                    let error = match self.start(&launch, &outputs, cgroup.as_ref()) {
+                        Ok(process) => return Ok(self.started(&launch, process)),
+                        Err(error) => error,
+                    };
+                    self.not_started(&launch, cgroup.as_ref());
+                    tries += 1;
+                    if !matches!(error.retry(), Retry::After(_)) || tries > TEXT_BUSY_TRIES {
+                        return Err(error.agent(&launch.id));
+                    }
+                    tokio::time::sleep(Duration::from_millis(1 << tries)).await;
+                }
             }
         }
     }
@@ -158,10 +150,10 @@ impl Keep {
         })
     }
 
-    async fn start(
+    fn start(
         &self,
         launch: &Launch,
-        outputs: [File; 2],
+        outputs: &[File; 2],
         cgroup: Option<&Cgroup>,
     ) -> Result<(Identity, OwnedFd)> {
         let refuse = |what: &str, error| crate::trouble::from_io(Operation::Spawn, what, error);
@@ -171,57 +163,43 @@ impl Keep {
                 .make(limits)
                 .map_err(|error| refuse("its control group cannot be made", error))?;
         }
-        let mut env = launch.env.clone();
         let secrets = write_secrets(&self.secrets_of(&launch.id), launch.user, &launch.secrets)
             .map_err(|error| refuse("its secrets cannot be laid out for it", error))?;
-        env.extend(secrets);
-        let env: Vec<(OsString, OsString)> = env
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
+        let env = launch.env.iter().chain(&secrets);
+        let env: Vec<OsString> = env
+            .map(|(key, value)| format!("{key}={value}").into())
             .collect();
-        let mut tries = 0;
-        let pid = loop {
-            tries += 1;
-            let started = self.attempt(launch, env.clone(), &outputs, cgroup);
-            match started {
-                Ok(pid) => break pid,
-                Err(error)
-                    if Errno::from_io_error(&error) == Some(Errno::TXTBSY)
-                        && tries < TEXT_BUSY_TRIES =>
-                {
-                    tokio::time::sleep(Duration::from_millis(1 << tries)).await;
-                }
-                Err(error) => return Err(could_not_start(launch, error)),
-            }
-        };
+        let started = self
+            .attempt(launch, env, outputs, cgroup)
+            .map_err(|error| could_not_start(launch, error))?;
         // Our child: its number is its own until we reap it.
-        let opened = Identity::of(pid)
-            .ok_or_else(|| io::Error::other("another part of this program took its end"))
-            .and_then(|process| Ok((process, process.open()?)));
-        opened.map_err(|error| {
-            // Without a handle its end could not be seen: better none at all.
-            crate::os::process::end_child(pid);
-            refuse("its process cannot be watched", error)
-        })
+        match Identity::of(started.pid) {
+            Some(process) => Ok((process, started.pidfd)),
+            None => {
+                crate::os::process::end_child(started.pid, &started.pidfd);
+                let error = io::Error::other("another part of this program took its end");
+                Err(refuse("its process cannot be watched", error))
+            }
+        }
     }
 
     fn attempt(
         &self,
         launch: &Launch,
-        env: Vec<(OsString, OsString)>,
-        [stdout, stderr]: &[File; 2],
+        env: Vec<OsString>,
+        outputs: &[File; 2],
         cgroup: Option<&Cgroup>,
-    ) -> io::Result<u32> {
+    ) -> io::Result<Started> {
         spawn::spawn(Program {
             path: launch.program.clone(),
             argv: launch.argv.iter().map(OsString::from).collect(),
             env,
             cwd: launch.cwd.clone(),
             user: launch.user,
-            stdout: stdout.try_clone()?,
-            stderr: stderr.try_clone()?,
+            outputs,
             limits: self.resources(&launch.limits),
-            cgroups: cgroup
+            cgroup: cgroup.map(Cgroup::birthplace).transpose()?,
+            also_enter: cgroup
                 .map(Cgroup::entrances)
                 .transpose()?
                 .unwrap_or_default(),

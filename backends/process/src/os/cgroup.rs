@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{Incarnation, SwarmUid};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 /// The place in the machine's control groups where one swarm's agents are put.
@@ -143,16 +144,21 @@ impl Cgroup {
         Ok(())
     }
 
-    /// What a process writes itself into before it becomes the agent.
+    /// The folder of the v2 group, in which a process can be born.
+    pub(crate) fn birthplace(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(&self.tree, flags, Mode::empty())?)
+    }
+
+    /// What a process writes itself into before it becomes the agent: the v1 groups that limit it.
     pub(crate) fn entrances(&self) -> io::Result<Vec<OwnedFd>> {
-        self.folders()
-            .map(|folder| {
-                Ok(fs::OpenOptions::new()
-                    .write(true)
-                    .open(folder.join("cgroup.procs"))?
-                    .into())
-            })
-            .collect()
+        let open = |folder: &PathBuf| {
+            Ok(fs::OpenOptions::new()
+                .write(true)
+                .open(folder.join("cgroup.procs"))?
+                .into())
+        };
+        self.memory.iter().chain(&self.pids).map(open).collect()
     }
 
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {

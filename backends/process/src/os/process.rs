@@ -2,7 +2,7 @@
 //! been given to somebody else.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use alveary_core::{ExitStatus, Incarnation, Signal};
@@ -35,7 +35,12 @@ struct Stat {
 }
 
 fn stat(pid: u32) -> Option<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // One read into a buffer that holds the longest such line: this stands on the path of every spawn.
+    let mut buffer = [0; 1024];
+    let len = fs::File::open(format!("/proc/{pid}/stat"))
+        .and_then(|mut file| file.read(&mut buffer))
+        .ok()?;
+    let text = &buffer[..len];
     // The program's own name stands in parentheses and may hold parentheses and spaces: what follows the
     // last one is ours to split.
     let end = text.iter().rposition(|&byte| byte == b')')?;
@@ -168,14 +173,21 @@ pub(crate) fn reap(pidfd: impl AsFd) -> Option<ExitStatus> {
     Some(ExitStatus::Signal(signal))
 }
 
-/// Ends a child of ours that nobody has waited for, with its group, and reaps it.
-pub(crate) fn end_child(pid: u32) {
-    let ended = send_to_group(pid, Signal::KILL).and_then(|()| {
-        rustix::process::waitpid(Some(to_pid(pid)?), rustix::process::WaitOptions::empty())?;
-        Ok(())
-    });
-    if let Err(error) = ended {
-        tracing::error!(pid, %error, "a process that was only just started could not be ended");
+/// Reaps a child that has told us that it could not become a program, and is about to end.
+pub(crate) fn reap_failed(pidfd: impl AsFd) {
+    if let Err(error) = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)
+    {
+        tracing::warn!(%error, "a process that failed to start could not be reaped");
+    }
+}
+
+/// Ends a child of ours whose end nobody could see, with its group, and reaps it.
+pub(crate) fn end_child(pid: u32, pidfd: impl AsFd) {
+    match send_to_group(pid, Signal::KILL) {
+        Ok(()) => reap_failed(pidfd),
+        Err(error) => {
+            tracing::error!(pid, %error, "a process that was only just started could not be ended")
+        }
     }
 }
 

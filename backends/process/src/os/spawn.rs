@@ -1,29 +1,52 @@
 //! From a prepared program to a running process.
+//!
+//! Made by `clone3` and not by the standard library, for reasons that were measured. A process that is born
+//! in its control group costs nothing, and one that moves there waits for an RCU grace period of
+//! milliseconds. No page table is copied, however large this process is. And the handle on the child comes
+//! with its birth, before anybody could take its number.
 
-use std::ffi::OsString;
+mod clone;
+
+use std::ffi::{CStr, CString, OsString, c_char, c_int};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::ptr;
 
 use alveary_core::User;
+use rustix::process::PidfdFlags;
+
+use clone::CloneArguments;
 
 /// Everything that a process is started with.
-pub(crate) struct Program {
+#[derive(Debug)]
+pub(crate) struct Program<'a> {
     pub(crate) path: PathBuf,
     /// The name under which it is called, first, and its arguments.
     pub(crate) argv: Vec<OsString>,
-    pub(crate) env: Vec<(OsString, OsString)>,
+    /// Each `KEY=VALUE`.
+    pub(crate) env: Vec<OsString>,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) user: Option<User>,
-    pub(crate) stdout: File,
-    pub(crate) stderr: File,
+    /// Standard output and standard error.
+    pub(crate) outputs: &'a [File; 2],
     /// Soft and hard limit by resource.
     pub(crate) limits: Vec<(Resource, u64, u64)>,
-    /// `cgroup.procs` of the groups that it is in before it runs, open for writing.
-    pub(crate) cgroups: Vec<OwnedFd>,
+    /// The folder of the v2 group in which it is born.
+    pub(crate) cgroup: Option<OwnedFd>,
+    /// `cgroup.procs` of the v1 groups that it enters before it runs, open for writing.
+    pub(crate) also_enter: Vec<OwnedFd>,
+}
+
+/// A process that was just started: our child, not reaped.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
 }
 
 /// What the kernel limits a process in.
@@ -61,70 +84,262 @@ impl Resource {
 /// Starts the program in a process group of its own, with nothing of ours open but its two outputs.
 ///
 /// Returns once the program itself runs: a failure to become it is an error here.
-pub(crate) fn spawn(program: Program) -> io::Result<u32> {
-    let Program {
-        path,
-        argv,
-        env,
-        cwd,
-        user,
-        stdout,
-        stderr,
-        limits,
-        cgroups,
-    } = program;
-    let mut command = Command::new(path);
-    let mut argv = argv.into_iter();
-    if let Some(name) = argv.next() {
-        command.arg0(name);
+pub(crate) fn spawn(program: Program<'_>) -> io::Result<Started> {
+    let child = Child::prepare(program)?;
+    let (failure, told) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let started = fork(&child, &told)?;
+    drop(told);
+    let mut errno = [0; 4];
+    match File::from(failure).read_exact(&mut errno) {
+        // It was closed by the exec: nothing has failed.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(started),
+        outcome => {
+            super::process::reap_failed(&started.pidfd);
+            outcome?;
+            Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))
+        }
     }
-    command
-        .args(argv)
-        .env_clear()
-        .envs(env)
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .process_group(0);
-    if let Some(cwd) = cwd {
-        command.current_dir(cwd);
+}
+
+/// All that the child touches, laid out before it is there: between its birth and its program it may neither
+/// allocate nor take a lock, since any other thread of ours may have held one.
+struct Child<'a> {
+    path: CString,
+    argv: Strings,
+    envp: Strings,
+    cwd: Option<CString>,
+    null: OwnedFd,
+    outputs: &'a [File; 2],
+    limits: Vec<(Resource, u64, u64)>,
+    user: Option<User>,
+    cgroup: Option<OwnedFd>,
+    also_enter: Vec<OwnedFd>,
+}
+
+/// Strings as C wants them: pointers, the last of them null.
+struct Strings {
+    pointers: Vec<*const c_char>,
+    /// What they point at.
+    _owned: Vec<CString>,
+}
+
+impl Strings {
+    fn new(strings: Vec<OsString>) -> io::Result<Self> {
+        let owned: Vec<CString> = strings
+            .into_iter()
+            .map(c_string)
+            .collect::<io::Result<_>>()?;
+        let pointers = owned
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([ptr::null()])
+            .collect();
+        Ok(Self {
+            pointers,
+            _owned: owned,
+        })
     }
-    let cgroup_fds: Vec<RawFd> = cgroups.iter().map(AsRawFd::as_raw_fd).collect();
-    // SAFETY: the closure runs between fork and exec in a copy of this process that has one thread. It
-    // calls nothing but the kernel, allocates nothing and takes no lock.
-    unsafe {
-        command.pre_exec(move || {
-            enter(&cgroup_fds)?;
-            limit(&limits)?;
-            if let Some(user) = user {
+}
+
+fn c_string(string: OsString) -> io::Result<CString> {
+    CString::new(string.into_vec()).map_err(io::Error::from)
+}
+
+impl<'a> Child<'a> {
+    fn prepare(program: Program<'a>) -> io::Result<Self> {
+        Ok(Self {
+            path: c_string(program.path.into_os_string())?,
+            argv: Strings::new(program.argv)?,
+            envp: Strings::new(program.env)?,
+            cwd: program
+                .cwd
+                .map(|cwd| c_string(cwd.into_os_string()))
+                .transpose()?,
+            null: File::open("/dev/null")?.into(),
+            outputs: program.outputs,
+            limits: program.limits,
+            user: program.user,
+            cgroup: program.cgroup,
+            also_enter: program.also_enter,
+        })
+    }
+
+    /// The child's whole life until it is another program. Returns only what went wrong.
+    fn become_program(&self) -> io::Error {
+        let became = || -> io::Result<()> {
+            let [stdout, stderr] = self.outputs;
+            for (from, to) in [
+                (self.null.as_raw_fd(), libc::STDIN_FILENO),
+                (stdout.as_raw_fd(), libc::STDOUT_FILENO),
+                (stderr.as_raw_fd(), libc::STDERR_FILENO),
+            ] {
+                // SAFETY: three numbers; ours are above 2, since a Rust program has 0, 1 and 2 open.
+                check(unsafe { libc::dup2(from, to) })?;
+            }
+            // SAFETY: a group of its own; two numbers.
+            check(unsafe { libc::setpgid(0, 0) })?;
+            reset_signals()?;
+            self.also_enter
+                .iter()
+                .try_for_each(|group| enter(group.as_raw_fd()))?;
+            self.limits
+                .iter()
+                .try_for_each(|&(resource, soft, hard)| limit(resource, soft, hard))?;
+            if let Some(user) = self.user {
                 become_user(user)?;
             }
-            close_rest_on_exec()
-        });
-    }
-    // The handle is dropped without a wait: whoever keeps the agent waits by pidfd.
-    Ok(command.spawn()?.id())
-}
-
-fn enter(cgroups: &[RawFd]) -> io::Result<()> {
-    for &cgroup in cgroups {
-        // SAFETY: the descriptor is open in the parent and so here; the buffer is one byte, as is said.
-        // "0" means the writing process itself.
-        check(unsafe { libc::write(cgroup, c"0".as_ptr().cast(), 1) })?;
-    }
-    Ok(())
-}
-
-fn limit(limits: &[(Resource, u64, u64)]) -> io::Result<()> {
-    for &(resource, soft, hard) in limits {
-        let limit = libc::rlimit {
-            rlim_cur: soft,
-            rlim_max: hard,
+            if let Some(cwd) = &self.cwd {
+                // SAFETY: the string ends in NUL and lives through the call.
+                check(unsafe { libc::chdir(cwd.as_ptr()) })?;
+            }
+            close_rest_on_exec()?;
+            // SAFETY: both arrays end in null, and all that they point at lives in `self`.
+            check(unsafe {
+                libc::execve(
+                    self.path.as_ptr(),
+                    self.argv.pointers.as_ptr(),
+                    self.envp.pointers.as_ptr(),
+                )
+            })
         };
-        // SAFETY: the pointer is to a whole `rlimit` that lives through the call.
-        check(unsafe { libc::setrlimit(resource.native(), &raw const limit) })?;
+        match became() {
+            Err(error) => error,
+            Ok(()) => io::Error::last_os_error(),
+        }
     }
-    Ok(())
+}
+
+/// Starts the child, in its control group where it has one.
+fn fork(child: &Child<'_>, told: &OwnedFd) -> io::Result<Started> {
+    let mut pidfd: c_int = -1;
+    let mut arguments = CloneArguments {
+        flags: CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_VFORK,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: SIGCHLD,
+        ..CloneArguments::default()
+    };
+    if let Some(cgroup) = &child.cgroup {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
+    }
+    let newborn = Newborn { child, told };
+    // SAFETY: the descriptor that the arguments name is open, and what they point at lives through the call.
+    // The newborn keeps to what it promises: see `live`.
+    let pid = unsafe { clone::into(&mut arguments, live, &newborn) };
+    match pid {
+        Ok(pid) => {
+            // SAFETY: the kernel has just opened it for us, and nobody else owns it.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Started { pid, pidfd })
+        }
+        // Older than Linux 5.7, or a container that allows no clone3.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
+            fork_as_of_old(child, told)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What a child finds at its birth.
+struct Newborn<'a> {
+    child: &'a Child<'a>,
+    told: &'a OwnedFd,
+}
+
+/// The child's life. It may share our memory while this thread waits, so it changes nothing that is ours,
+/// allocates nothing, takes no lock and does not unwind.
+extern "C" fn live(newborn: &Newborn<'_>) -> ! {
+    fail(newborn.told, &newborn.child.become_program())
+}
+
+/// Starts the child where the kernel knows no better, and has it move itself.
+fn fork_as_of_old(child: &Child<'_>, told: &OwnedFd) -> io::Result<Started> {
+    let entrance = match &child.cgroup {
+        Some(group) => {
+            let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+            Some(rustix::fs::openat(
+                group,
+                c"cgroup.procs",
+                flags,
+                rustix::fs::Mode::empty(),
+            )?)
+        }
+        None => None,
+    };
+    // SAFETY: the child does nothing between its birth and its program but call the kernel.
+    let pid = unsafe { libc::fork() };
+    check(pid)?;
+    if pid == 0 {
+        let error = match entrance.map_or(Ok(()), |group| enter(group.as_raw_fd())) {
+            Ok(()) => child.become_program(),
+            Err(error) => error,
+        };
+        fail(told, &error);
+    }
+    let native = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
+    let pidfd = rustix::process::pidfd_open(native, PidfdFlags::NONBLOCK)?;
+    Ok(Started {
+        pid: pid.unsigned_abs(),
+        pidfd,
+    })
+}
+
+/// Tells the parent why the child did not become the program, and ends the child.
+fn fail(told: &OwnedFd, error: &io::Error) -> ! {
+    let errno = error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes();
+    // SAFETY: the buffer is as long as is said. That nobody reads would be the parent's death, and then
+    // nobody needs to know. `_exit` runs nothing of the parent's that was copied.
+    unsafe {
+        libc::write(told.as_raw_fd(), errno.as_ptr().cast(), errno.len());
+        libc::_exit(127)
+    }
+}
+
+const SIGCHLD: u64 = libc::SIGCHLD as u64;
+const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_VFORK: u64 = 0x4000;
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Signals as a program expects to find them: none blocked, none ignored.
+fn reset_signals() -> io::Result<()> {
+    // SAFETY: the set is made by the call that is there to make it; handlers are set to the default only.
+    unsafe {
+        // What the caller ignores (Rust programs do so with SIGPIPE) is inherited even by a new program.
+        for signal in [
+            libc::SIGPIPE,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGHUP,
+            libc::SIGTERM,
+            libc::SIGCHLD,
+        ] {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            &raw const none,
+            ptr::null_mut(),
+        ))
+    }
+}
+
+fn enter(group: RawFd) -> io::Result<()> {
+    // "0" means the writing process itself.
+    let zero: &CStr = c"0";
+    // SAFETY: the descriptor is open in the parent and so here; the buffer is one byte, as is said.
+    check(unsafe { libc::write(group, zero.as_ptr().cast(), 1) })
+}
+
+fn limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the pointer is to a whole `rlimit` that lives through the call.
+    check(unsafe { libc::setrlimit(resource.native(), &raw const limit) })
 }
 
 fn become_user(user: User) -> io::Result<()> {
@@ -134,7 +349,7 @@ fn become_user(user: User) -> io::Result<()> {
         check(libc::syscall(
             libc::SYS_setgroups,
             0,
-            std::ptr::null::<libc::gid_t>(),
+            ptr::null::<libc::gid_t>(),
         ))?;
         check(libc::syscall(
             libc::SYS_setresgid,
@@ -147,28 +362,26 @@ fn become_user(user: User) -> io::Result<()> {
             user.uid,
             user.uid,
             user.uid,
-        ))?;
+        ))
     }
-    Ok(())
 }
 
 /// Whatever the process that embeds us has left open without close-on-exec stays out of the agent. Marked
-/// and not closed: the standard library reports a failed exec through one of them.
+/// and not closed: a failed exec is reported through one of them.
 fn close_rest_on_exec() -> io::Result<()> {
     // SAFETY: three numbers; nothing is pointed at.
-    let done = unsafe {
+    check(unsafe {
         libc::syscall(
             libc::SYS_close_range,
             3,
             u32::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
-    };
-    check(done)
+    })
 }
 
 /// Every system call says by a negative number that it failed; of which width depends on the call.
-fn check<N: Default + PartialOrd>(returned: N) -> io::Result<()> {
+fn check<N: Copy + Default + PartialOrd>(returned: N) -> io::Result<()> {
     if returned < N::default() {
         Err(io::Error::last_os_error())
     } else {
@@ -178,7 +391,7 @@ fn check<N: Default + PartialOrd>(returned: N) -> io::Result<()> {
 
 /// Becomes another program, which is handed these descriptors. Returns only if that fails.
 pub(crate) fn exec_with(command: &mut Command, hand_over: [RawFd; 2]) -> io::Error {
-    let keep_open = |flags: libc::c_int| {
+    let keep_open = |flags: c_int| {
         for fd in hand_over {
             // SAFETY: setting a flag of a descriptor touches no memory; the caller owns the descriptor.
             unsafe { libc::fcntl(fd, libc::F_SETFD, flags) };
