@@ -35,7 +35,9 @@ const FEATURES: [&str; 3] = ["process", "docker-cli", "docker-api"];
 /// # #[async_trait::async_trait]
 /// # impl BackendConfig for MyConfig {
 /// #     const NAME: &'static str = "my-engine";
-/// #     async fn connect(self, _: ConnectContext) -> Result<Arc<dyn AgentBackend>> { unimplemented!() }
+/// #     async fn connect(self, _: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+/// #         Ok(Arc::new(alveary::MemoryBackend::new()))
+/// #     }
 /// # }
 /// let registry = Registry::builtin().with::<MyConfig>();
 /// assert!(registry.names().any(|name| name == "my-engine"));
