@@ -471,6 +471,8 @@ fn what_results_can_be_shown_and_says_the_same() {
     let shown = first.to_toml().unwrap();
     assert!(!shown.contains("defaults"), "{shown}");
     assert!(shown.contains("/srv/demo/key.txt"), "{shown}");
+    let json = serde_json::to_value(&first).unwrap();
+    assert_eq!(json["agents"]["b"]["count"], 2);
     let second = fleet(&shown);
     assert_eq!(second.to_toml().unwrap(), shown);
     assert_eq!(names(&first), names(&second));

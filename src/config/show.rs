@@ -1,5 +1,6 @@
 //! A fleet as a file again: what results from defaults, short forms and everything said outside the file.
 
+use serde::ser::{Error, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::agent::FleetAgent;
@@ -14,8 +15,7 @@ impl Fleet {
     ///
     /// Secrets stand in it by their sources alone, and so does what comes from an `env_file`.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
-        self.table()
-            .and_then(|table| toml::to_string_pretty(&table))
+        toml::to_string_pretty(self)
             .map_err(|error| ConfigError::new(format!("the fleet cannot be written out: {error}")))
     }
 
@@ -39,6 +39,14 @@ impl Fleet {
             .collect::<Result<Table, toml::ser::Error>>()?;
         top.insert("agents".to_owned(), Value::Table(agents));
         Ok(top)
+    }
+}
+
+/// In the form of a fleet file, as [`Fleet::to_toml`] has it.
+impl Serialize for Fleet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let table = self.table().map_err(S::Error::custom)?;
+        table.serialize(serializer)
     }
 }
 
