@@ -12,6 +12,7 @@ mod harness;
 mod manager;
 mod memory;
 mod need;
+mod noted;
 mod run;
 mod shell;
 mod swarm;

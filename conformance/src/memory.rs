@@ -186,7 +186,8 @@ fn arguments(behaviour: &Behaviour) -> Option<Vec<String>> {
 async fn behave(agent: AgentContext) -> ExitStatus {
     let words: Vec<&str> = agent.args().iter().map(String::as_str).collect();
     let code = match words[..] {
-        ["sleep"] => {
+        // Whatever a wrapper may have added.
+        ["sleep", ..] => {
             agent.print(READY);
             agent.stop_requested().await;
             143

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
@@ -13,15 +13,13 @@ use alveary_core::{
 use crate::behaviour::{Behaviour, READY};
 use crate::harness::{Harness, Stranger, StrangerKind};
 use crate::need::Probe;
+use crate::noted::{Noted, Step};
 use crate::trial::{Failure, Verdict};
 use crate::witness::Witnessed;
 
 /// Between two looks at something that tells nobody when it changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const LOOK_AGAIN_AT_MOST: Duration = Duration::from_millis(50);
-
-/// How long taking a trial's swarm away may take.
-const TAKE_AWAY: Duration = Duration::from_secs(15);
 
 /// A swarm that one trial has to itself.
 #[derive(Clone)]
@@ -31,7 +29,17 @@ struct Inner {
     uid: SwarmUid,
     probe: Probe,
     backend: Arc<dyn AgentBackend>,
-    step: Mutex<String>,
+    step: Step,
+}
+
+async fn noted(probe: &Probe, uid: SwarmUid, step: &Step) -> Result<Arc<dyn AgentBackend>> {
+    step.set("connect");
+    let backend = Noted {
+        inner: probe.harness.connect(&uid).await?,
+        step: step.clone(),
+    };
+    backend.check().await?;
+    Ok(Arc::new(backend))
 }
 
 impl Swarm {
@@ -41,13 +49,13 @@ impl Swarm {
 
     /// A new manager of a swarm that there may be already.
     pub(crate) async fn of(probe: &Probe, uid: SwarmUid) -> Result<Self> {
-        let backend = probe.harness.connect(&uid).await?;
-        backend.check().await?;
+        let step = Step::default();
+        let backend = noted(probe, uid, &step).await?;
         Ok(Self(Arc::new(Inner {
             uid,
             probe: probe.clone(),
             backend,
-            step: Mutex::default(),
+            step,
         })))
     }
 
@@ -69,9 +77,7 @@ impl Swarm {
 
     /// A second manager of this swarm.
     pub(crate) async fn new_manager(&self) -> Result<Arc<dyn AgentBackend>> {
-        let backend = self.harness().connect(self.uid()).await?;
-        backend.check().await?;
-        Ok(backend)
+        noted(self.probe(), *self.uid(), &self.0.step).await
     }
 
     /// The program that becomes a manager to be killed.
@@ -98,12 +104,11 @@ impl Swarm {
     }
 
     pub(crate) fn step(&self, step: impl Into<String>) {
-        *self.0.step.lock().unwrap_or_else(PoisonError::into_inner) = step.into();
+        self.0.step.set(step);
     }
 
     pub(crate) fn last_step(&self) -> String {
-        let step = self.0.step.lock().unwrap_or_else(PoisonError::into_inner);
-        step.clone()
+        self.0.step.get()
     }
 
     /// The spec of an agent that behaves so: trials list what they need beyond what every harness has.
@@ -132,7 +137,6 @@ impl Swarm {
         id: &AgentId,
         spec: &AgentSpec,
     ) -> Result<AgentInfo, Failure> {
-        self.step(format!("spawn agent {id}"));
         Ok(self
             .backend()
             .spawn(id, spec, SpawnOptions::default())
@@ -174,7 +178,6 @@ impl Swarm {
         id: &AgentId,
         which: LogStreamKind,
     ) -> Result<Vec<u8>, Failure> {
-        self.step(format!("read the {} of agent {id}", which.as_str()));
         let logs = self.backend().logs(id, LogOptions::default()).await?;
         Ok(logs.collect_bytes(which).await?)
     }
@@ -230,7 +233,6 @@ impl Swarm {
 
     /// The ids of all that is listed.
     pub(crate) async fn listed(&self) -> Result<Vec<AgentId>, Failure> {
-        self.step("list");
         let list = self.backend().list(ListOptions::default()).await?;
         Ok(list.into_iter().map(|info| info.id).collect())
     }
@@ -263,11 +265,12 @@ impl Swarm {
 
     /// Removes every agent, sees that nothing is left, and lets the harness do the rest.
     pub(crate) async fn take_away(&self) -> Verdict {
-        let removed = tokio::time::timeout(TAKE_AWAY, self.remove_all()).await;
+        let patience = self.harness().deadline();
+        let removed = tokio::time::timeout(patience, self.remove_all()).await;
         self.harness().clean_up(self.uid()).await;
         removed.unwrap_or_else(|_| {
             Err(Failure::new(format!(
-                "its agents could not be taken away within {TAKE_AWAY:?}; the last that was begun: {}",
+                "its agents could not be taken away within {patience:?}; the last that was begun: {}",
                 self.last_step()
             )))
         })
@@ -275,7 +278,6 @@ impl Swarm {
 
     async fn remove_all(&self) -> Verdict {
         for id in self.listed().await? {
-            self.step(format!("remove agent {id}"));
             let options = RemoveOptions::default().with_force(true);
             match self.backend().remove(&id, options).await {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),

@@ -121,7 +121,6 @@ async fn spawn_is_refused(
     spec: &AgentSpec,
     kinds: &[ErrorKind],
 ) -> Verdict {
-    swarm.step(format!("spawn with {what}"));
     let id = AgentId::random();
     let spawned = swarm
         .backend()
@@ -329,10 +328,10 @@ async fn a_variable_is_inherited_on_request(swarm: Swarm) -> Verdict {
         .inherit("NO_SUCH_VARIABLE_IN_CONFORMANCE");
     let (id, options) = (AgentId::random(), SpawnOptions::default());
     let found = environment_of(&swarm, &spec, &options, &id).await?;
-    ensure_eq!(
-        found.get(&key),
-        Some(&value),
-        "the variable `{key}` is handed on"
+    // Whatever the value is, it is not for the output of a test.
+    ensure!(
+        found.get(&key) == Some(&value),
+        "the variable `{key}` is not handed on"
     );
     ensure!(
         !found.contains_key("NO_SUCH_VARIABLE_IN_CONFORMANCE"),

@@ -28,7 +28,6 @@ trials!(Convergence:
 );
 
 async fn subscribe(swarm: &Swarm) -> Result<EventStream, Failure> {
-    swarm.step("subscribe");
     Ok(swarm.backend().events(EventOptions::default()).await?)
 }
 
@@ -201,7 +200,6 @@ async fn a_list_of_the_living_leaves_out_what_has_ended(swarm: Swarm) -> Verdict
 
 async fn one_who_waits_is_told_the_end(swarm: Swarm) -> Verdict {
     let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
-    swarm.step("wait for an agent that is being stopped");
     let (waited, stopped) = futures_util::future::join(
         swarm.backend().wait(&agent.id),
         swarm.backend().stop(&agent.id, StopOptions::default()),

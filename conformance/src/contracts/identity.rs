@@ -62,7 +62,7 @@ async fn a_spawned_agent_is_told_as_its_spec_says(swarm: Swarm) -> Verdict {
 }
 
 /// Two reports of one and the same start.
-fn ensure_same(found: &AgentInfo, first: &AgentInfo) -> Verdict {
+pub(super) fn ensure_same(found: &AgentInfo, first: &AgentInfo) -> Verdict {
     ensure_eq!(found.id, first.id, "it is the same agent");
     ensure_eq!(found.incarnation, first.incarnation, "it is the same start");
     if let (Some(found), Some(first)) = (&found.handle, &first.handle) {

@@ -46,7 +46,6 @@ pub(super) async fn pieces(
     id: &AgentId,
     options: LogOptions,
 ) -> Result<Vec<LogPiece>, Failure> {
-    swarm.step(format!("read the log of agent {id} with {options:?}"));
     let mut logs = swarm.backend().logs(id, options).await?;
     let mut pieces = Vec::new();
     while let Some(item) = logs.next().await {

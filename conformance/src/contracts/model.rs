@@ -113,7 +113,6 @@ impl Walk<'_> {
     }
 
     fn note(&mut self, call: String) {
-        self.swarm.step(&call);
         self.trace.push(call);
     }
 

@@ -8,6 +8,7 @@ use alveary_core::{
 };
 use tokio::time::Instant;
 
+use super::identity::ensure_same;
 use crate::behaviour::Behaviour;
 use crate::harness::StrangerKind;
 use crate::manager::{EXIT_LATER, Order};
@@ -106,15 +107,11 @@ async fn a_new_manager_reads_what_was_written_before_it(swarm: Swarm) -> Verdict
 async fn a_spawn_that_a_new_manager_repeats_finds_the_agent(swarm: Swarm) -> Verdict {
     let (id, spec) = (AgentId::random(), swarm.spec(&Behaviour::Sleep)?);
     let options = SpawnOptions::default();
-    swarm.backend().spawn(&id, &spec, options.clone()).await?;
+    let first = swarm.backend().spawn(&id, &spec, options.clone()).await?;
     swarm.written(&id, "ready\n").await?;
     let second = swarm.new_manager().await?;
     let found = second.spawn(&id, &spec, options.clone()).await?;
-    ensure_eq!(
-        found.incarnation,
-        options.incarnation,
-        "it is the same start"
-    );
+    ensure_same(&found, &first)?;
     swarm.lists_only(&id).await?;
     second.stop(&id, StopOptions::default()).await?;
     ensure_eq!(swarm.stdout(&id).await?, b"ready\n", "it was started once");

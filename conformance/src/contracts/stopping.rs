@@ -246,7 +246,6 @@ async fn the_shortest_grace_wins(swarm: Swarm) -> Verdict {
     let hasty = async {
         // Only once the patient one has begun.
         swarm.written(&agent.id, TERM_LINE).await?;
-        swarm.step("stop with a short grace what is being stopped with a long one");
         let options = StopOptions::default().with_grace(SHORT);
         Ok::<_, Failure>(swarm.backend().stop(&agent.id, options).await?)
     };
