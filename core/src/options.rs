@@ -116,7 +116,8 @@ impl RemoveOptions {
 #[non_exhaustive]
 pub struct EventOptions {}
 
-/// Which part of an agent's output to read. By default all that is kept, then the end of the stream.
+/// Which part of an agent's output to read. By default all that is kept of what its latest start wrote, then
+/// the end of the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LogOptions {

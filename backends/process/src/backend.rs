@@ -1,7 +1,7 @@
 //! The contract, for local processes.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use crate::client::{Client, Program, unexpected};
 use crate::config::ProcessConfig;
+use crate::here::Here;
 use crate::keep::{Keep, Report, read_reports};
 use crate::keeper::{self, Settings};
 use crate::launch::Launch;
-use crate::lock::KeeperLock;
 use crate::logs::LogFolder;
 use crate::logs::reader;
 use crate::logs::sampler::RESOLUTION;
@@ -50,24 +50,12 @@ struct Inner {
     passing: Option<TempDir>,
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Keeping::Here(keep, _) = &self.keeping {
-            keep.close();
-        }
-    }
-}
-
 /// Who keeps the agents.
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a backend")]
 enum Keeping {
     /// A process of its own.
     Apart(Client),
     /// This process.
-    Here(
-        Keep,
-        #[expect(dead_code, reason = "held for as long as we keep")] KeeperLock,
-    ),
+    Here(Here),
 }
 
 impl ProcessBackend {
@@ -116,13 +104,7 @@ impl ProcessBackend {
         };
         let keeping = match program.filter(|_| config.keeper && passing.is_none()) {
             Some(program) => Keeping::Apart(Client::new(settings, program)),
-            None => {
-                let lock = KeeperLock::try_take(&folder)
-                    .map_err(trouble)?
-                    .ok_or_else(|| held(&folder))?;
-                let keep = Keep::open(settings.keep_options(false)).map_err(trouble)?;
-                Keeping::Here(keep, lock)
-            }
+            None => Keeping::Here(Here::new(settings)),
         };
         Ok(Self(Arc::new(Inner {
             swarm: context.uid,
@@ -136,7 +118,7 @@ impl ProcessBackend {
 
     async fn report(&self, operation: Operation, id: &AgentId) -> Result<Report> {
         let report = match &self.0.keeping {
-            Keeping::Here(keep, _) => keep.inspect(id),
+            Keeping::Here(here) => here.keep().await?.inspect(id),
             Keeping::Apart(client) => match self.without_keeper(client, operation).await? {
                 Some(mut reports) => reports
                     .remove(id)
@@ -181,15 +163,6 @@ impl ProcessBackend {
     }
 }
 
-fn held(folder: &Path) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        Operation::Connect,
-        format!("another process keeps the agents of {}", folder.display()),
-    )
-    .cure("end that process, or let a keeper keep them: call `run_if_asked()` first in `main`, or name its program")
-}
-
 #[async_trait]
 impl AgentBackend for ProcessBackend {
     fn kind(&self) -> BackendKind {
@@ -198,12 +171,16 @@ impl AgentBackend for ProcessBackend {
 
     fn capabilities(&self) -> Capabilities {
         let (survives, cgroups, memory, pids) = match &self.0.keeping {
-            Keeping::Here(keep, _) => (
-                Survival::NOTHING,
-                keep.cgroups().is_some(),
-                keep.cgroups().is_some_and(Cgroups::limits_memory),
-                keep.cgroups().is_some_and(Cgroups::limits_pids),
-            ),
+            Keeping::Here(here) => {
+                let keep = here.begun();
+                let groups = keep.as_ref().and_then(Keep::cgroups);
+                (
+                    Survival::NOTHING,
+                    groups.is_some(),
+                    groups.is_some_and(Cgroups::limits_memory),
+                    groups.is_some_and(Cgroups::limits_pids),
+                )
+            }
             Keeping::Apart(client) => {
                 let facts = client.facts();
                 let is = |fact: fn(&crate::wire::Facts) -> bool| facts.as_ref().is_some_and(fact);
@@ -243,6 +220,11 @@ impl AgentBackend for ProcessBackend {
     }
 
     async fn check(&self) -> Result<Health> {
+        if let Keeping::Here(here) = &self.0.keeping {
+            here.keep()
+                .await
+                .map_err(|error| error.during(Operation::Check))?;
+        }
         if let Keeping::Apart(client) = &self.0.keeping {
             // Whoever lists is asked who he is, and started if he is not there.
             client
@@ -287,7 +269,7 @@ impl AgentBackend for ProcessBackend {
     ) -> Result<AgentInfo> {
         let launch = Launch::prepare(self.0.swarm, id, options.incarnation, spec)?;
         match &self.0.keeping {
-            Keeping::Here(keep, _) => keep.spawn(launch).await,
+            Keeping::Here(here) => here.keep().await?.spawn(launch).await,
             Keeping::Apart(client) => {
                 let spawn = || Request::Spawn(Box::new(launch.clone()));
                 match client.ask(Operation::Spawn, Some(id), spawn, None).await? {
@@ -304,7 +286,7 @@ impl AgentBackend for ProcessBackend {
 
     async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
         let mut agents = match &self.0.keeping {
-            Keeping::Here(keep, _) => keep.list(),
+            Keeping::Here(here) => here.keep().await?.list(),
             Keeping::Apart(client) => match self.without_keeper(client, Operation::List).await? {
                 Some(reports) => reports.into_values().map(|report| report.info).collect(),
                 None => match client
@@ -324,7 +306,7 @@ impl AgentBackend for ProcessBackend {
 
     async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
         let client = match &self.0.keeping {
-            Keeping::Here(keep, _) => return keep.stop(id, options).await,
+            Keeping::Here(here) => return here.keep().await?.stop(id, options).await,
             Keeping::Apart(client) => client,
         };
         // How long the answer may take is the agent's grace, which only the keeper knows.
@@ -351,7 +333,7 @@ impl AgentBackend for ProcessBackend {
 
     async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
         match &self.0.keeping {
-            Keeping::Here(keep, _) => keep.remove(id, options).await,
+            Keeping::Here(here) => here.keep().await?.remove(id, options).await,
             Keeping::Apart(client) => {
                 let remove = || Request::Remove {
                     id: id.clone(),
@@ -371,8 +353,8 @@ impl AgentBackend for ProcessBackend {
     async fn events(&self, _options: EventOptions) -> Result<EventStream> {
         match &self.0.keeping {
             Keeping::Apart(client) => client.events().await,
-            Keeping::Here(keep, _) => {
-                let events = keep.events();
+            Keeping::Here(here) => {
+                let events = here.keep().await?.events();
                 Ok(EventStream::new(futures_util::stream::unfold(
                     events,
                     |mut events| async move {
@@ -390,21 +372,26 @@ impl AgentBackend for ProcessBackend {
 
     async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
         let report = self.report(Operation::Logs, id).await?;
-        let from = match options.incarnation {
-            None => [0; 2],
-            Some(incarnation) if incarnation == report.info.incarnation => report.logs_from,
-            Some(_) => {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    Operation::Logs,
-                    "that start of it is not the latest, and only the latest is told apart",
-                )
-                .agent(id)
-                .cure("leave the incarnation out: earlier output stands before the latest"));
-            }
+        let Some((from, to)) = report.extent_of(options.incarnation) else {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                Operation::Logs,
+                "no such start of it is known",
+            )
+            .agent(id)
+            .cure("leave the incarnation out to read what the latest start wrote"));
         };
-        let ended = options.follow.then(|| self.end_of(report.info));
-        reader::open(&self.0.logs, &self.0.wakers, id, from, &options, ended)
+        // An earlier start writes nothing any more.
+        let follow = options.follow && to == [u64::MAX; 2];
+        let ended = follow.then(|| self.end_of(report.info));
+        reader::open(
+            &self.0.logs,
+            &self.0.wakers,
+            id,
+            (from, to),
+            &options,
+            ended,
+        )
     }
 
     fn signals(&self) -> Option<&dyn Signals> {
@@ -421,7 +408,7 @@ impl Signals for ProcessBackend {
         incarnation: Option<Incarnation>,
     ) -> Result<()> {
         match &self.0.keeping {
-            Keeping::Here(keep, _) => keep.signal(id, signal, incarnation),
+            Keeping::Here(here) => here.keep().await?.signal(id, signal, incarnation),
             Keeping::Apart(client) => {
                 let send = || Request::Signal {
                     id: id.clone(),

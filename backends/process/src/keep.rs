@@ -11,7 +11,7 @@ mod tree;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use alveary_core::{
@@ -26,6 +26,7 @@ pub(crate) use agent::Report;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
 
+use crate::lock::KeeperLock;
 use crate::logs::LogFolder;
 use crate::os::cgroup::Cgroups;
 use crate::os::process;
@@ -68,6 +69,27 @@ struct Shared {
     table: Mutex<Table>,
     events: broadcast::Sender<AgentEvent>,
     _sampler: Option<AbortOnDropHandle<()>>,
+    /// Given up last, when nothing of ours watches an agent any more.
+    _lock: KeeperLock,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Before the lock is given up: the next keeper makes them anew.
+        if let Some(groups) = &self.cgroups {
+            groups.remove();
+        }
+    }
+}
+
+/// A keeping that may be over.
+#[derive(Debug)]
+pub(crate) struct WeakKeep(Weak<Shared>);
+
+impl WeakKeep {
+    pub(crate) fn upgrade(&self) -> Option<Keep> {
+        self.0.upgrade().map(Keep)
+    }
 }
 
 #[derive(Debug)]
@@ -79,8 +101,8 @@ struct Table {
 impl Keep {
     /// Takes up the keeping: whatever an earlier keeper left is found again.
     ///
-    /// The caller holds the lock by which there is one keeper for a folder.
-    pub(crate) fn open(options: KeepOptions) -> io::Result<Self> {
+    /// It goes on, lock and all, until the last handle is dropped and the last agent has ended.
+    pub(crate) fn open(options: KeepOptions, lock: KeeperLock) -> io::Result<Self> {
         let logs = LogFolder::in_state(&options.folder);
         let cgroups = options
             .cgroups
@@ -103,6 +125,7 @@ impl Keep {
             table: Mutex::new(recovered),
             events,
             _sampler: sampler,
+            _lock: lock,
             options,
         }));
         keep.take_up();
@@ -113,11 +136,8 @@ impl Keep {
         self.0.options.swarm
     }
 
-    /// Takes away what no agent needs any more. Before the lock is given up: the next keeper makes it anew.
-    pub(crate) fn close(&self) {
-        if let Some(groups) = &self.0.cgroups {
-            groups.remove();
-        }
+    pub(crate) fn downgrade(&self) -> WeakKeep {
+        WeakKeep(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn cgroups(&self) -> Option<&Cgroups> {
@@ -160,35 +180,27 @@ impl Keep {
                 .await
                 .map_err(|error| error.during(Operation::Remove))?;
         }
-        let incarnation = {
-            let mut table = self.table();
-            let Some(agent) = table.agents.get(id) else {
-                return Err(Error::agent_not_found(Operation::Remove, id));
-            };
-            if !agent.has_ended() {
-                return Err(Error::new(
-                    ErrorKind::StillRunning,
-                    Operation::Remove,
-                    "it has not ended",
-                )
+        let mut table = self.table();
+        let Some(agent) = table.agents.get(id) else {
+            return Err(Error::agent_not_found(Operation::Remove, id));
+        };
+        if !agent.has_ended() {
+            let what = "it has not ended";
+            return Err(Error::new(ErrorKind::StillRunning, Operation::Remove, what)
                 .agent(id)
                 .cure("stop it first, or remove it by force"));
-            }
-            let incarnation = agent.intent.incarnation;
-            self.0
-                .logs
-                .remove(id)
-                .map_err(|error| refused(Operation::Remove, id, error))?;
-            table
-                .journal
-                .append_surely(Entry::Removed { id: id.clone() });
-            table.agents.remove(id);
-            incarnation
-        };
-        self.tell(AgentEvent::Removed {
-            id: id.clone(),
-            incarnation,
-        });
+        }
+        let incarnation = agent.intent.incarnation;
+        self.0
+            .logs
+            .remove(id)
+            .map_err(|error| refused(Operation::Remove, id, error))?;
+        table
+            .journal
+            .append_surely(Entry::Removed { id: id.clone() });
+        table.agents.remove(id);
+        let id = id.clone();
+        self.tell(AgentEvent::Removed { id, incarnation });
         Ok(())
     }
 
@@ -214,6 +226,7 @@ impl Keep {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Only while the table is held, so that what happens is told in the order in which it happened.
     fn tell(&self, event: AgentEvent) {
         // Nobody listens: then nobody needs to hear it.
         let _no_listener = self.0.events.send(event);

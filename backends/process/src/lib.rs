@@ -12,6 +12,7 @@
 mod backend;
 mod client;
 mod config;
+mod here;
 mod keep;
 pub mod keeper;
 mod launch;

@@ -2,14 +2,16 @@
 //! groups.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::process::{Child, Command, ExitCode};
+use std::sync::{Arc, Mutex};
 
 use alveary_conformance::{
-    Behaviour, Harness, ProcWitness, ShellBehaviours, Witness, Wrapped, run,
+    Behaviour, Harness, ProcWitness, ShellBehaviours, Stranger, StrangerKind, Strangers, Witness,
+    Wrapped, run,
 };
 use alveary_core::{
-    AgentBackend, AgentSpec, BackendConfig, ConnectContext, Result, SwarmName, SwarmUid,
+    AgentBackend, AgentId, AgentSpec, BackendConfig, ConnectContext, Incarnation, Result,
+    SwarmName, SwarmUid,
 };
 use alveary_process::{ProcessConfig, keeper};
 use async_trait::async_trait;
@@ -75,8 +77,52 @@ impl Harness for Process {
         Some(&self.witness)
     }
 
+    fn strangers(&self) -> Option<&dyn Strangers> {
+        Some(self)
+    }
+
+    fn state_dirs(&self, swarm: &SwarmUid) -> Vec<PathBuf> {
+        vec![Self::folder(swarm)]
+    }
+
     async fn clean_up(&self, swarm: &SwarmUid) {
         // A keeper that is about to end may still write.
         let _best_effort = std::fs::remove_dir_all(Self::folder(swarm));
+    }
+}
+
+#[async_trait]
+impl Strangers for Process {
+    fn can_be(&self, kind: StrangerKind) -> bool {
+        // A process has no name that it could hold against another.
+        kind == StrangerKind::LooksAlike
+    }
+
+    async fn make(&self, _: StrangerKind, _: &SwarmUid, id: &AgentId) -> Result<Box<dyn Stranger>> {
+        let child = Command::new("sleep")
+            .arg("1000")
+            .env("ALVEARY_SWARM", SwarmUid::random().to_string())
+            .env("ALVEARY_AGENT_ID", id.as_str())
+            .env("ALVEARY_INCARNATION", Incarnation::random().to_string())
+            .spawn()
+            .expect("sleep starts");
+        Ok(Box::new(Lookalike(Mutex::new(child))))
+    }
+}
+
+/// A process that says in its environment that it is an agent, and was never started as one.
+struct Lookalike(Mutex<Child>);
+
+#[async_trait]
+impl Stranger for Lookalike {
+    async fn lives(&self) -> bool {
+        let mut child = self.0.lock().expect("nobody panicked");
+        child.try_wait().expect("it can be asked").is_none()
+    }
+
+    async fn end(self: Box<Self>) {
+        let mut child = self.0.into_inner().expect("nobody panicked");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
     }
 }

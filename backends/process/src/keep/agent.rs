@@ -4,12 +4,12 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use alveary_core::{AgentInfo, AgentState, Exit};
+use alveary_core::{AgentInfo, AgentState, Exit, Incarnation};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::journal::{Entry, Intent};
+use super::journal::{Earlier, Entry, Intent};
 use crate::os::process::Identity;
 
 #[derive(Debug)]
@@ -49,6 +49,32 @@ pub(super) struct StopUnderWay {
 pub(crate) struct Report {
     pub(crate) info: AgentInfo,
     pub(crate) logs_from: [u64; 2],
+    #[serde(default)]
+    pub(crate) earlier: Vec<Earlier>,
+}
+
+impl Report {
+    /// Where the output of one start begins and ends in each log; the latest has no end yet.
+    pub(crate) fn extent_of(
+        &self,
+        incarnation: Option<Incarnation>,
+    ) -> Option<([u64; 2], [u64; 2])> {
+        let latest = (self.info.incarnation, self.logs_from);
+        let starts: Vec<_> = self
+            .earlier
+            .iter()
+            .map(|earlier| (earlier.incarnation, earlier.logs_from))
+            .chain([latest])
+            .collect();
+        let meant = incarnation.unwrap_or(self.info.incarnation);
+        let at = starts
+            .iter()
+            .position(|(incarnation, _)| *incarnation == meant)?;
+        Some((
+            starts[at].1,
+            starts.get(at + 1).map_or([u64::MAX; 2], |next| next.1),
+        ))
+    }
 }
 
 impl Agent {
@@ -100,6 +126,7 @@ impl Agent {
         Report {
             info,
             logs_from: intent.logs_from,
+            earlier: intent.earlier.clone(),
         }
     }
 

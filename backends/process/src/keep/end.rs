@@ -98,29 +98,26 @@ impl Keep {
 
     fn ended(&self, id: &AgentId, incarnation: Incarnation, status: ExitStatus) {
         self.forget_secrets(id);
-        let info = {
-            let mut table = self.table();
-            let Some(agent) = table
-                .agents
-                .get_mut(id)
-                .filter(|agent| agent.intent.incarnation == incarnation)
-            else {
-                return;
-            };
-            let exit = agent.exit(status);
-            if let Some(cgroup) = &agent.intent.cgroup {
-                cgroup.remove();
-            }
-            agent.stop = None;
-            agent.enter(Phase::Exited(exit.clone()));
-            let info = agent.report().info;
-            table.journal.append_surely(Entry::Exited {
-                id: id.clone(),
-                incarnation,
-                exit,
-            });
-            info
+        let mut table = self.table();
+        let Some(agent) = table
+            .agents
+            .get_mut(id)
+            .filter(|agent| agent.intent.incarnation == incarnation)
+        else {
+            return;
         };
+        let exit = agent.exit(status);
+        if let Some(cgroup) = &agent.intent.cgroup {
+            cgroup.remove();
+        }
+        agent.stop = None;
+        agent.enter(Phase::Exited(exit.clone()));
+        let info = agent.report().info;
+        table.journal.append_surely(Entry::Exited {
+            id: id.clone(),
+            incarnation,
+            exit,
+        });
         self.tell(AgentEvent::Changed(info));
     }
 

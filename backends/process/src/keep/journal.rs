@@ -73,6 +73,16 @@ pub(crate) struct Intent {
     /// Where each of its two logs stood when it began.
     #[serde(default)]
     pub(crate) logs_from: [u64; 2],
+    /// The starts before it whose output is still told apart, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) earlier: Vec<Earlier>,
+}
+
+/// An earlier start of an agent, and where each of its logs stood when it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Earlier {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) logs_from: [u64; 2],
 }
 
 /// The journal, open for writing. One process at a time has it so: the holder of the keeper's lock.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 
 use super::agent::{Agent, Phase};
-use super::journal::{Entry, Intent};
+use super::journal::{Earlier, Entry, Intent};
 use super::{Keep, refused};
 use crate::launch::Launch;
 use crate::os::cgroup::{Cgroup, GroupLimits};
@@ -26,6 +26,10 @@ use crate::os::spawn::{self, Program, Resource, Started};
 /// A program that was only just written may be held open for writing by a fork of whoever wrote it, for the
 /// moment until that fork becomes another program.
 const TEXT_BUSY_TRIES: u32 = 8;
+
+/// How many starts of an agent have output that is told apart; what is older is lost to them, not to the
+/// whole log.
+const EARLIER_STARTS: usize = 16;
 
 /// What came of asking for an id.
 enum Claim {
@@ -110,6 +114,11 @@ impl Keep {
             user: launch.user,
             cgroup: cgroup.clone(),
             logs_from,
+            earlier: table
+                .agents
+                .get(&launch.id)
+                .map(earlier_than_next)
+                .unwrap_or_default(),
         };
         if let Err(error) = table.journal.append(&Entry::Intent(intent.clone())) {
             if !table.agents.contains_key(&launch.id) {
@@ -249,9 +258,10 @@ impl Keep {
             agent.is_child = true;
             agent.pidfd = Some(pidfd.into());
             agent.enter(Phase::Running);
-            agent.report().info
+            let info = agent.report().info;
+            self.tell(AgentEvent::Changed(info.clone()));
+            info
         };
-        self.tell(AgentEvent::Changed(info.clone()));
         self.watch_end(&launch.id, launch.incarnation);
         info
     }
@@ -288,6 +298,23 @@ impl Keep {
             _ => {}
         }
     }
+}
+
+/// The starts that the next one of this agent comes after.
+fn earlier_than_next(agent: &Agent) -> Vec<Earlier> {
+    let last = Earlier {
+        incarnation: agent.intent.incarnation,
+        logs_from: agent.intent.logs_from,
+    };
+    let too_many = (agent.intent.earlier.len() + 1).saturating_sub(EARLIER_STARTS);
+    agent
+        .intent
+        .earlier
+        .iter()
+        .skip(too_many)
+        .cloned()
+        .chain([last])
+        .collect()
 }
 
 fn exists(message: &str) -> Error {

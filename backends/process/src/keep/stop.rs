@@ -94,7 +94,11 @@ impl Keep {
         agent.stop = Some(StopUnderWay { force_at: sender });
         agent.enter(Phase::Stopping);
         self.tell(AgentEvent::Changed(agent.report().info));
-        self.force_later(&agent.intent.id, agent.intent.incarnation, receiver.clone());
+        if force_at <= Instant::now() {
+            force(agent);
+        } else {
+            self.force_later(&agent.intent.id, agent.intent.incarnation, receiver.clone());
+        }
         Ok(receiver)
     }
 
@@ -117,22 +121,12 @@ impl Keep {
                     }
                 }
             }
-            keep.force(&id, incarnation);
+            let mut table = keep.table();
+            let agent = table.agents.get_mut(&id);
+            if let Some(agent) = agent.filter(|agent| agent.intent.incarnation == incarnation) {
+                force(agent);
+            }
         });
-    }
-
-    fn force(&self, id: &AgentId, incarnation: Incarnation) {
-        let mut table = self.table();
-        let Some(agent) = table.agents.get_mut(id) else {
-            return;
-        };
-        if agent.intent.incarnation != incarnation || agent.has_ended() {
-            return;
-        }
-        agent.forced = true;
-        if let Err(error) = tree::kill(agent) {
-            tracing::error!(agent = %id, %error, "it could not be ended by force");
-        }
     }
 
     async fn await_end(
@@ -174,5 +168,15 @@ impl Keep {
             Phase::Exited(exit) => Some(exit.clone()),
             _ => None,
         })
+    }
+}
+
+fn force(agent: &mut Agent) {
+    if agent.has_ended() {
+        return;
+    }
+    agent.forced = true;
+    if let Err(error) = tree::kill(agent) {
+        tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
     }
 }

@@ -101,7 +101,8 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
                 (lock, listener)
             }
         };
-        let keep = Keep::open(settings.keep_options(true)).map_err(|error| {
+        let handover_lock = lock.file.as_raw_fd();
+        let keep = Keep::open(settings.keep_options(true), lock).map_err(|error| {
             format!(
                 "the journal in {} cannot be kept: {error}",
                 settings.folder.display()
@@ -112,7 +113,7 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
             .map_err(|error| error.to_string())?;
         let handover = Handover {
             settings: settings.clone(),
-            lock: lock.file.as_raw_fd(),
+            lock: handover_lock,
             listener: listener.as_raw_fd(),
         };
         let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
@@ -123,8 +124,6 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
             .map_err(|error| error.to_string())?;
         // Whoever comes from now on finds no socket and starts the next keeper.
         let _gone = fs::remove_file(settings.folder.join(SOCKET));
-        keep.close();
-        drop(lock);
         Ok(())
     })
 }

@@ -29,12 +29,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Completes when nothing more will be written.
 pub(crate) type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Opens the logs of an agent. `from` is where each of them stood when the incarnation that is meant began.
+/// Opens the logs of an agent, from where each of them stood when the start that is meant began to where it
+/// stood when the next one did.
 pub(crate) fn open(
     folder: &LogFolder,
     wakers: &Wakers,
     id: &AgentId,
-    from: [u64; 2],
+    (from, to): ([u64; 2], [u64; 2]),
     options: &LogOptions,
     ended: Option<Ended>,
 ) -> Result<LogStream> {
@@ -52,8 +53,14 @@ pub(crate) fn open(
     };
     let mut logs = Vec::with_capacity(2);
     for (at, stream) in STREAMS.into_iter().enumerate() {
-        let log = Log::open(folder, id, stream, from[at].max(resume[at]), options)
-            .map_err(|error| failed(id, error))?;
+        let log = Log::open(
+            folder,
+            id,
+            stream,
+            (from[at].max(resume[at]), to[at]),
+            options,
+        )
+        .map_err(|error| failed(id, error))?;
         logs.push(log);
     }
     let follow = ended.map(|ended| Follow {
@@ -198,7 +205,7 @@ impl Log {
         folder: &LogFolder,
         id: &AgentId,
         stream: LogStreamKind,
-        from: u64,
+        (from, to): (u64, u64),
         options: &LogOptions,
     ) -> io::Result<Self> {
         let mut log = Self {
@@ -208,7 +215,7 @@ impl Log {
             path: folder.file(id, stream),
             book: folder.book(id, stream),
             offset: from,
-            until: u64::MAX,
+            until: to,
             moments: Vec::new(),
         };
         log.refresh()?;
@@ -216,9 +223,9 @@ impl Log {
             log.offset = log.offset.max(book::offset_at(&log.moments, since));
         }
         if let Some(until) = options.until {
-            log.until = end_at(&log.moments, until);
+            log.until = to.min(end_at(&log.moments, until));
         } else if !options.follow {
-            log.until = log.end()?;
+            log.until = to.min(log.end()?);
         }
         if let Some(lines) = options.tail {
             log.offset = log.offset.max(log.start_of_last(lines)?);

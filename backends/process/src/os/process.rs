@@ -186,7 +186,7 @@ pub(crate) fn end_child(pid: u32, pidfd: impl AsFd) {
     match send_to_group(pid, Signal::KILL) {
         Ok(()) => reap_failed(pidfd),
         Err(error) => {
-            tracing::error!(pid, %error, "a process that was only just started could not be ended")
+            tracing::error!(pid, %error, "a process that was only just started could not be ended");
         }
     }
 }

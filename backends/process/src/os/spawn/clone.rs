@@ -41,7 +41,7 @@ pub(super) unsafe fn into<T>(
 }
 
 /// No handler of ours may run in the child; it unblocks them itself when they are reset.
-unsafe fn with_signals_blocked(act: impl FnOnce() -> isize) -> isize {
+unsafe fn with_signals_blocked(act: impl FnOnce() -> i64) -> i64 {
     // SAFETY: both sets are filled by the calls that are there to fill them.
     unsafe {
         let (mut all, mut before): (libc::sigset_t, libc::sigset_t) =
@@ -71,7 +71,7 @@ mod native {
         arguments: &mut CloneArguments,
         live: extern "C" fn(&T) -> !,
         given: &T,
-    ) -> isize {
+    ) -> i64 {
         // Of what is aligned as a stack is.
         let mut stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>());
         arguments.flags |= CLONE_VM;
@@ -79,7 +79,7 @@ mod native {
         arguments.stack_size = STACK as u64;
         let (arguments, size) = (&raw const *arguments, size_of::<CloneArguments>());
         let given = std::ptr::from_ref(given);
-        let returned: isize;
+        let returned: i64;
         // SAFETY: the kernel keeps all registers but those named. The child wakes on its own stack, whose
         // end is aligned as a call wants it, enters `live` and never comes back, so that our stack is as it
         // was when we go on; we do so only when the child has left our memory (CLONE_VFORK), and till then
@@ -95,7 +95,7 @@ mod native {
                 "call r8",
                 "ud2",
                 "2:",
-                inlateout("rax") libc::SYS_clone3 as isize => returned,
+                inlateout("rax") libc::SYS_clone3 => returned,
                 in("rdi") arguments,
                 in("rsi") size,
                 in("r8") live,
@@ -137,7 +137,7 @@ mod native {
         arguments: &mut CloneArguments,
         live: extern "C" fn(&T) -> !,
         given: &T,
-    ) -> isize {
+    ) -> i64 {
         // SAFETY: the arguments live through the call, and the size is theirs.
         let returned = unsafe {
             libc::syscall(
@@ -148,11 +148,12 @@ mod native {
         };
         match returned {
             0 => live(given),
-            1.. => returned as isize,
+            1.. => returned,
             _ => {
                 -(std::io::Error::last_os_error()
                     .raw_os_error()
-                    .unwrap_or(libc::EINVAL) as isize)
+                    .unwrap_or(libc::EINVAL)
+                    .into())
             }
         }
     }
