@@ -2,6 +2,8 @@
 //!
 //! The two are measured in turn, pair by pair, so that a machine whose speed drifts slows both.
 
+#![expect(clippy::print_stdout, reason = "what a bench finds is printed")]
+
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};

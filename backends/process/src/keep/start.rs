@@ -387,10 +387,12 @@ fn write_secrets(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    if let Some(parent) = folder.parent().filter(|parent| !parent.exists()) {
+        fs::create_dir_all(parent)?;
+        // An agent that runs as another user passes through and sees nothing of the others.
+        fs::set_permissions(parent, fs::Permissions::from_mode(0o711))?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(folder)?;
     let give = |path: &Path| match user {
         Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)),
         None => Ok(()),

@@ -57,12 +57,19 @@ pub(crate) fn start(
                 }
                 event = futures_util::future::FutureExt::now_or_never(events.next()).flatten();
             }
-            let begun = Instant::now();
             if all {
                 grown.extend(sampler.all_names());
             }
-            sampler.look(grown);
-            tokio::time::sleep(RESOLUTION.max(begun.elapsed() * REST_FOR_ONE_LOOK)).await;
+            let begun = Instant::now();
+            let shortened = sampler.look(grown);
+            // Whoever floods the disk is not given more of it by our taking a rest.
+            let rest = begun.elapsed() * REST_FOR_ONE_LOOK;
+            tokio::time::sleep(if shortened {
+                RESOLUTION
+            } else {
+                RESOLUTION.max(rest)
+            })
+            .await;
         }
     });
     Ok(tokio_util::task::AbortOnDropHandle::new(task))
@@ -94,7 +101,9 @@ impl Sampler {
             .collect()
     }
 
-    fn look(&mut self, grown: HashSet<OsString>) {
+    /// Whether any log was shortened.
+    fn look(&mut self, grown: HashSet<OsString>) -> bool {
+        let mut shortened = false;
         self.logs.retain(|_, log| {
             log.quiet += 1;
             log.quiet < QUIET_LOOKS
@@ -104,16 +113,20 @@ impl Sampler {
             if name.as_encoded_bytes().ends_with(b".book") {
                 continue;
             }
-            if let Err(error) = self.look_at(&name) {
-                self.logs.remove(&name);
-                if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(log = ?name, %error, "a log cannot be bounded or dated");
+            match self.look_at(&name) {
+                Ok(is_shorter) => shortened |= is_shorter,
+                Err(error) => {
+                    self.logs.remove(&name);
+                    if error.kind() != io::ErrorKind::NotFound {
+                        tracing::warn!(log = ?name, %error, "a log cannot be bounded or dated");
+                    }
                 }
             }
         }
+        shortened
     }
 
-    fn look_at(&mut self, name: &OsString) -> io::Result<()> {
+    fn look_at(&mut self, name: &OsString) -> io::Result<bool> {
         let log = match self.logs.get_mut(name) {
             Some(log) => log,
             None => {
@@ -132,19 +145,20 @@ impl Sampler {
         };
         log.quiet = 0;
         log.grow(SystemTime::now())?;
-        if self.holes
-            && let Err(error) = log.shorten(self.bound)
-        {
-            if error.kind() != io::ErrorKind::Unsupported {
-                return Err(error);
-            }
-            self.holes = false;
-            tracing::warn!(
-                folder = %self.folder.path().display(),
-                "this file system cannot give back the head of a file: logs grow without bound"
-            );
+        if !self.holes {
+            return Ok(false);
         }
-        Ok(())
+        match log.shorten(self.bound) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.holes = false;
+                tracing::warn!(
+                    folder = %self.folder.path().display(),
+                    "this file system cannot give back the head of a file: logs grow without bound"
+                );
+                Ok(false)
+            }
+            other => other,
+        }
     }
 }
 
@@ -191,19 +205,20 @@ impl Log {
         Ok(())
     }
 
-    fn shorten(&mut self, bound: u64) -> io::Result<()> {
+    fn shorten(&mut self, bound: u64) -> io::Result<bool> {
         let Extent { head, base } = self.book.extent();
         let len = self.book.end() - base;
         let from = head.saturating_sub(base);
         // A quarter more, so that not every look makes a hole.
         if len - from.min(len) <= bound + bound / 4 {
-            return Ok(());
+            return Ok(false);
         }
         let to = (len - bound) / BLOCK * BLOCK;
         self.book.set_extent(Extent {
             head: base + to,
             base,
         })?;
-        punch_hole(&self.file, from / BLOCK * BLOCK, to)
+        punch_hole(&self.file, from / BLOCK * BLOCK, to)?;
+        Ok(true)
     }
 }

@@ -1,0 +1,303 @@
+//! The keeper dies, is doctored, or is of another version.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use alveary_core::{
+    AgentBackendExt, AgentState, EndedBy, ErrorKind, ExitStatus, RemoveOptions, StopOptions,
+};
+use libtest_mimic::Trial;
+
+use crate::hive::{
+    Hive, exists, listed, output, sh, signal, spawn, spawn_until, state, wait_until,
+};
+use crate::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "agents_outlive_a_keeper_that_was_killed",
+            agents_outlive_a_keeper_that_was_killed,
+        ),
+        trial(
+            "an_end_that_nobody_saw_is_unknown",
+            an_end_that_nobody_saw_is_unknown,
+        ),
+        trial(
+            "a_doctored_journal_harms_nobody",
+            a_doctored_journal_harms_nobody,
+        ),
+        trial(
+            "a_line_that_was_cut_off_is_passed_over",
+            a_line_that_was_cut_off_is_passed_over,
+        ),
+        trial(
+            "after_a_reboot_no_number_is_believed",
+            after_a_reboot_no_number_is_believed,
+        ),
+        trial(
+            "a_keeper_becomes_a_newer_one_in_place",
+            a_keeper_becomes_a_newer_one_in_place,
+        ),
+        trial(
+            "a_keeper_with_nothing_to_keep_ends",
+            a_keeper_with_nothing_to_keep_ends,
+        ),
+        trial(
+            "many_who_come_at_once_find_one_keeper",
+            many_who_come_at_once_find_one_keeper,
+        ),
+        trial(
+            "a_program_that_is_no_keeper_is_named",
+            a_program_that_is_no_keeper_is_named,
+        ),
+    ]
+}
+
+async fn agents_outlive_a_keeper_that_was_killed(hive: Hive) {
+    let backend = hive.open().await;
+    let spec = sh("trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done");
+    let agent = spawn_until(&backend, &spec, "ready").await;
+    hive.kill_keeper();
+    assert!(
+        exists(agent.pid.expect("it has a number")),
+        "the agent was harmed"
+    );
+    assert_eq!(state(&backend, &agent.id).await, AgentState::Running);
+    let exit = backend
+        .stop(&agent.id, StopOptions::default())
+        .await
+        .expect("it can be stopped");
+    assert_eq!(exit.by, EndedBy::Us);
+    // The code went to the keeper's grave, or not: it is 3 or said to be unknown.
+    match &exit.status {
+        ExitStatus::Code(3) => {}
+        ExitStatus::Unknown { why } => assert!(why.contains("keeper"), "{why}"),
+        other => panic!("a wrong answer: {other:?}"),
+    }
+    assert_eq!(hive.living(), [0; 0]);
+}
+
+async fn an_end_that_nobody_saw_is_unknown(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn_until(
+        &backend,
+        &sh("echo ready; read _ < /dev/zero; exit 7"),
+        "ready",
+    )
+    .await;
+    hive.kill_keeper();
+    let pid = agent.pid.expect("it has a number");
+    signal(pid, rustix::process::Signal::KILL);
+    wait_until(|| !exists(pid), "the agent to end");
+    match state(&backend, &agent.id).await {
+        AgentState::Exited(exit) => {
+            assert!(
+                matches!(exit.status, ExitStatus::Unknown { .. }),
+                "{exit:?}"
+            );
+            assert!(!exit.is_success());
+        }
+        other => panic!("it has ended: {other:?}"),
+    }
+}
+
+async fn a_doctored_journal_harms_nobody(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn(&backend, &sh("sleep 1000")).await;
+    let mut innocent = Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .expect("sleep starts");
+    hive.kill_keeper();
+    // The agent's number becomes that of a stranger, whose start is right too.
+    let stat = fs::read_to_string(format!("/proc/{}/stat", innocent.id())).expect("it lives");
+    let start = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.split(' ').nth(19))
+        .expect("a start");
+    let journal = hive.folder().join("journal");
+    let text = fs::read_to_string(&journal).expect("the journal can be read");
+    let doctored: Vec<String> = text
+        .lines()
+        .map(|line| match line.find(r#""process":{"#) {
+            None => line.to_owned(),
+            Some(at) => {
+                let end = at + line[at..].find('}').expect("an object");
+                format!(
+                    "{}\"process\":{{\"pid\":{},\"start\":{start}{}",
+                    &line[..at],
+                    innocent.id(),
+                    &line[end..]
+                )
+            }
+        })
+        .collect();
+    fs::write(&journal, doctored.join("\n") + "\n").expect("the journal can be written");
+    let stopped = backend
+        .stop(&agent.id, StopOptions::by_force())
+        .await
+        .expect("an answer");
+    assert!(
+        matches!(stopped.status, ExitStatus::Unknown { .. }),
+        "{stopped:?}"
+    );
+    backend
+        .remove(&agent.id, RemoveOptions::default().with_force(true))
+        .await
+        .expect("it goes");
+    let unharmed = innocent.try_wait().expect("it can be asked").is_none();
+    innocent.kill().expect("it can be killed");
+    innocent.wait().expect("it ends");
+    assert!(unharmed, "an innocent process was ended");
+}
+
+async fn a_line_that_was_cut_off_is_passed_over(hive: Hive) {
+    let backend = hive.open().await;
+    let first = spawn(&backend, &sh("sleep 1000")).await;
+    let second = spawn(&backend, &sh("sleep 1000")).await;
+    hive.kill_keeper();
+    let journal = hive.folder().join("journal");
+    let bytes = fs::read(&journal).expect("the journal can be read");
+    // Of the second agent's start only a part was written.
+    fs::write(&journal, &bytes[..bytes.len() - 40]).expect("the journal can be written");
+    let mut found: Vec<_> = listed(&backend)
+        .await
+        .into_iter()
+        .map(|agent| (agent.id, agent.pid))
+        .collect();
+    found.sort();
+    let mut expected = vec![(first.id, first.pid), (second.id, second.pid)];
+    expected.sort();
+    assert_eq!(
+        found, expected,
+        "the intent and the process itself tell what the line would have told"
+    );
+}
+
+async fn after_a_reboot_no_number_is_believed(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn(&backend, &sh("sleep 1000")).await;
+    hive.kill_keeper();
+    let journal = hive.folder().join("journal");
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot id");
+    let text = fs::read_to_string(&journal).expect("the journal can be read");
+    fs::write(&journal, text.replace(boot.trim(), "another-boot"))
+        .expect("the journal can be written");
+    match state(&backend, &agent.id).await {
+        AgentState::Exited(exit) => match exit.status {
+            ExitStatus::Unknown { why } => {
+                assert!(why.contains("machine was started again"), "{why}");
+            }
+            other => panic!("a wrong answer: {other:?}"),
+        },
+        other => panic!("no process of an earlier boot runs: {other:?}"),
+    }
+}
+
+async fn a_keeper_becomes_a_newer_one_in_place(hive: Hive) {
+    let backend = hive.open().await;
+    let stays = spawn(&backend, &sh("sleep 1000")).await;
+    let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done";
+    let ends = spawn_until(&backend, &sh(script), "ready").await;
+    let keeper = hive.keeper().expect("there is a keeper");
+    let listed_before = listed(&backend).await.len();
+    give_way(&hive);
+    assert_eq!(listed(&backend).await.len(), listed_before);
+    assert_eq!(hive.keeper(), Some(keeper), "it is the same process");
+    assert_eq!(state(&backend, &stays.id).await, AgentState::Running);
+    // It is still their parent: the code is known.
+    let exit = backend
+        .stop(&ends.id, StopOptions::default())
+        .await
+        .expect("it can be stopped");
+    assert_eq!(exit.status, ExitStatus::Code(9));
+    let exit = backend
+        .stop(&stays.id, StopOptions::default())
+        .await
+        .expect("it can be stopped");
+    assert_eq!(exit.by, EndedBy::Us);
+}
+
+/// Says what a client of a newer version says to an older keeper.
+fn give_way(hive: &Hive) {
+    let program = std::env::current_exe().expect("this program has a path");
+    let uid = hive.uid_as_uuid();
+    let mut socket =
+        UnixStream::connect(hive.folder().join("keeper.sock")).expect("the keeper listens");
+    for frame in [
+        format!(r#"{{"n":1,"is":{{"hello":{{"version":1,"swarm":"{uid}"}}}}}}"#),
+        format!(
+            r#"{{"n":2,"is":{{"give-way":{{"program":"{}"}}}}}}"#,
+            program.display()
+        ),
+    ] {
+        let len = u32::try_from(frame.len()).expect("a short frame");
+        socket
+            .write_all(&len.to_le_bytes())
+            .expect("it takes a frame");
+        socket
+            .write_all(frame.as_bytes())
+            .expect("it takes a frame");
+    }
+    // The connection ends with the program that held it.
+    let mut rest = Vec::new();
+    let _reset = socket.read_to_end(&mut rest);
+}
+
+async fn a_keeper_with_nothing_to_keep_ends(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn(&backend, &sh("exit 5")).await;
+    assert_eq!(
+        backend.wait(&agent.id).await.expect("it ends").status,
+        ExitStatus::Code(5)
+    );
+    let keeper = hive.keeper().expect("there is a keeper");
+    drop(backend);
+    wait_until(|| !exists(keeper), "the keeper to end");
+    // What it knew is known without it, and nobody starts one to ask.
+    let backend = hive.open().await;
+    assert_eq!(
+        backend
+            .inspect(&agent.id)
+            .await
+            .expect("it is known")
+            .exit()
+            .expect("it ended")
+            .code(),
+        Some(5)
+    );
+    assert_eq!(output(&backend, &agent.id).await, "");
+    assert_eq!(hive.keeper(), None);
+}
+
+async fn many_who_come_at_once_find_one_keeper(hive: Hive) {
+    let mut managers = Vec::new();
+    for _ in 0..20 {
+        managers.push(hive.open().await);
+    }
+    let spec = sh("sleep 1000");
+    let spawned =
+        futures_util::future::join_all(managers.iter().map(|backend| spawn(backend, &spec))).await;
+    assert_eq!(listed(&managers[0]).await.len(), spawned.len());
+    for agent in spawned {
+        managers[0]
+            .stop(&agent.id, StopOptions::by_force())
+            .await
+            .expect("it can be stopped");
+    }
+}
+
+async fn a_program_that_is_no_keeper_is_named(hive: Hive) {
+    let backend = hive.open_with_keeper("/bin/true").await;
+    let error = backend.check().await.expect_err("it is no keeper");
+    assert_eq!(error.kind(), ErrorKind::EngineUnavailable);
+    let text = error.to_string();
+    assert!(
+        text.contains("/bin/true") && text.contains("run_if_asked"),
+        "{text}"
+    );
+}

@@ -1,0 +1,69 @@
+//! What happens to agents and to those who keep them when things go wrong: real processes, really killed.
+
+mod disk;
+mod hive;
+mod keeper;
+mod logs;
+mod processes;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use hive::Hive;
+
+fn main() -> ExitCode {
+    alveary_process::keeper::run_if_asked();
+    let mut arguments = Arguments::from_args();
+    // Trials mostly wait for processes, and some fill a disk.
+    arguments.test_threads.get_or_insert(4);
+    let trials = [
+        keeper::trials(),
+        processes::trials(),
+        logs::trials(),
+        disk::trials(),
+    ];
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+}
+
+/// A trial in a swarm of its own, whose agents are gone afterwards, whatever comes of it.
+fn trial<F>(name: &'static str, run: fn(Hive) -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::test(name, move || {
+        in_runtime(async {
+            let hive = Hive::new(name);
+            run(hive).await;
+        });
+        Ok(())
+    })
+}
+
+/// A trial that only root can make.
+fn trial_for_root<F>(name: &'static str, run: fn(Hive) -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::ignorable_test(name, move || {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(Completion::ignored_with(
+                "needs root: run the tests as root",
+            ));
+        }
+        in_runtime(async {
+            let hive = Hive::new(name);
+            run(hive).await;
+        });
+        Ok(Completion::Completed)
+    })
+}
+
+fn in_runtime(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.expect("a runtime can be made").block_on(work);
+}
