@@ -2,6 +2,8 @@
 //!
 //! The backend is a mock; the code under test is what is retried, and it is yours.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, Operation, Result};
+use crate::spec::{AgentSpec, SecretDelivery, SecretSpec};
+
 /// What a backend promises. Conservative until [`check`](crate::AgentBackend::check) has been called.
 ///
 /// A wrapper may narrow this and never widens it. What stands here as lacking is refused as
@@ -28,6 +31,40 @@ pub struct Capabilities {
     /// Whether a stopped agent can be told from a killed one by its own signal handler: the agent is sent a
     /// real signal.
     pub signals: bool,
+}
+
+impl Capabilities {
+    /// Refuses a spec that cannot be right, and one that asks for what stands here as lacking.
+    ///
+    /// What every backend does first in [`spawn`](crate::AgentBackend::spawn), before its engine sees
+    /// anything. `InvalidSpec`, `Unsupported`.
+    pub fn admit(&self, spec: &AgentSpec) -> Result<()> {
+        spec.validate()?;
+        let (limits, can) = (&spec.limits, self.limits);
+        let files = |secret: &SecretSpec| secret.delivery == SecretDelivery::File;
+        let asked_for = [
+            (limits.memory.is_some(), can.memory, "limits.memory"),
+            (limits.cpus.is_some(), can.cpus, "limits.cpus"),
+            (limits.cpu_time.is_some(), can.cpu_time, "limits.cpu_time"),
+            (limits.nofile.is_some(), can.nofile, "limits.nofile"),
+            (limits.nproc.is_some(), can.nproc, "limits.nproc"),
+            (spec.user.is_some(), self.user, "user"),
+            (spec.cwd.is_some(), self.cwd, "cwd"),
+            (
+                spec.secrets.values().any(files),
+                self.secret_files,
+                "secrets as files",
+            ),
+        ];
+        match asked_for.iter().find(|(asked, can, _)| *asked && !can) {
+            None => Ok(()),
+            Some((_, _, what)) => Err(Error::unsupported(
+                Operation::Spawn,
+                format!("this backend gives its agents no `{what}`"),
+                "leave it out, or choose a backend that can",
+            )),
+        }
+    }
 }
 
 /// What outlives the death of the manager's process.

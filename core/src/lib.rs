@@ -20,6 +20,7 @@ mod forward;
 mod health;
 mod id;
 mod info;
+mod log_buffer;
 mod logs;
 mod memory;
 #[cfg(feature = "mock")]
@@ -43,6 +44,7 @@ pub use id::{
     AgentId, BackendKind, Incarnation, InvalidId, InvalidUid, MAX_ID_LEN, SwarmName, SwarmUid,
 };
 pub use info::{AgentInfo, AgentState};
+pub use log_buffer::LogBuffer;
 pub use logs::{LogCursor, LogItem, LogPiece, LogStream, LogStreamKind, LogStreams};
 pub use memory::{AgentContext, AgentOutput, MemoryBackend, MemoryEngine};
 #[cfg(feature = "mock")]

@@ -1,11 +1,9 @@
 //! A backend without an engine: an agent is an async closure in this process.
 
-mod admit;
 mod agent;
 mod context;
 mod engine;
-mod log;
-mod read;
+mod given;
 mod signals;
 mod spawn;
 
@@ -243,7 +241,7 @@ impl AgentBackend for MemoryBackend {
             .agent(id)
             .cure("read the logs of a start before the next one begins"));
         }
-        read::read(&agent, &options)
+        agent.log.read(&options).map_err(|error| error.agent(id))
     }
 
     fn signals(&self) -> Option<&dyn Signals> {

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use alveary_core::{
     AgentId, AgentInfo, AgentState, EndedBy, ExitStatus, ListOptions, LogOptions, LogStreamKind,
-    RemoveOptions, SpawnOptions, StopOptions, SwarmUid,
+    SpawnOptions, StopOptions, SwarmUid,
 };
 use tokio::time::Instant;
 
 use super::identity::ensure_same;
 use crate::behaviour::Behaviour;
 use crate::harness::StrangerKind;
-use crate::manager::{EXIT_LATER, Order};
+use crate::manager::{EXIT_LATER, Manager, Order};
 use crate::need::Need;
 use crate::swarm::Swarm;
 use crate::trial::{Failure, Verdict, ensure, ensure_eq, trials};
@@ -148,31 +148,42 @@ fn rounds() -> u32 {
 }
 
 async fn agents_that_start_while_their_manager_is_killed_are_all_found(swarm: Swarm) -> Verdict {
-    let program = swarm.manager_program()?;
-    let order = Order::new(swarm.harness().name(), *swarm.uid(), AT_ONCE, "sleep");
     // The first round is seen to its end, so that the others can be cut short anywhere in it.
     let begun = Instant::now();
-    let mut manager = order.start(program)?;
+    let uid = SwarmUid::random();
+    let mut manager = twenty_sleepers(&swarm, uid)?;
     manager.has_spawned_all().await?;
     let whole = begun.elapsed();
     manager.kill().await?;
-    all_are_found_and_end(&swarm).await?;
+    all_are_found_and_end(&swarm, uid).await?;
     for _ in 1..rounds() {
-        let manager = order.start(program)?;
+        let uid = SwarmUid::random();
+        let manager = twenty_sleepers(&swarm, uid)?;
         // Not a wait for something: the moment of the kill is the experiment.
         tokio::time::sleep(whole.mul_f64(fastrand::f64())).await;
         manager.kill().await?;
-        all_are_found_and_end(&swarm).await?;
+        all_are_found_and_end(&swarm, uid).await?;
     }
     Ok(())
 }
 
-/// The list and the outside look come to agree; then all that is listed ends, and nothing is left.
-async fn all_are_found_and_end(swarm: &Swarm) -> Verdict {
-    let second = swarm.new_manager().await?;
+fn twenty_sleepers(swarm: &Swarm, uid: SwarmUid) -> Result<Manager, Failure> {
+    let order = Order::new(swarm.harness().name(), uid, AT_ONCE, "sleep");
+    order.start(swarm.manager_program()?)
+}
+
+/// The first manager after the killed one: whatever that left is this one's to find.
+async fn all_are_found_and_end(swarm: &Swarm, uid: SwarmUid) -> Verdict {
+    let next = Swarm::of(swarm.probe(), uid).await?;
+    let found = list_is_what_runs(&next).await;
+    // Ends all that is listed, and sees that nothing is left.
+    found.and(next.take_away().await)
+}
+
+async fn list_is_what_runs(swarm: &Swarm) -> Verdict {
     let agree = || async {
         let mut listed = BTreeSet::new();
-        for info in second.list(ListOptions::default()).await? {
+        for info in swarm.backend().list(ListOptions::default()).await? {
             if info.state == AgentState::Running && !listed.insert(info.id.clone()) {
                 return Err(Failure::new(format!("agent {} is listed twice", info.id)));
             }
@@ -181,21 +192,7 @@ async fn all_are_found_and_end(swarm: &Swarm) -> Verdict {
         let living: BTreeSet<_> = living.into_iter().map(|process| process.id).collect();
         Ok((listed == living).then_some(()))
     };
-    swarm
-        .until("the list to be what really runs", agree)
-        .await?;
-    for info in second.list(ListOptions::default()).await? {
-        let options = RemoveOptions::default().with_force(true);
-        second.remove(&info.id, options).await?;
-    }
-    let none = || async {
-        Ok(swarm
-            .living()
-            .await
-            .is_none_or(|all| all.is_empty())
-            .then_some(()))
-    };
-    swarm.until("every agent to have ended", none).await
+    swarm.until("the list to be what really runs", agree).await
 }
 
 /// A swarm whose only manager was killed as soon as its agents had been spawned.

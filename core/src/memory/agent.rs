@@ -12,13 +12,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::MemoryEngine;
-use super::log::Log;
 use super::signals::PendingSignals;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::event::AgentEvent;
 use crate::exit::{EndedBy, Exit, ExitStatus};
 use crate::id::{AgentId, Incarnation};
 use crate::info::{AgentInfo, AgentState};
+use crate::log_buffer::LogBuffer;
 use crate::logs::LogStreamKind;
 use crate::options::StopOptions;
 use crate::signal::Signal;
@@ -39,7 +39,7 @@ pub(super) struct Agent {
     handle: String,
     created_at: SystemTime,
     stop: Stop,
-    pub(super) log: Log,
+    pub(super) log: LogBuffer,
     pub(super) signals: PendingSignals,
     /// It has been asked to end.
     pub(super) asked: CancellationToken,
@@ -76,7 +76,7 @@ impl Agent {
             handle: engine.next_handle(),
             created_at: SystemTime::now(),
             stop: spec.stop.clone(),
-            log: Log::new(engine.log_kept()),
+            log: LogBuffer::new(engine.log_kept()),
             signals: PendingSignals::default(),
             asked: CancellationToken::new(),
             life: Mutex::default(),

@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use super::agent::Agent;
 use super::context::AgentContext;
 use super::engine::Program;
-use super::{MemoryBackend, admit};
+use super::{MemoryBackend, given};
+use crate::backend::AgentBackend;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::id::{AgentId, Incarnation};
 use crate::info::AgentInfo;
@@ -21,7 +22,7 @@ impl MemoryBackend {
         spec: &AgentSpec,
         incarnation: Incarnation,
     ) -> Result<AgentInfo> {
-        admit::check(spec)?;
+        self.capabilities().admit(spec)?;
         let hash = spec.hash();
         let present = |there: &Arc<Agent>| {
             let same_spec = there.spec_hash == hash;
@@ -31,7 +32,7 @@ impl MemoryBackend {
             return answer;
         }
         let program = self.program_of(spec)?;
-        let given = Arc::new(admit::given(self.uid, id, incarnation, spec)?);
+        let given = Arc::new(given::to_program(self.uid, id, incarnation, spec)?);
         let runtime = runtime()?;
         let mut agents = self.agents_mut();
         // Another call may have been faster.

@@ -1,4 +1,4 @@
-//! Reading an agent's output as a stream.
+//! Reading what is kept, as a stream.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use futures_util::stream;
 
-use super::agent::Agent;
-use super::log::{Kept, Record, index};
+use super::Shared;
+use super::kept::{Kept, Record, index};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::logs::{LogCursor, LogItem, LogPiece, LogStream, LogStreamKind, LogStreams};
 use crate::options::LogOptions;
@@ -40,7 +40,7 @@ impl Place {
 }
 
 struct Reader {
-    agent: Arc<Agent>,
+    log: Arc<Shared>,
     place: Place,
     streams: LogStreams,
     since: Option<SystemTime>,
@@ -51,7 +51,7 @@ struct Reader {
     done: bool,
 }
 
-pub(super) fn read(agent: &Arc<Agent>, options: &LogOptions) -> Result<LogStream> {
+pub(super) fn read(log: &Arc<Shared>, options: &LogOptions) -> Result<LogStream> {
     let start = match &options.after {
         Some(cursor) => Place::from_cursor(cursor).ok_or_else(|| {
             Error::new(
@@ -59,7 +59,6 @@ pub(super) fn read(agent: &Arc<Agent>, options: &LogOptions) -> Result<LogStream
                 Operation::Logs,
                 "the cursor is none of this backend's",
             )
-            .agent(&agent.id)
             .cure("give back a cursor as it came with a piece")
         })?,
         None => Place {
@@ -67,7 +66,7 @@ pub(super) fn read(agent: &Arc<Agent>, options: &LogOptions) -> Result<LogStream
             told: [0; 2],
         },
     };
-    let kept = agent.log.kept();
+    let kept = log.kept();
     let mut reader = Reader {
         place: begin(&kept, start, options),
         streams: options.streams,
@@ -76,7 +75,7 @@ pub(super) fn read(agent: &Arc<Agent>, options: &LogOptions) -> Result<LogStream
         end: (!options.follow).then_some(kept.next()),
         ready: VecDeque::new(),
         done: false,
-        agent: agent.clone(),
+        log: log.clone(),
     };
     drop(kept);
     reader.done = reader.streams_are_none();
@@ -119,11 +118,11 @@ impl Reader {
             if self.done {
                 return None;
             }
-            let agent = self.agent.clone();
-            let mut grown = std::pin::pin!(agent.log.grown().notified());
+            let log = self.log.clone();
+            let mut grown = std::pin::pin!(log.grown.notified());
             // Listening before looking: what is written between the two wakes us.
             grown.as_mut().enable();
-            if self.take(&agent.log.kept()) {
+            if self.take(&log.kept()) {
                 match self.time_left() {
                     None => grown.await,
                     // The time that was asked for passes though nothing is written.

@@ -1,43 +1,14 @@
-//! Which specs the memory backend takes, and what it gives to the program.
+//! What a spec gives to the program.
 
 use std::collections::BTreeMap;
 
 use super::context::Given;
-use crate::error::{Error, Operation, Result};
+use crate::error::Result;
 use crate::id::{AgentId, Incarnation, SwarmUid};
-use crate::spec::{AgentSpec, Limits, SecretDelivery};
-
-/// Refuses what cannot be right, and what a closure in this process cannot be given.
-pub(super) fn check(spec: &AgentSpec) -> Result<()> {
-    spec.validate()?;
-    let Limits {
-        memory,
-        cpus,
-        cpu_time,
-        nofile,
-        nproc,
-    } = &spec.limits;
-    let asked_for = [
-        ("limits.memory", memory.is_some()),
-        ("limits.cpus", cpus.is_some()),
-        ("limits.cpu_time", cpu_time.is_some()),
-        ("limits.nofile", nofile.is_some()),
-        ("limits.nproc", nproc.is_some()),
-        ("user", spec.user.is_some()),
-        ("cwd", spec.cwd.is_some()),
-    ];
-    match asked_for.into_iter().find(|(_, asked_for)| *asked_for) {
-        None => Ok(()),
-        Some((what, _)) => Err(Error::unsupported(
-            Operation::Spawn,
-            format!("agents in memory share this process and can have no `{what}` of their own"),
-            "leave it out, or choose a backend that runs processes or containers",
-        )),
-    }
-}
+use crate::spec::{AgentSpec, SecretDelivery};
 
 /// Everything that the program is given; secrets are read here and now.
-pub(super) fn given(
+pub(super) fn to_program(
     swarm: SwarmUid,
     id: &AgentId,
     incarnation: Incarnation,

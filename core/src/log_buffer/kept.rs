@@ -1,11 +1,9 @@
-//! What an agent has written: bounded, in order, with every loss counted.
+//! What is kept of a log, and where in it things are.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use crate::logs::LogStreamKind;
 
@@ -15,16 +13,10 @@ const RECORD: usize = 16 * 1024;
 /// What a record costs besides its bytes, so that a million writes of one byte are bounded too.
 const RECORD_COST: usize = 64;
 
-/// The output of one incarnation.
-pub(super) struct Log {
-    kept: Mutex<Kept>,
-    grown: Notify,
-}
-
 pub(super) struct Kept {
     pub(super) records: VecDeque<Record>,
     /// How many bytes each stream has had in all.
-    pub(super) written: [u64; 2],
+    written: [u64; 2],
     /// How many bytes of each stream have made room.
     gone: [u64; 2],
     latest: SystemTime,
@@ -57,58 +49,32 @@ pub(super) fn index(stream: LogStreamKind) -> usize {
     }
 }
 
-impl Log {
+impl Kept {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            kept: Mutex::new(Kept {
-                records: VecDeque::new(),
-                written: [0; 2],
-                gone: [0; 2],
-                latest: SystemTime::UNIX_EPOCH,
-                next: 0,
-                cost: 0,
-                limit,
-                closed: false,
-            }),
-            grown: Notify::new(),
+            records: VecDeque::new(),
+            written: [0; 2],
+            gone: [0; 2],
+            latest: SystemTime::UNIX_EPOCH,
+            next: 0,
+            cost: 0,
+            limit,
+            closed: false,
         }
     }
 
-    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Never waits: what does not fit takes the place of the oldest.
-    pub(super) fn write(&self, stream: LogStreamKind, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let mut kept = self.kept();
-        if kept.closed {
+    pub(super) fn write(&mut self, stream: LogStreamKind, bytes: &[u8]) {
+        if self.closed {
             return;
         }
         // The clock may be set back; the order of what was written may not.
-        let at = SystemTime::now().max(kept.latest);
-        kept.latest = at;
+        let at = SystemTime::now().max(self.latest);
+        self.latest = at;
         for part in bytes.chunks(RECORD) {
-            kept.push(stream, Bytes::copy_from_slice(part), at);
+            self.push(stream, Bytes::copy_from_slice(part), at);
         }
-        drop(kept);
-        self.grown.notify_waiters();
     }
 
-    /// Nothing more will come.
-    pub(super) fn close(&self) {
-        self.kept().closed = true;
-        self.grown.notify_waiters();
-    }
-
-    pub(super) fn grown(&self) -> &Notify {
-        &self.grown
-    }
-}
-
-impl Kept {
     fn push(&mut self, stream: LogStreamKind, bytes: Bytes, at: SystemTime) {
         let written = &mut self.written[index(stream)];
         let record = Record {
@@ -194,11 +160,11 @@ mod tests {
     use LogStreamKind::{Stderr, Stdout};
 
     fn tail(writes: &[&str], lines: u64) -> u64 {
-        let log = Log::new(1 << 20);
+        let mut kept = Kept::new(1 << 20);
         for write in writes {
-            log.write(Stdout, write.as_bytes());
+            kept.write(Stdout, write.as_bytes());
         }
-        log.kept().tail(Stdout, lines, |_| true)
+        kept.tail(Stdout, lines, |_| true)
     }
 
     #[test]
@@ -214,12 +180,11 @@ mod tests {
 
     #[test]
     fn old_output_makes_room_for_new_and_where_it_begins_is_known() {
-        let log = Log::new(1000);
-        log.write(Stderr, b"early");
+        let mut kept = Kept::new(1000);
+        kept.write(Stderr, b"early");
         for _ in 0..100 {
-            log.write(Stdout, &[b'x'; 100]);
+            kept.write(Stdout, &[b'x'; 100]);
         }
-        let kept = log.kept();
         assert!(kept.cost <= 1000);
         assert_eq!(kept.written, [10_000, 5]);
         assert_eq!(kept.begin(Stderr), 5, "all of it has gone");
