@@ -43,22 +43,12 @@ impl LogFolder {
 
     /// Opens the two files that an agent is to write to, and says how long they are.
     pub(crate) fn open(&self, id: &AgentId) -> io::Result<([File; 2], [u64; 2])> {
-        let open = |stream| -> io::Result<(File, u64)> {
-            let path = self.file(id, stream);
-            let options = || {
-                let mut options = OpenOptions::new();
-                options.append(true).create(true).mode(0o600);
-                options
-            };
-            let file = match options().open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::create_dir_all(&self.0)?;
-                    options().open(&path)?
-                }
-                other => other?,
-            };
-            let len = file.metadata()?.len();
-            Ok((file, len))
+        let open = |stream| match open_log(&self.file(id, stream)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.0)?;
+                open_log(&self.file(id, stream))
+            }
+            other => other,
         };
         let (out, out_len) = open(LogStreamKind::Stdout)?;
         let (err, err_len) = open(LogStreamKind::Stderr)?;
@@ -76,5 +66,19 @@ impl LogFolder {
             }
         }
         Ok(())
+    }
+}
+
+/// Opens a log for an agent to write to, and says how long it is. A new one is known to be empty.
+fn open_log(path: &Path) -> io::Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    options.append(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let file = options.open(path)?;
+            let len = file.metadata()?.len();
+            Ok((file, len))
+        }
+        other => Ok((other?, 0)),
     }
 }

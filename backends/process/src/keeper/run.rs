@@ -71,6 +71,8 @@ fn prepare(settings: &OsStr) -> Result<(Settings, Option<Inherited>), String> {
         setsid().map_err(|error| format!("no session of its own: {error}"))?;
     }
     umask(Mode::from_raw_mode(0o077));
+    // What short lists of processes show; that they show another name is no reason not to live.
+    let _unnamed = rustix::thread::set_name(c"alveary-keeper");
     std::env::set_current_dir("/").map_err(|error| error.to_string())?;
     let inherited = inherited.map(|[lock, listener]| Inherited {
         lock: lock.into(),

@@ -16,6 +16,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::ptr;
+use std::sync::OnceLock;
 
 use alveary_core::User;
 use rustix::process::PidfdFlags;
@@ -108,12 +109,22 @@ struct Child<'a> {
     argv: Strings,
     envp: Strings,
     cwd: Option<CString>,
-    null: OwnedFd,
+    null: &'static File,
     outputs: &'a [File; 2],
     limits: Vec<(Resource, u64, u64)>,
     user: Option<User>,
     cgroup: Option<OwnedFd>,
     also_enter: Vec<OwnedFd>,
+}
+
+/// What agents read from: opened once.
+fn dev_null() -> io::Result<&'static File> {
+    static NULL: OnceLock<File> = OnceLock::new();
+    if let Some(null) = NULL.get() {
+        return Ok(null);
+    }
+    let null = File::open("/dev/null")?;
+    Ok(NULL.get_or_init(|| null))
 }
 
 /// Strings as C wants them: pointers, the last of them null.
@@ -155,7 +166,7 @@ impl<'a> Child<'a> {
                 .cwd
                 .map(|cwd| c_string(cwd.into_os_string()))
                 .transpose()?,
-            null: File::open("/dev/null")?.into(),
+            null: dev_null()?,
             outputs: program.outputs,
             limits: program.limits,
             user: program.user,
