@@ -87,8 +87,7 @@ pub(crate) struct Global {
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        help_heading = "Everywhere",
-        hide_possible_values = false
+        help_heading = "Everywhere"
     )]
     pub(crate) color: Color,
 }
@@ -96,12 +95,10 @@ pub(crate) struct Global {
 /// When to colour what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    // On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
-    /// Into pipes too
     Always,
-    /// Nowhere
     Never,
 }
 

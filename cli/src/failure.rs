@@ -1,13 +1,14 @@
 //! What went wrong, and how it is told: a sentence, then the cure.
 
+use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use alveary::{Error, ErrorKind, Escaped, Operation};
+use alveary::{ConfigError, Error, ErrorKind, Escaped, Operation};
 use anstyle::AnsiColor;
 
 use crate::outcome::Outcome;
-use crate::output::{note, paint};
+use crate::output::{excerpt, note, paint};
 
 /// Why a verb was not carried out.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Failure {
     /// Tells the user.
     pub(crate) fn tell(&self) {
         match self {
-            Self::Alveary(error) => tell(&error.summary(), error.how_to_cure()),
+            Self::Alveary(error) => tell_error(error),
             Self::Input { what, cure } => tell(what, Some(cure)),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Self::Output(error) => tell(
@@ -59,13 +60,45 @@ impl Failure {
     }
 }
 
+/// Tells of an error of the library: about a file with the line that is meant, about anything else in a
+/// sentence.
+fn tell_error(error: &Error) {
+    let source = error
+        .source()
+        .and_then(|source| source.downcast_ref::<ConfigError>());
+    let Some(config) = source else {
+        return tell(&error.summary(), error.how_to_cure());
+    };
+    let place = match (config.file(), config.position()) {
+        (Some(file), Some((line, column))) => format!("{file}:{line}:{column}: "),
+        (Some(file), None) => format!("{file}: "),
+        (None, _) => String::new(),
+    };
+    say_error(format_args!("{place}{}", Escaped(config.message())));
+    if let Some(picture) = excerpt(config) {
+        note(picture);
+    }
+    if let Some(cure) = config.how_to_cure() {
+        help(Escaped(cure));
+    }
+}
+
+/// Tells what went wrong with one agent of several.
+pub(crate) fn tell_of(name: &str, error: &Error) {
+    tell(&format!("{name}: {}", error.summary()), error.how_to_cure());
+}
+
 /// Prints an error and its cure.
 pub(crate) fn tell(what: &str, cure: Option<&str>) {
-    let error = AnsiColor::Red.on_default().bold();
-    note(format_args!("{} {}", paint(error, "error:"), Escaped(what)));
+    say_error(Escaped(what));
     if let Some(cure) = cure {
         help(Escaped(cure));
     }
+}
+
+fn say_error(what: impl fmt::Display) {
+    let style = AnsiColor::Red.on_default().bold();
+    note(format_args!("{} {what}", paint(style, "error:")));
 }
 
 /// Prints what would help.
@@ -76,7 +109,7 @@ pub(crate) fn help(cure: impl fmt::Display) {
 
 /// Whether it was the input that was wrong or the backend, of which only the first can be mended by typing
 /// something else.
-fn outcome_of(error: &Error) -> Outcome {
+pub(crate) fn outcome_of(error: &Error) -> Outcome {
     match (error.operation(), error.kind()) {
         (Operation::Configure, _)
         | (_, ErrorKind::InvalidSpec | ErrorKind::NotFound | ErrorKind::Unsupported)
@@ -85,6 +118,9 @@ fn outcome_of(error: &Error) -> Outcome {
             ErrorKind::PermissionDenied | ErrorKind::Conflict | ErrorKind::OutOfResources,
         )
         | (Operation::Remove, ErrorKind::StillRunning) => Outcome::BadInput,
+        // It came up and ended too early, or another that it comes after did.
+        (Operation::Wait, ErrorKind::Timeout | ErrorKind::Conflict)
+        | (Operation::Spawn, ErrorKind::Conflict) => Outcome::AgentFailed,
         _ => Outcome::Backend,
     }
 }

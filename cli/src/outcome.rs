@@ -15,8 +15,6 @@ pub(crate) enum Outcome {
     Backend,
     /// Ctrl-C, or another signal that asks us to end.
     Interrupted,
-    /// Whatever a supervised agent's own code was: `wait --exit-code` hands it on.
-    Agents(u8),
 }
 
 impl Outcome {
@@ -28,7 +26,23 @@ impl Outcome {
             Self::BadInput => 2,
             Self::Backend => 125,
             Self::Interrupted => 130,
-            Self::Agents(code) => code,
+        }
+    }
+
+    /// The one of the two that the shell is told: input that can be mended before a backend that cannot, and
+    /// that before agents that ended badly.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let rank = |outcome| match outcome {
+            Self::Done => 0,
+            Self::AgentFailed => 1,
+            Self::Backend => 2,
+            Self::BadInput => 3,
+            Self::Interrupted => 4,
+        };
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is printed: data on stdout, progress and notes on stderr.
 
 mod escape;
+mod excerpt;
 mod lines;
 mod progress;
 mod style;
@@ -9,11 +10,12 @@ mod time;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+pub(crate) use excerpt::excerpt;
 pub(crate) use lines::{LinePrinter, LineStyle};
 pub(crate) use progress::Progress;
 pub(crate) use style::{paint, state_style};
 pub(crate) use table::Table;
-pub(crate) use time::{age, rfc3339};
+pub(crate) use time::{age, lasting, rfc3339};
 
 /// The standard output, buffered. What is written goes out as it is: whoever writes for a terminal escapes.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {

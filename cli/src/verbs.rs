@@ -15,3 +15,45 @@ pub(crate) mod stop;
 pub(crate) mod supervise;
 pub(crate) mod up;
 pub(crate) mod wait;
+
+use crate::args::Verb;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+use crate::outcome::Outcome;
+
+/// Carries out what was asked for.
+pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
+    match verb {
+        // These two have their own answer to Ctrl-C.
+        Verb::Up(up) => up.run(context).await,
+        Verb::Supervise(supervise) => supervise.run(context).await,
+        verb => {
+            let mut interrupts = Interrupts::take()?;
+            tokio::select! {
+                outcome = simple(verb, context) => outcome,
+                // What was begun goes on or is undone by itself.
+                () = interrupts.next() => Ok(Outcome::Interrupted),
+            }
+        }
+    }
+}
+
+async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
+    match verb {
+        Verb::Down(down) => down.run(context).await,
+        Verb::Ps(ps) => ps.run(context).await,
+        Verb::Logs(logs) => logs.run(context).await,
+        Verb::Inspect(inspect) => inspect.run(context).await,
+        Verb::Wait(wait) => wait.run(context).await,
+        Verb::Stop(stop) => stop.run(context).await,
+        Verb::Kill(kill) => kill.run(context).await,
+        Verb::Restart(restart) => restart.run(context).await,
+        Verb::Rm(rm) => rm.run(context).await,
+        Verb::Scale(scale) => scale.run(context).await,
+        Verb::Doctor(doctor) => doctor.run(context).await,
+        Verb::Config(config) => config.run(context),
+        Verb::Completions(completions) => completions.run(),
+        Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
+    }
+}

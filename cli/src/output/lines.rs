@@ -1,7 +1,7 @@
 //! What agents write, line by line, with the name before each.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::SystemTime;
 
 use alveary::{LogPiece, LogStreamKind};
@@ -29,6 +29,18 @@ pub(crate) struct LineStyle {
 }
 
 impl LineStyle {
+    /// As fits what the standard output is connected to: neither names nor times, colour where it is wanted,
+    /// and nothing raw to a terminal.
+    pub(crate) fn of_stdout() -> Self {
+        let stdout = io::stdout();
+        Self {
+            names: false,
+            times: false,
+            colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+            escape: stdout.is_terminal(),
+        }
+    }
+
     /// Whether bytes go out as they come, lines or not.
     fn is_exact(self) -> bool {
         !self.names && !self.times && !self.escape

@@ -44,9 +44,11 @@ impl Progress {
         }
     }
 
-    /// Prints a line that stays.
-    pub(crate) fn say(&self, line: impl Display) {
-        self.aside(|| note(line));
+    /// One agent is through, and was spoken of elsewhere.
+    pub(crate) fn advance(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
     }
 
     /// Does something that prints, with the bar out of the way.

@@ -24,6 +24,14 @@ pub(crate) fn age(at: SystemTime) -> String {
     }
 }
 
+/// A length of time as one speaks of it: `4.1s`, `1m 30s`.
+pub(crate) fn lasting(time: Duration) -> String {
+    if time < Duration::from_secs(60) {
+        return format!("{:.1}s", time.as_secs_f64());
+    }
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

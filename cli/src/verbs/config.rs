@@ -1,6 +1,16 @@
 //! `config`: checks the file, or shows what comes of it.
 
+use std::io;
+
+use alveary::{Error, Fleet, Registry};
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::record::SCHEMA;
 
 /// Checks the swarm's file, or shows what comes of it
 #[derive(Debug, Args)]
@@ -13,8 +23,10 @@ pub(crate) struct Config {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Says what is wrong with the file, and is silent where nothing is
+    #[command(after_help = "Example: alveary config check")]
     Check,
-    /// Shows what comes of defaults, file, environment and flags; secrets are masked
+    /// Shows what comes of defaults, file, environment and flags; of secrets, where they come from
+    #[command(after_help = "Example: alveary config show --backend process")]
     Show {
         /// How to print it
         #[arg(long, value_name = "FORM", default_value = "toml")]
@@ -25,8 +37,39 @@ enum What {
 /// How what results is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// As a file that gives the same swarm
+    // As a fleet file.
     Toml,
-    /// As one JSON object
+    // As one object.
     Json,
+}
+
+impl Config {
+    pub(crate) fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let fleet = context.fleet()?;
+        Registry::builtin().prepare(&fleet).map_err(Error::from)?;
+        if let What::Show { format } = self.what {
+            let text = match format {
+                Format::Toml => fleet.to_toml().map_err(Error::from)?,
+                Format::Json => json(&fleet)?,
+            };
+            output::print_bytes(text.as_bytes())?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// The whole on one line.
+fn json(fleet: &Fleet) -> Result<String, Failure> {
+    let shown = Shown {
+        schema: SCHEMA,
+        fleet,
+    };
+    let line = serde_json::to_string(&shown).map_err(io::Error::from)?;
+    Ok(line + "\n")
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    schema: u32,
+    fleet: &'a Fleet,
 }

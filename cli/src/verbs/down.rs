@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use alveary::{DownOptions, ShutdownOptions, StopOptions};
 use clap::Args;
 
+use crate::context::Context;
+use crate::failure::{Failure, tell_of};
+use crate::outcome::Outcome;
+use crate::output::note;
 use crate::values;
 
 /// Stops and removes the whole swarm, its supervisor too
@@ -13,4 +18,42 @@ pub(crate) struct Down {
     /// How long agents have between the signal that asks and force, instead of their own `stop.grace`
     #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
     time: Option<Duration>,
+}
+
+impl Down {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let Some(opened) = context.open_existing().await? else {
+            note("nothing of this swarm is there");
+            return Ok(Outcome::Done);
+        };
+        let mut stop = StopOptions::default();
+        stop.grace = self.time;
+        let shutdown = ShutdownOptions::default().with_stop(stop);
+        let report = opened
+            .swarm
+            .down(DownOptions::default().with_shutdown(shutdown))
+            .await?;
+        for stopped in &report.stopped {
+            match &stopped.result {
+                Ok(exit) => note(format_args!("{} {exit}", stopped.name)),
+                Err(error) => tell_of(&stopped.name, error),
+            }
+        }
+        for (info, error) in &report.left {
+            tell_of(&info.name, error);
+        }
+        if report.is_complete() {
+            note(format_args!("{} removed", count(report.removed)));
+            Ok(Outcome::Done)
+        } else {
+            Ok(Outcome::Backend)
+        }
+    }
+}
+
+fn count(agents: usize) -> String {
+    match agents {
+        1 => "1 agent".to_owned(),
+        n => format!("{n} agents"),
+    }
 }

@@ -3,6 +3,13 @@
 use clap::Args;
 
 use crate::args::Names;
+use crate::bulk;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::record::AgentRecord;
+use std::io::Write;
 
 /// Shows all that is known of agents, as JSON
 #[derive(Debug, Args)]
@@ -10,4 +17,21 @@ use crate::args::Names;
 pub(crate) struct Inspect {
     #[command(flatten)]
     names: Names,
+}
+
+impl Inspect {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let opened = context.open().await?;
+        let swarm = opened.swarm;
+        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let backend = swarm.backend().kind();
+        let mut out = output::stdout();
+        for agent in &agents {
+            let record = AgentRecord::new(agent, opened.fleet.swarm.as_str(), backend.as_str());
+            serde_json::to_writer_pretty(&mut out, &record).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+        out.flush()?;
+        Ok(Outcome::Done)
+    }
 }

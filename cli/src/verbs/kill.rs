@@ -4,6 +4,10 @@ use alveary::Signal;
 use clap::Args;
 
 use crate::args::Names;
+use crate::bulk;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
 
 /// Ends agents by force, or sends them another signal
 ///
@@ -18,4 +22,29 @@ pub(crate) struct Kill {
 
     #[command(flatten)]
     names: Names,
+}
+
+impl Kill {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let swarm = context.open().await?.swarm;
+        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let signal = self.signal;
+        let outcome = bulk::each(
+            agents,
+            "killing",
+            |agent| {
+                let swarm = &swarm;
+                async move {
+                    if signal == Signal::KILL {
+                        let exit = swarm.kill(agent.id()).await?;
+                        return Ok(exit.to_string());
+                    }
+                    swarm.signal(agent.id(), signal).await?;
+                    Ok(format!("was sent {signal}"))
+                }
+            },
+            String::clone,
+        );
+        Ok(outcome.await)
+    }
 }

@@ -1,9 +1,18 @@
 //! `logs`: shows what agents wrote.
 
+use std::io::{self, Write};
 use std::time::SystemTime;
 
+use alveary::{Agent, ErrorKind, LogItem, LogOptions, SwarmManager};
 use clap::Args;
+use futures_util::StreamExt;
 
+use crate::bulk;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::follow::{Following, What};
+use crate::outcome::Outcome;
+use crate::output::{self, LinePrinter, LineStyle, note};
 use crate::values;
 
 /// Shows what agents wrote
@@ -40,4 +49,119 @@ pub(crate) struct Logs {
     /// Agents, by name, by group, by id or by the beginning of an id; all without it
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+}
+
+impl Logs {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let Some(opened) = context.open_existing().await? else {
+            return match self.names.first() {
+                None => Ok(Outcome::Done),
+                Some(_) => context.open().await.map(|_| Outcome::Done),
+            };
+        };
+        let swarm = opened.swarm;
+        let agents = if self.names.is_empty() {
+            swarm.list().await?
+        } else {
+            bulk::resolve(&swarm, &self.names).await?
+        };
+        let mut printer = LinePrinter::new(output::stdout(), self.style(agents.len()));
+        for agent in &agents {
+            printer.expect(agent.name());
+        }
+        if self.follow {
+            self.follow(&swarm, agents, &mut printer).await
+        } else {
+            self.show(&swarm, &agents, &mut printer).await
+        }
+    }
+
+    /// What is there, one agent after the other.
+    async fn show(
+        &self,
+        swarm: &SwarmManager,
+        agents: &[Agent],
+        printer: &mut LinePrinter<impl Write>,
+    ) -> Result<Outcome, Failure> {
+        for agent in agents {
+            let mut items = match swarm.logs(agent.id(), self.options()).await {
+                Ok(items) => items,
+                // It is recorded, and has not been started.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
+            while let Some(item) = items.next().await {
+                print(printer, agent.name(), &item?)?;
+            }
+            printer.end(agent.name())?;
+        }
+        printer.flush()?;
+        Ok(Outcome::Done)
+    }
+
+    /// What is there and what comes, of all agents as it comes.
+    async fn follow(
+        &self,
+        swarm: &SwarmManager,
+        agents: Vec<Agent>,
+        printer: &mut LinePrinter<impl Write>,
+    ) -> Result<Outcome, Failure> {
+        let mut following = Following::default();
+        for agent in agents {
+            let name = agent.name().to_owned();
+            following.add(swarm, agent.info.id, name, self.options());
+        }
+        while !following.is_empty() {
+            let heard = match following.at_once() {
+                Some(heard) => heard,
+                None => {
+                    printer.flush()?;
+                    following.next().await
+                }
+            };
+            match heard.what {
+                What::Item(item) => print(printer, &heard.name, &item)?,
+                What::Broken(error) => return Err(error.into()),
+                What::End => printer.end(&heard.name)?,
+            }
+        }
+        printer.flush()?;
+        Ok(Outcome::Done)
+    }
+
+    fn options(&self) -> LogOptions {
+        let mut options = LogOptions::default();
+        options.tail = self.tail;
+        options.since = self.since;
+        options.until = self.until;
+        options
+    }
+
+    fn style(&self, agents: usize) -> LineStyle {
+        LineStyle {
+            names: agents > 1 && !self.no_prefix,
+            times: self.timestamps,
+            ..LineStyle::of_stdout()
+        }
+    }
+}
+
+/// Prints a piece of output; what is not kept any more is told on the side.
+pub(crate) fn print(
+    printer: &mut LinePrinter<impl Write>,
+    name: &str,
+    item: &LogItem,
+) -> io::Result<()> {
+    match item {
+        LogItem::Piece(piece) => printer.piece(name, piece),
+        LogItem::Lost { bytes, .. } => {
+            printer.flush()?;
+            let what = bytes.map_or_else(|| "a part".to_owned(), |bytes| format!("{bytes} bytes"));
+            note(format_args!(
+                "{name}: {what} of its output is not kept any more"
+            ));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }

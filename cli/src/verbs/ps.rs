@@ -1,8 +1,16 @@
 //! `ps`: shows the agents.
 
+use std::io::{self, Write};
+
+use alveary::{Agent, AgentState};
 use clap::{Args, ValueEnum};
 
+use crate::context::{Context, note_supervision};
+use crate::failure::Failure;
 use crate::filter::{self, Filter};
+use crate::outcome::Outcome;
+use crate::output::{self, Table, age};
+use crate::record::{AgentRecord, reason};
 
 /// Shows the agents of the swarm
 ///
@@ -29,7 +37,7 @@ pub(crate) struct Ps {
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = filter::parse)]
     filter: Vec<Filter>,
 
-    /// How to print them
+    /// How to print them: for people, or as one JSON object a line
     #[arg(long, value_name = "FORM", default_value = "table")]
     format: Format,
 }
@@ -37,8 +45,101 @@ pub(crate) struct Ps {
 /// How agents are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Aligned, for people
+    // Aligned, for people.
     Table,
-    /// One JSON object a line, for programs
+    // One JSON object a line, for programs.
     Json,
+}
+
+/// How much of an id is shown where it need not be whole: as much as tells a few thousand apart.
+const SHORT_ID: usize = 12;
+
+impl Ps {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let Some(opened) = context.open_existing().await? else {
+            self.print(&[], "", "")?;
+            return Ok(Outcome::Done);
+        };
+        let swarm = &opened.swarm;
+        let everyone = swarm.list().await?;
+        let mut agents = everyone.clone();
+        agents.retain(|agent| {
+            (self.all || !agent.is_settled())
+                && filter::matches(&self.filter, &agent.info, Some(&agent.group), agent.ready)
+        });
+        let backend = swarm.backend().kind();
+        self.print(&agents, opened.fleet.swarm.as_str(), backend.as_str())?;
+        note_supervision(swarm, &everyone)?;
+        Ok(Outcome::Done)
+    }
+
+    fn print(&self, agents: &[Agent], swarm: &str, backend: &str) -> io::Result<()> {
+        let mut out = output::stdout();
+        if self.quiet {
+            for agent in agents {
+                writeln!(out, "{}", agent.id())?;
+            }
+        } else if self.format == Format::Json {
+            for agent in agents {
+                serde_json::to_writer(&mut out, &AgentRecord::new(agent, swarm, backend))?;
+                out.write_all(b"\n")?;
+            }
+        } else {
+            self.table(agents).write(&mut out)?;
+        }
+        out.flush()
+    }
+
+    fn table(&self, agents: &[Agent]) -> Table {
+        let mut table = Table::new(&[
+            "NAME",
+            "ID",
+            "STATE",
+            "READY",
+            "PID",
+            "AGE",
+            "CAPABILITIES",
+            "STATUS",
+        ])
+        .whole_cells(self.no_trunc);
+        for agent in agents {
+            let info = &agent.info;
+            let id = info.id.as_str();
+            let id = if self.no_trunc {
+                id
+            } else {
+                &id[..id.len().min(SHORT_ID)]
+            };
+            table.row([
+                info.name.clone(),
+                id.to_owned(),
+                info.state.to_string(),
+                if agent.ready { "yes" } else { "no" }.to_owned(),
+                info.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+                age(info.started_at.unwrap_or(info.created_at)),
+                info.capabilities.join(","),
+                status(agent),
+            ]);
+        }
+        table
+    }
+}
+
+/// What the state's word alone does not say.
+fn status(agent: &Agent) -> String {
+    let mut parts = Vec::new();
+    match (&agent.info.state, reason(&agent.info.state)) {
+        (_, Some(reason)) => parts.push(reason.to_owned()),
+        (AgentState::Exited(exit), None) => parts.push(exit.to_string()),
+        _ => {}
+    }
+    if agent.restarting {
+        parts.push("to be started again".to_owned());
+    }
+    match agent.restarts {
+        0 => {}
+        1 => parts.push("restarted once".to_owned()),
+        n => parts.push(format!("restarted {n} times")),
+    }
+    parts.join(", ")
 }

@@ -3,6 +3,11 @@
 use clap::Args;
 
 use crate::args::Names;
+use crate::bulk;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use alveary::RemoveOptions;
 
 /// Removes agents that have ended, with what they wrote and how they ended
 #[derive(Debug, Args)]
@@ -14,4 +19,22 @@ pub(crate) struct Rm {
 
     #[command(flatten)]
     names: Names,
+}
+
+impl Rm {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let swarm = context.open().await?.swarm;
+        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let options = RemoveOptions::default().with_force(self.force);
+        let outcome = bulk::each(
+            agents,
+            "removing",
+            |agent| {
+                let (swarm, options) = (&swarm, options.clone());
+                async move { swarm.remove(agent.id(), options).await }
+            },
+            |()| "removed".to_owned(),
+        );
+        Ok(outcome.await)
+    }
 }

@@ -1,7 +1,12 @@
 //! `scale`: changes how many members groups have.
 
+use alveary::UpOptions;
 use clap::Args;
 
+use crate::context::{Context, note_supervision};
+use crate::failure::{Failure, tell_of};
+use crate::outcome::Outcome;
+use crate::steps;
 use crate::values::{self, Count};
 
 /// Changes how many members groups have
@@ -13,4 +18,27 @@ pub(crate) struct Scale {
     /// A group of the file, and how many members it is to have
     #[arg(value_name = "NAME=N", required = true, value_parser = values::count)]
     counts: Vec<Count>,
+}
+
+impl Scale {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let opened = context.open().await?;
+        let (swarm, fleet) = (&opened.swarm, &opened.fleet);
+        // Every name is looked up before anything is done for the first.
+        for Count { name, .. } in &self.counts {
+            fleet.find_agent(name).map_err(alveary::Error::from)?;
+        }
+        let mut outcome = Outcome::Done;
+        for Count { name, count } in &self.counts {
+            let report = swarm
+                .scale(fleet, name, *count, UpOptions::default())
+                .await?;
+            for (step, error) in report.failures() {
+                tell_of(&step.name, error);
+            }
+            outcome = outcome.or(steps::outcome(&report));
+        }
+        note_supervision(swarm, &swarm.list().await?)?;
+        Ok(outcome)
+    }
 }

@@ -6,7 +6,12 @@ use alveary::Signal;
 use clap::Args;
 
 use crate::args::Names;
+use crate::bulk;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
 use crate::values;
+use alveary::StopOptions;
 
 /// Stops agents: asks them to end, and ends them by force after their grace
 ///
@@ -25,4 +30,24 @@ pub(crate) struct Stop {
 
     #[command(flatten)]
     names: Names,
+}
+
+impl Stop {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let swarm = context.open().await?.swarm;
+        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let mut options = StopOptions::default();
+        options.grace = self.time;
+        options.signal = self.signal;
+        let outcome = bulk::each(
+            agents,
+            "stopping",
+            |agent| {
+                let (swarm, options) = (&swarm, options.clone());
+                async move { swarm.stop(agent.id(), options).await }
+            },
+            ToString::to_string,
+        );
+        Ok(outcome.await)
+    }
 }

@@ -2,6 +2,31 @@
 
 use clap::Args;
 
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+use crate::outcome::Outcome;
+use crate::output::note;
+
 /// Stays with a detached swarm
 #[derive(Debug, Args)]
 pub(crate) struct Supervise {}
+
+impl Supervise {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        // A terminal that is closed takes its session with it: this is another.
+        if let Err(error) = rustix::process::setsid() {
+            note(format_args!("this stays in its caller's session: {error}"));
+        }
+        let mut interrupts = Interrupts::take()?;
+        let opened = context.open_to_start(true).await?;
+        let swarm = opened.swarm;
+        // What is there is looked after from here on; what it was started by may go.
+        swarm.wait_supervising().await;
+        tokio::select! {
+            down = swarm.until_down() => down?,
+            () = interrupts.next() => {}
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,9 +1,18 @@
 //! `up`: brings the swarm up as its file says.
 
+use std::io::Write;
 use std::time::Duration;
 
+use alveary::{Opened, UpOptions};
 use clap::Args;
 
+use crate::context::Context;
+use crate::detach::leave_supervisor;
+use crate::failure::{Failure, tell};
+use crate::foreground;
+use crate::outcome::Outcome;
+use crate::output::{self, Progress};
+use crate::steps::{self, Step};
 use crate::values;
 
 /// Brings the swarm up as its file says
@@ -38,4 +47,90 @@ pub(crate) struct Up {
     /// Only these agents or groups of the file, and what they come after
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+}
+
+impl Up {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let options = UpOptions::default()
+            .with_names(self.names.iter().cloned())
+            .with_prune(self.prune)
+            .with_wait_ready(self.wait);
+        // The one that stays restarts agents; this one only starts them.
+        let opened = context
+            .open_to_start(!(self.detach || self.dry_run))
+            .await?;
+        if self.dry_run {
+            return plan(&opened, &options).await;
+        }
+        if self.detach {
+            self.detached(&opened, options).await
+        } else {
+            foreground::run(&opened, options).await
+        }
+    }
+
+    async fn detached(&self, opened: &Opened, options: UpOptions) -> Result<Outcome, Failure> {
+        let (options, mut told) = steps::told(options);
+        let limit = if self.wait {
+            self.wait_timeout
+        } else {
+            Duration::MAX
+        };
+        let up =
+            async { tokio::time::timeout(limit, opened.swarm.up(&opened.fleet, options)).await };
+        let show = async {
+            let mut progress = None;
+            while let Some(step) = told.recv().await {
+                show(&mut progress, step);
+            }
+        };
+        let (up, ()) = tokio::join!(up, show);
+        // Whatever came up is to be looked after.
+        leave_supervisor(opened).await?;
+        match up {
+            Ok(report) => Ok(steps::outcome(&report?)),
+            Err(_) => {
+                let limit = humantime::format_duration(self.wait_timeout);
+                tell(
+                    &format!("not all are ready after {limit}"),
+                    Some("see `alveary ps` and `alveary logs`; what was started goes on"),
+                );
+                Ok(Outcome::AgentFailed)
+            }
+        }
+    }
+}
+
+fn show(progress: &mut Option<Progress>, step: Step) {
+    match step {
+        Step::Planned(names) => *progress = Some(Progress::new("starting", names.len())),
+        Step::Started { name, kept, .. } => {
+            let what = if kept { "runs already" } else { "started" };
+            say(progress, &name, what);
+        }
+        Step::Ready(name) => say(progress, &name, "is ready"),
+        Step::Removed(name) => say(progress, &name, "removed"),
+        Step::Failed { name, what, cure } => {
+            let tell = || tell(&format!("{name}: {what}"), cure.as_deref());
+            match progress {
+                Some(progress) => progress.aside(tell),
+                None => tell(),
+            }
+        }
+    }
+}
+
+fn say(progress: &Option<Progress>, name: &str, what: &str) {
+    if let Some(progress) = progress {
+        progress.step(name, what);
+    }
+}
+
+async fn plan(opened: &Opened, options: &UpOptions) -> Result<Outcome, Failure> {
+    let mut out = output::stdout();
+    for step in opened.swarm.plan_up(&opened.fleet, options).await? {
+        writeln!(out, "{step}")?;
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
 }

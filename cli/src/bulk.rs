@@ -1,0 +1,60 @@
+//! One verb done to several agents: all at once, each with its own outcome.
+
+use std::collections::HashSet;
+
+use alveary::{Agent, Error, SwarmManager};
+use futures_util::StreamExt;
+
+use crate::failure::{Failure, tell_of};
+use crate::outcome::Outcome;
+use crate::output::Progress;
+
+/// How many calls are under way at once. Stopping is mostly waiting.
+const AT_ONCE: usize = 64;
+
+/// Whom these names mean, each agent once, in the order of the names.
+pub(crate) async fn resolve(swarm: &SwarmManager, names: &[String]) -> Result<Vec<Agent>, Failure> {
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for name in names {
+        for agent in swarm.resolve(name).await? {
+            if seen.insert(agent.id().clone()) {
+                all.push(agent);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Does this to each agent and shows how far it is. No failure of one keeps the others from it; the first is
+/// what the shell is told.
+pub(crate) async fn each<T, F>(
+    agents: Vec<Agent>,
+    doing: &'static str,
+    act: impl Fn(Agent) -> F,
+    done: impl Fn(&T) -> String,
+) -> Outcome
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let progress = Progress::new(doing, agents.len());
+    let tasks = agents.into_iter().map(|agent| {
+        let name = agent.name().to_owned();
+        let task = act(agent);
+        async move { (name, task.await) }
+    });
+    let mut results = std::pin::pin!(futures_util::stream::iter(tasks).buffer_unordered(AT_ONCE));
+    let mut outcome = Outcome::Done;
+    while let Some((name, result)) = results.next().await {
+        match result {
+            Ok(value) => progress.step(&name, done(&value)),
+            Err(error) => {
+                progress.aside(|| tell_of(&name, &error));
+                if outcome == Outcome::Done {
+                    outcome = Failure::from(error).outcome();
+                }
+            }
+        }
+    }
+    outcome
+}

@@ -1,0 +1,119 @@
+//! What every verb is given: whom it is about.
+
+use alveary::{
+    Agent, ConfigError, Error, Fleet, LoadOptions, OpenOptions, Opened, Supervision, SwarmManager,
+    SwarmName, recorded_swarm,
+};
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::note;
+
+/// What was said around the verb.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) global: Global,
+}
+
+impl Context {
+    /// Reads the swarm's file.
+    pub(crate) fn fleet(&self) -> Result<Fleet, Error> {
+        Ok(Fleet::load(&self.load_options())?)
+    }
+
+    /// Opens the swarm of the file, and makes its state folder if it has none: for verbs that start agents.
+    ///
+    /// `supervise`: agents are restarted here, as soon as nobody else does it.
+    pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
+        Ok(self.open_fleet(self.fleet()?, supervise).await?)
+    }
+
+    /// Opens a swarm that has been there before; what it never had cannot be asked for.
+    pub(crate) async fn open(&self) -> Result<Opened, Failure> {
+        let fleet = self.fleet_or_recorded()?;
+        let name = fleet.swarm.clone();
+        self.open_if_recorded(fleet).await?.ok_or_else(|| {
+            Failure::input(
+                format!("the swarm `{name}` has never been brought up"),
+                "bring it up by `alveary up`, or name another by `-p`",
+            )
+        })
+    }
+
+    /// Opens the swarm if it has ever been there.
+    pub(crate) async fn open_existing(&self) -> Result<Option<Opened>, Failure> {
+        self.open_if_recorded(self.fleet_or_recorded()?).await
+    }
+
+    async fn open_if_recorded(&self, fleet: Fleet) -> Result<Option<Opened>, Failure> {
+        if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.open_fleet(fleet, false).await?))
+    }
+
+    async fn open_fleet(&self, fleet: Fleet, supervise: bool) -> Result<Opened, Error> {
+        let opened = OpenOptions::new()
+            .supervise(supervise)
+            .open_fleet(fleet)
+            .await?;
+        if let Some(auto) = &opened.auto {
+            note(format_args!("backend: {auto}"));
+        }
+        Ok(opened)
+    }
+
+    /// The file as it is, or, where the swarm is given by name, what its state folder knows of it: a file that
+    /// is gone or broken keeps nobody from seeing and stopping what was started from it.
+    fn fleet_or_recorded(&self) -> Result<Fleet, Error> {
+        let options = self.load_options();
+        let broken = match Fleet::load(&options) {
+            Ok(fleet) => return Ok(fleet),
+            Err(error) => error,
+        };
+        match &self.global.swarm {
+            Some(name) => self.recorded(name, &options, broken),
+            None => Err(broken.into()),
+        }
+    }
+
+    fn recorded(
+        &self,
+        name: &SwarmName,
+        options: &LoadOptions,
+        broken: ConfigError,
+    ) -> Result<Fleet, Error> {
+        let Some(record) = recorded_swarm(name, None)? else {
+            return Err(broken.into());
+        };
+        let file = record.file.unwrap_or_default();
+        let mut options = options.clone();
+        if options.backend.is_none() {
+            options.backend = record.backend;
+        }
+        if options.file.is_none() {
+            if let Ok(fleet) = Fleet::load(&options.clone().with_file(&file)) {
+                return Ok(fleet);
+            }
+        }
+        Ok(Fleet::parse("", file, &options)?)
+    }
+
+    /// Which file, swarm and backend are meant.
+    fn load_options(&self) -> LoadOptions {
+        let mut options = LoadOptions::default();
+        options.file.clone_from(&self.global.file);
+        options.swarm = self.global.swarm.as_ref().map(ToString::to_string);
+        options.backend.clone_from(&self.global.backend);
+        options
+    }
+}
+
+/// Says so where agents are there and nobody would restart them.
+pub(crate) fn note_supervision(swarm: &SwarmManager, agents: &[Agent]) -> Result<(), Error> {
+    let living = agents.iter().any(|agent| !agent.is_settled());
+    if living && swarm.supervision()? == Supervision::Nobody {
+        note("no supervisor is running: restarts are off; `alveary up -d` starts one");
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The supervisor of a detached swarm: a process of its own, which holds nothing of its caller.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use alveary::{Error, ErrorKind, Opened, Operation, Supervision};
+use tokio::time::Instant;
+
+/// How long a supervisor may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What a supervisor of this swarm says goes into this file of its state folder.
+const LOG: &str = "supervisor.log";
+
+/// Makes sure that somebody restarts the swarm's agents once this process is gone.
+pub(crate) async fn leave_supervisor(opened: &Opened) -> Result<(), Error> {
+    if let Supervision::Other(_) = opened.swarm.supervision()? {
+        return Ok(());
+    }
+    let Some(folder) = opened.swarm.state_dir() else {
+        return Err(failed("the swarm keeps no state on disk"));
+    };
+    let mut supervisor = start(opened, folder)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Supervision::Other(_) = opened.swarm.supervision()? {
+            return Ok(());
+        }
+        // Another's may have been faster; ours then ends, and the lease is held.
+        if let Ok(Some(status)) = supervisor.try_wait() {
+            return Err(failed(format!("it ended at once: {status}"))
+                .cure(format!("read {}", folder.join(LOG).display())));
+        }
+        if Instant::now() > until {
+            return Err(failed("it does not say that it is there")
+                .cure(format!("read {}", folder.join(LOG).display())));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn start(opened: &Opened, folder: &Path) -> Result<Child, Error> {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(folder.join(LOG))
+        .map_err(|error| failed("its log cannot be opened").caused_by(error))?;
+    let errors = log
+        .try_clone()
+        .map_err(|error| failed("its log cannot be opened").caused_by(error))?;
+    let exe = std::env::current_exe()
+        .map_err(|error| failed("this program cannot be found").caused_by(error))?;
+    let mut command = Command::new(exe);
+    command
+        .arg("__supervise")
+        .arg("--file")
+        .arg(&opened.fleet.file)
+        .arg("--swarm")
+        .arg(opened.fleet.swarm.as_str())
+        .arg("--backend")
+        .arg(opened.swarm.backend().kind().as_str())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors);
+    if let Some(root) = folder.parent() {
+        command.env("ALVEARY_STATE_DIR", root);
+    }
+    // What our caller left open for us is not for it: somebody may wait for the end of a pipe.
+    close_fds::set_fds_cloexec(3, &[]);
+    command
+        .spawn()
+        .map_err(|error| failed(format!("it cannot be started: {error}")).caused_by(error))
+}
+
+fn failed(message: impl Into<String>) -> Error {
+    let message = format!(
+        "the agents run, but they have no supervisor: {}",
+        message.into()
+    );
+    Error::new(ErrorKind::Engine, Operation::State, message)
+        .cure("run `alveary up -d` once more; until then nothing is restarted")
+}

@@ -1,0 +1,148 @@
+//! `up` in the foreground: what the agents write is shown until all have ended or are stopped.
+
+use std::time::Duration;
+
+use alveary::{Error, Opened, ShutdownOptions, StopOptions, SwarmManager, UpOptions, UpReport};
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+use tokio::time::Instant;
+
+use crate::failure::{Failure, tell_of};
+use crate::interrupt::Interrupts;
+use crate::outcome::Outcome;
+use crate::show::Show;
+use crate::steps;
+
+/// How long what was written last may take to arrive here after all have been stopped.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Agents have their own grace: nothing but a second Ctrl-C cuts it short.
+const NO_HURRY: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Brings the swarm up, shows it, and stops it at the end.
+pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, Failure> {
+    let swarm = &opened.swarm;
+    let everyone = options.names.is_empty();
+    let (options, mut told) = steps::told(options);
+    let mut interrupts = Interrupts::take()?;
+    let mut events = swarm.subscribe().await;
+    let mut show = Show::new(swarm.clone());
+    let mut work = Some(bring_up(opened, options));
+    let mut outcome = Outcome::Done;
+    let mut stopping = 0;
+    let mut last_words: Option<Instant> = None;
+
+    loop {
+        let waiting = work.is_some();
+        tokio::select! {
+            biased;
+            () = interrupts.next() => {
+                stopping += 1;
+                outcome = Outcome::Interrupted;
+                if stopping == 1 {
+                    show.say("stopping; Ctrl-C once more ends them by force")?;
+                } else {
+                    show.say("ending them by force")?;
+                }
+                work = Some(stop(swarm, &show, everyone, stopping > 1));
+            }
+            Some(step) = told.recv() => show.step(step)?,
+            Some(event) = events.next() => show.event(event)?,
+            done = finish(&mut work), if waiting => {
+                show.is_up();
+                match done {
+                    Done::Up(report) => {
+                        outcome = steps::outcome(&report?);
+                        if outcome != Outcome::Done {
+                            stopping = 1;
+                            work = Some(stop(swarm, &show, everyone, false));
+                        }
+                    }
+                    Done::Stopped(left) => {
+                        for (name, error) in left? {
+                            tell_of(&name, &error);
+                            outcome = outcome.or(Outcome::Backend);
+                        }
+                        last_words = Some(Instant::now() + LAST_WORDS);
+                    }
+                }
+            }
+            heard = show.hear() => show.heard(&heard?)?,
+            () = until(last_words) => break,
+        }
+        if work.is_none() && told.is_empty() && show.is_over() {
+            break;
+        }
+    }
+    let ended_well = show.table().await?;
+    Ok(if ended_well {
+        outcome
+    } else {
+        outcome.or(Outcome::AgentFailed)
+    })
+}
+
+/// What is under way, besides watching and listening.
+enum Done {
+    Up(Result<UpReport, Error>),
+    /// Whom it could not stop.
+    Stopped(Result<Vec<(String, Error)>, Error>),
+}
+
+type Work<'a> = Option<BoxFuture<'a, Done>>;
+
+async fn finish(work: &mut Work<'_>) -> Done {
+    let Some(under_way) = work else {
+        return std::future::pending().await;
+    };
+    let done = under_way.await;
+    *work = None;
+    done
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn bring_up(opened: &Opened, options: UpOptions) -> BoxFuture<'_, Done> {
+    async move { Done::Up(opened.swarm.up(&opened.fleet, options).await) }.boxed()
+}
+
+/// Stops the whole swarm in its order, or, where only some of it were brought up, those.
+fn stop<'a>(
+    swarm: &'a SwarmManager,
+    show: &Show,
+    everyone: bool,
+    by_force: bool,
+) -> BoxFuture<'a, Done> {
+    let options = if by_force {
+        StopOptions::by_force()
+    } else {
+        StopOptions::default()
+    };
+    let ours = show.members();
+    async move {
+        if !everyone {
+            let stops = ours.into_iter().map(|(id, name)| {
+                let options = options.clone();
+                async move { Some((name, swarm.stop(&id, options).await.err()?)) }
+            });
+            let left = join_all(stops).await.into_iter().flatten();
+            return Done::Stopped(Ok(left.collect()));
+        }
+        let options = ShutdownOptions::default()
+            .with_stop(options)
+            .with_within(NO_HURRY);
+        let stopped = swarm.shutdown(options).await;
+        Done::Stopped(stopped.map(|outcomes| {
+            let left = outcomes
+                .into_iter()
+                .filter_map(|outcome| Some((outcome.name, outcome.result.err()?)));
+            left.collect()
+        }))
+    }
+    .boxed()
+}

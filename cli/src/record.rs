@@ -1,0 +1,104 @@
+//! An agent as programs read it: one JSON object. What is here stays; keys may be added.
+
+use alveary::{Agent, AgentState, Exit, ExitStatus};
+use serde::Serialize;
+
+use crate::output::rfc3339;
+
+/// The number that says which keys a reader may count on.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// An agent as `ps --format json` and `inspect` print it.
+#[derive(Debug, Serialize)]
+pub(crate) struct AgentRecord<'a> {
+    schema: u32,
+    agent_id: &'a str,
+    name: &'a str,
+    group: &'a str,
+    swarm: &'a str,
+    backend: &'a str,
+    state: &'static str,
+    /// Why it is in this state, where that is known and the state alone does not say it.
+    reason: Option<&'a str>,
+    ready: bool,
+    incarnation: String,
+    handle: Option<&'a str>,
+    pid: Option<u32>,
+    image: Option<&'a str>,
+    capabilities: &'a [String],
+    spec_hash: String,
+    restarts: u32,
+    restarting: bool,
+    created_at: String,
+    started_at: Option<String>,
+    exit: Option<ExitRecord<'a>>,
+}
+
+/// How an agent ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct ExitRecord<'a> {
+    code: Option<i32>,
+    signal: Option<String>,
+    oom: bool,
+    /// Who ended it: `itself`, `us`, `us-by-force`, `engine`, `unknown`.
+    cause: &'static str,
+    /// Why neither code nor signal is known.
+    unknown: Option<&'a str>,
+    at: Option<String>,
+}
+
+impl<'a> AgentRecord<'a> {
+    /// The record of an agent of this swarm.
+    pub(crate) fn new(agent: &'a Agent, swarm: &'a str, backend: &'a str) -> Self {
+        let info = &agent.info;
+        Self {
+            schema: SCHEMA,
+            agent_id: info.id.as_str(),
+            name: &info.name,
+            group: &agent.group,
+            swarm,
+            backend,
+            state: info.state.as_str(),
+            reason: reason(&info.state),
+            ready: agent.ready,
+            incarnation: info.incarnation.to_string(),
+            handle: info.handle.as_deref(),
+            pid: info.pid,
+            image: info.image.as_deref(),
+            capabilities: &info.capabilities,
+            spec_hash: info.spec_hash.to_string(),
+            restarts: agent.restarts,
+            restarting: agent.restarting,
+            created_at: rfc3339(info.created_at),
+            started_at: info.started_at.map(rfc3339),
+            exit: agent.exit.as_ref().map(ExitRecord::new),
+        }
+    }
+}
+
+impl<'a> ExitRecord<'a> {
+    /// The record of an exit.
+    pub(crate) fn new(exit: &'a Exit) -> Self {
+        Self {
+            code: exit.code(),
+            signal: exit.signal().map(|signal| signal.to_string()),
+            oom: exit.oom,
+            cause: exit.by.as_str(),
+            unknown: match &exit.status {
+                ExitStatus::Unknown { why } => Some(why),
+                _ => None,
+            },
+            at: exit.at.map(rfc3339),
+        }
+    }
+}
+
+/// Why an agent is in this state, where the state alone does not say it.
+pub(crate) fn reason(state: &AgentState) -> Option<&str> {
+    match state {
+        AgentState::Starting { reason } => reason.as_deref(),
+        AgentState::Failed { reason } => Some(reason),
+        AgentState::Unknown { why } => Some(why),
+        _ => None,
+    }
+}

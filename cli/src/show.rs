@@ -1,0 +1,256 @@
+//! What a foreground `up` shows: agents coming up, what they write, their ends, and a table at the last.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use alveary::{Agent, AgentId, AgentState, LogOptions, SwarmEvent, SwarmManager};
+
+use crate::failure::{Failure, tell, tell_of};
+use crate::follow::{Following, Heard, What};
+use crate::output::{self, LinePrinter, LineStyle, Progress, Table, lasting, note};
+use crate::steps::Step;
+use crate::verbs::logs::print;
+
+/// The screen of a foreground `up`, and what it knows of the agents on it.
+pub(crate) struct Show {
+    swarm: SwarmManager,
+    printer: LinePrinter<BufWriter<StdoutLock<'static>>>,
+    following: Following,
+    /// While agents are coming up.
+    progress: Option<Progress>,
+    /// Everyone in the swarm, as they are now.
+    agents: HashMap<AgentId, Agent>,
+    /// Those that were brought up here, by name.
+    members: HashMap<AgentId, String>,
+}
+
+impl Show {
+    pub(crate) fn new(swarm: SwarmManager) -> Self {
+        let style = LineStyle {
+            names: true,
+            ..LineStyle::of_stdout()
+        };
+        Self {
+            swarm,
+            printer: LinePrinter::new(output::stdout(), style),
+            following: Following::default(),
+            progress: None,
+            agents: HashMap::new(),
+            members: HashMap::new(),
+        }
+    }
+
+    /// Those that were brought up here.
+    pub(crate) fn members(&self) -> Vec<(AgentId, String)> {
+        let members = self.members.iter();
+        members
+            .map(|(id, name)| (id.clone(), name.clone()))
+            .collect()
+    }
+
+    /// Whether all have ended for good, and all that they wrote has been shown.
+    pub(crate) fn is_over(&self) -> bool {
+        let settled = |id| self.agents.get(id).is_none_or(Agent::is_settled);
+        self.following.is_empty() && self.members.keys().all(settled)
+    }
+
+    /// Prints a line besides the agents' own.
+    pub(crate) fn say(&mut self, line: impl fmt::Display) -> io::Result<()> {
+        self.aside(|printer| {
+            printer.flush()?;
+            note(line);
+            Ok(())
+        })
+    }
+
+    /// Prints with the bar out of the way.
+    fn aside(
+        &mut self,
+        print: impl FnOnce(&mut LinePrinter<BufWriter<StdoutLock<'static>>>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Self {
+            printer, progress, ..
+        } = self;
+        match progress {
+            Some(progress) => progress.aside(|| {
+                print(printer)?;
+                printer.flush()
+            }),
+            None => print(printer),
+        }
+    }
+
+    /// Shows a step of the bring-up.
+    pub(crate) fn step(&mut self, step: Step) -> io::Result<()> {
+        match step {
+            Step::Planned(names) => {
+                for name in &names {
+                    self.printer.expect(name);
+                }
+                self.progress = Some(Progress::new("starting", names.len()));
+            }
+            Step::Started {
+                id,
+                name,
+                kept,
+                pid,
+            } => {
+                let what = if kept { "runs already" } else { "started" };
+                let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+                self.say(format_args!("{name} {what}{pid}"))?;
+                self.advance();
+                self.follow(id, name, kept);
+            }
+            Step::Ready(name) => self.say(format_args!("{name} is ready"))?,
+            Step::Removed(name) => {
+                self.say(format_args!("{name} removed"))?;
+                self.advance();
+            }
+            Step::Failed { name, what, cure } => {
+                self.aside(|printer| {
+                    printer.flush()?;
+                    tell(&format!("{name}: {what}"), cure.as_deref());
+                    Ok(())
+                })?;
+                self.advance();
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&self) {
+        if let Some(progress) = &self.progress {
+            progress.advance();
+        }
+    }
+
+    /// The bring-up is through.
+    pub(crate) fn is_up(&mut self) {
+        self.progress = None;
+    }
+
+    fn follow(&mut self, id: AgentId, name: String, kept: bool) {
+        let mut options = LogOptions::default();
+        if kept {
+            // What it wrote before is in its logs.
+            options.tail = Some(0);
+        }
+        self.following
+            .add(&self.swarm, id.clone(), name.clone(), options);
+        self.members.insert(id, name);
+    }
+
+    /// Shows what happens to the agents.
+    pub(crate) fn event(&mut self, event: SwarmEvent) -> io::Result<()> {
+        match event {
+            SwarmEvent::Snapshot(agents) => {
+                agents.into_iter().try_for_each(|agent| self.changed(agent))
+            }
+            SwarmEvent::Changed(agent) => self.changed(*agent),
+            SwarmEvent::Removed(id) => {
+                self.agents.remove(&id);
+                Ok(())
+            }
+            SwarmEvent::Lost { why } => self.say(format_args!(
+                "nothing is known of the agents at the moment: {why}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn changed(&mut self, agent: Agent) -> io::Result<()> {
+        let news = match self.agents.get(agent.id()) {
+            Some(before) if self.members.contains_key(agent.id()) => news(before, &agent),
+            _ => None,
+        };
+        let name = agent.name().to_owned();
+        self.agents.insert(agent.id().clone(), agent);
+        news.map_or(Ok(()), |news| self.say(format_args!("{name} {news}")))
+    }
+
+    /// Waits for what an agent writes. What was written before is handed on first.
+    pub(crate) async fn hear(&mut self) -> io::Result<Heard> {
+        if let Some(heard) = self.following.at_once() {
+            return Ok(heard);
+        }
+        self.printer.flush()?;
+        Ok(self.following.next().await)
+    }
+
+    /// Shows what an agent wrote.
+    pub(crate) fn heard(&mut self, heard: &Heard) -> io::Result<()> {
+        self.aside(|printer| match &heard.what {
+            What::Item(item) => print(printer, &heard.name, item),
+            What::End => printer.end(&heard.name),
+            What::Broken(error) => {
+                printer.flush()?;
+                tell_of(&heard.name, error);
+                Ok(())
+            }
+        })
+    }
+
+    /// Shows how each ended. Gives whether all did so well.
+    pub(crate) async fn table(mut self) -> Result<bool, Failure> {
+        self.printer.flush()?;
+        let mut agents = self.swarm.list().await?;
+        agents.retain(|agent| self.members.contains_key(agent.id()));
+        if agents.is_empty() {
+            return Ok(true);
+        }
+        let mut table = Table::new(&["NAME", "ENDED", "AFTER", "RESTARTS"]).whole_cells(true);
+        for agent in &agents {
+            table.row([
+                agent.name().to_owned(),
+                how(agent),
+                after(agent),
+                agent.restarts.to_string(),
+            ]);
+        }
+        let mut out = output::stdout();
+        writeln!(out)?;
+        table.write(&mut out)?;
+        out.flush()?;
+        Ok(agents.iter().all(ended_well))
+    }
+}
+
+/// What is new about an agent that is worth a line.
+fn news(before: &Agent, now: &Agent) -> Option<String> {
+    let ended = now.state().has_ended() && !before.state().has_ended();
+    if ended || (before.restarting && now.is_settled()) {
+        let next = if now.restarting {
+            "; it will be started again"
+        } else {
+            ""
+        };
+        return Some(format!("{}{next}", how(now)));
+    }
+    let again = before.state().has_ended() && before.restarting;
+    (again && *now.state() == AgentState::Running).then(|| "was started again".to_owned())
+}
+
+/// How an agent ended, in words.
+fn how(agent: &Agent) -> String {
+    match (agent.state(), &agent.exit) {
+        (AgentState::Failed { reason }, _) => format!("failed: {reason}"),
+        (_, Some(exit)) => exit.to_string(),
+        (state, None) => format!("is {state}"),
+    }
+}
+
+fn ended_well(agent: &Agent) -> bool {
+    !matches!(agent.state(), AgentState::Failed { .. })
+        && agent.exit.as_ref().is_some_and(alveary::Exit::is_clean)
+}
+
+/// How long its last start ran.
+fn after(agent: &Agent) -> String {
+    let began = agent.info.started_at.unwrap_or(agent.info.created_at);
+    let ended = agent.exit.as_ref().and_then(|exit| exit.at);
+    ended
+        .and_then(|ended| ended.duration_since(began).ok())
+        .map(lasting)
+        .unwrap_or_default()
+}

@@ -1,0 +1,73 @@
+//! Bringing agents up, as it is shown.
+
+use alveary::{AgentId, UpAction, UpEvent, UpOptions, UpReport};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::failure::outcome_of;
+use crate::outcome::Outcome;
+
+/// A step of bringing agents up, told by the manager.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// These are meant.
+    Planned(Vec<String>),
+    /// It was started, or runs already.
+    Started {
+        id: AgentId,
+        name: String,
+        /// Whether it ran before.
+        kept: bool,
+        pid: Option<u32>,
+    },
+    Ready(String),
+    Removed(String),
+    /// It did not come up.
+    Failed {
+        name: String,
+        what: String,
+        cure: Option<String>,
+    },
+}
+
+/// Has the steps told to a channel, which nobody has to wait for.
+pub(crate) fn told(options: UpOptions) -> (UpOptions, UnboundedReceiver<Step>) {
+    let (tell, told) = unbounded_channel();
+    let options = options.with_progress(move |event| {
+        if let Some(step) = step(event) {
+            // Nobody listens any more when the program is about to end.
+            let _ = tell.send(step);
+        }
+    });
+    (options, told)
+}
+
+fn step(event: UpEvent<'_>) -> Option<Step> {
+    Some(match event {
+        UpEvent::Planned(steps) => {
+            let meant = steps.iter().filter(|step| step.action != UpAction::Foreign);
+            Step::Planned(meant.map(|step| step.name.clone()).collect())
+        }
+        UpEvent::Started(step, info) => Step::Started {
+            id: step.id.clone(),
+            name: step.name.clone(),
+            kept: step.action == UpAction::Keep,
+            pid: info.pid,
+        },
+        UpEvent::Ready(step, _) => Step::Ready(step.name.clone()),
+        UpEvent::Removed(step) => Step::Removed(step.name.clone()),
+        UpEvent::Failed(step, error) => Step::Failed {
+            name: step.name.clone(),
+            what: error.summary(),
+            cure: error.how_to_cure().map(ToOwned::to_owned),
+        },
+        _ => return None,
+    })
+}
+
+/// What the shell is told of a bring-up.
+pub(crate) fn outcome(report: &UpReport) -> Outcome {
+    report
+        .failures()
+        .map(|(_, error)| outcome_of(error))
+        .fold(Outcome::Done, Outcome::or)
+}
