@@ -20,9 +20,21 @@ pub struct ShellBehaviours {
     as_init: bool,
 }
 
-/// Stays beside a child, so that a trap runs at once and not when a foreground command has ended.
-const STAY: &str = "echo ready; sleep 86400 & while kill -0 $! 2>/dev/null; do wait $!; done";
-const END_AT_TERM: &str = "trap 'kill $! 2>/dev/null; exit 143' TERM; ";
+/// Stays, and does `action` at the signal `name`.
+///
+/// It waits for a child, so that a trap runs at once and not when a foreground command has ended. The child
+/// is born deaf to the signals, so that one that is sent to the whole group leaves it to wait for.
+fn stay(action: &str, name: &str) -> String {
+    format!(
+        "trap '' TERM {name}; sleep 86400 & trap - TERM {name}; trap '{action}' {name}; \
+         echo ready; while kill -0 $! 2>/dev/null; do wait $!; done"
+    )
+}
+
+/// Stays until SIGTERM.
+fn sleep() -> String {
+    stay("kill -9 $!; exit 143", "TERM")
+}
 
 impl ShellBehaviours {
     /// For backends where the agent is process 1 of its own namespace, as in most containers: the kernel
@@ -34,7 +46,7 @@ impl ShellBehaviours {
     /// The spec of an agent that behaves so; `None` for what an agent of this kind cannot do.
     pub fn spec(self, behaviour: &Behaviour) -> Option<AgentSpec> {
         let script = match behaviour {
-            Behaviour::Sleep => format!("{END_AT_TERM}{STAY}"),
+            Behaviour::Sleep => sleep(),
             Behaviour::Exit(code) => format!("exit {code}"),
             Behaviour::Print { stdout, stderr } => {
                 let (out, err) = (printf(stdout), printf(stderr));
@@ -50,15 +62,16 @@ impl ShellBehaviours {
                 format!("i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo $i{pause}; done")
             }
             Behaviour::Flood(bytes) => format!("head -c {bytes} /dev/zero | tr '\\0' x"),
-            Behaviour::IgnoreTerm => format!("trap 'echo term' TERM; {STAY}"),
+            Behaviour::IgnoreTerm => stay("echo term", "TERM"),
             Behaviour::ExitOnSignal { signal, code } => {
-                let name = signal.name()?;
-                format!("trap 'echo caught; kill $! 2>/dev/null; exit {code}' {name}; {STAY}")
+                let action = format!("echo caught; kill -9 $!; exit {code}");
+                stay(&action, signal.name()?)
             }
             Behaviour::DieBySignal(_) if self.as_init => return None,
             Behaviour::DieBySignal(signal) => format!("kill -{} $$", signal.name()?),
             Behaviour::EscapingGrandchild => format!(
-                "{END_AT_TERM}setsid sh -c '(trap \"\" TERM HUP; exec sleep 86400) & exit'; {STAY}"
+                "setsid sh -c '(trap \"\" TERM HUP; exec sleep 86400) & exit'; {}",
+                sleep()
             ),
             Behaviour::LeaveChild => "sleep 86400 & exit 0".to_owned(),
             Behaviour::PrintEnvironment => "cat /proc/$$/environ".to_owned(),

@@ -1,6 +1,7 @@
 //! What an agent is to be, said without an engine in mind.
 
 mod container;
+mod environment;
 mod hash;
 mod lifecycle;
 mod limits;
@@ -20,7 +21,7 @@ pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};
 pub use secret::{Secret, SecretDelivery, SecretSource, SecretSpec};
 pub use validate::{MAX_ARGUMENT, RESERVED_PREFIX};
 
-use crate::id::InvalidId;
+use crate::id::{AgentId, Incarnation, InvalidId, SwarmUid};
 
 /// What an agent is to be: a program, and all that surrounds it.
 ///
@@ -187,6 +188,20 @@ impl AgentSpec {
     /// are inherited and to secrets' values. An equal spec has an equal hash in every version of alveary.
     pub fn hash(&self) -> SpecHash {
         hash::of(self)
+    }
+
+    /// The variables that an agent of this spec is given by backends that are told each: what it inherits,
+    /// sets, and asks for as secrets in variables, and the `ALVEARY_` variables by which its processes are
+    /// known. Secrets as files are for the backend to place.
+    ///
+    /// Holds secrets' values: never print it. `InvalidSpec`: a secret cannot be read.
+    pub fn environment(
+        &self,
+        swarm: SwarmUid,
+        id: &AgentId,
+        incarnation: Incarnation,
+    ) -> crate::Result<BTreeMap<String, String>> {
+        environment::of(self, swarm, id, incarnation)
     }
 
     /// Whether the spec can be right at all, whatever the backend.
