@@ -46,9 +46,11 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         options: ManagerOptions,
         supervise: bool,
     ) -> Self {
+        let table = Table::new();
+        store.show_all(&table);
         Self {
             backend,
-            table: Table::new(),
+            table,
             store,
             options,
             supervise,

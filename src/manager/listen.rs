@@ -111,6 +111,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if !self.leads() {
             return;
         }
+        // What is wanted of it may have been recorded by the very process that did this to it.
+        self.sync();
         if self.table.look(id, Row::wants_restart) == Some(true) {
             self.consider(id);
         } else {

@@ -44,6 +44,11 @@ impl Store {
         })
     }
 
+    /// Shows a new table what is recorded.
+    pub(super) fn show_all(&self, table: &Table) {
+        self.look(|records| table.refresh(&Touched::All, records));
+    }
+
     /// What is shared with other processes; `None` where nothing is.
     pub(super) fn shared(&self) -> Option<&Shared> {
         self.shared.as_ref()

@@ -61,7 +61,6 @@ impl<B: AgentBackend + ?Sized> Core<B> {
 
     /// Decides whether and when an agent that has ended is started again: once for each end.
     pub(super) fn consider(self: &Arc<Self>, id: &AgentId) {
-        self.sync();
         let now = Instant::now();
         let plan = self.table.note(id, |row| {
             let ended = row.incarnation()?;

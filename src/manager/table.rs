@@ -124,8 +124,9 @@ impl Table {
         }
         let touch = self.touch();
         let result = rows.change(id, |row| {
+            let result = alter(row);
             row.touched = touch;
-            alter(row)
+            result
         });
         self.tell(&rows, id);
         rows.sweep(id);

@@ -1,0 +1,171 @@
+//! A swarm for a test: a fleet file, a state folder, and an engine in memory that outlives its managers.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use alveary::{
+    AgentBackend, AgentContext, BackendConfig, ConnectContext, Fleet, LoadOptions, MemoryBackend,
+    MemoryEngine, OpenOptions, Opened, Registry, Result, Running, SwarmManager,
+};
+use async_trait::async_trait;
+
+/// What agents can be told to do by their command.
+pub(crate) fn programs(engine: MemoryEngine) -> MemoryEngine {
+    engine
+        .with_program("stay", |agent: AgentContext| async move {
+            agent.stop_requested().await;
+            0
+        })
+        .with_program("stubborn", |_| std::future::pending::<i32>())
+        .with_program("exit", |agent: AgentContext| async move {
+            agent.args()[0].parse::<i32>().unwrap()
+        })
+        .with_program("exit-after", |agent: AgentContext| async move {
+            let wait: u64 = agent.args()[0].parse().unwrap();
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            agent.args()[1].parse::<i32>().unwrap()
+        })
+        .with_program("say", |agent: AgentContext| async move {
+            let wait: u64 = agent.args()[0].parse().unwrap();
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            agent.print(format!("{}\n", agent.args()[1]));
+            agent.stop_requested().await;
+            0
+        })
+}
+
+pub(crate) fn memory() -> MemoryBackend {
+    MemoryBackend::on(&programs(MemoryEngine::new()), alveary::SwarmUid::random())
+}
+
+pub(crate) fn swarm() -> SwarmManager<MemoryBackend> {
+    SwarmManager::new(Arc::new(memory()))
+}
+
+/// The engines of this process's tests: a backend's settings can name one, and cannot hold one.
+static ENGINES: LazyLock<Mutex<HashMap<String, MemoryEngine>>> = LazyLock::new(Mutex::default);
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct InMemory {
+    engine: String,
+}
+
+#[async_trait]
+impl BackendConfig for InMemory {
+    const NAME: &'static str = "memory";
+
+    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+        let engines = ENGINES.lock().unwrap();
+        Ok(Arc::new(MemoryBackend::on(
+            &engines[&self.engine],
+            context.uid,
+        )))
+    }
+}
+
+/// A swarm with a state folder.
+pub(crate) struct House {
+    root: tempfile::TempDir,
+    engine: String,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let engine = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        ENGINES
+            .lock()
+            .unwrap()
+            .insert(engine.clone(), programs(MemoryEngine::new()));
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            engine,
+        }
+    }
+
+    /// The folder of the swarm's state.
+    pub(crate) fn state(&self) -> std::path::PathBuf {
+        self.root.path().join("demo")
+    }
+
+    pub(crate) fn fleet(&self, agents: &str) -> Fleet {
+        self.fleet_in("alveary.toml", agents)
+    }
+
+    pub(crate) fn fleet_in(&self, file: &str, agents: &str) -> Fleet {
+        let text = format!(
+            "swarm = \"demo\"\nbackend = \"memory\"\n[backends.memory]\nengine = \"{}\"\n{agents}",
+            self.engine
+        );
+        let nowhere: [(&str, &str); 0] = [];
+        let load = LoadOptions::default()
+            .with_state_dir(self.root.path())
+            .with_environment(nowhere);
+        Fleet::parse(&text, self.root.path().join(file), &load).unwrap()
+    }
+
+    pub(crate) async fn try_open(&self, fleet: Fleet, supervise: bool) -> Result<Opened> {
+        OpenOptions::new()
+            .registry(Registry::new().with::<InMemory>())
+            .supervise(supervise)
+            .open_fleet(fleet)
+            .await
+    }
+
+    /// A manager that restarts agents, once nobody else does.
+    pub(crate) async fn supervisor(&self) -> SwarmManager {
+        let opened = self.try_open(self.fleet(SOMEBODY), true).await.unwrap();
+        opened.swarm
+    }
+
+    /// A manager that only asks and tells, as a command in another shell does.
+    pub(crate) async fn shell(&self) -> SwarmManager {
+        let opened = self.try_open(self.fleet(SOMEBODY), false).await.unwrap();
+        opened.swarm
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+}
+
+/// A fleet file has at least one agent.
+const SOMEBODY: &str = "[agents.somebody]\ncommand = [\"stay\"]\n";
+
+/// Waits until this holds of the swarm, told by its own events; a minute is the longest.
+pub(crate) async fn until<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    what: &str,
+    mut holds: impl FnMut(&[alveary::Agent]) -> bool,
+) {
+    use futures_util::StreamExt;
+    let mut events = swarm.subscribe().await;
+    let waiting = async {
+        loop {
+            if let Ok(agents) = swarm.list().await
+                && holds(&agents)
+            {
+                return;
+            }
+            events.next().await.expect("the manager lives");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(600), waiting)
+        .await
+        .unwrap_or_else(|_| panic!("it never came to be that {what}"));
+}
+
+pub(crate) fn names(agents: &[alveary::Agent]) -> Vec<String> {
+    agents.iter().map(|agent| agent.name().to_owned()).collect()
+}
+
+pub(crate) fn is_running<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    id: &alveary::AgentId,
+) -> bool {
+    swarm.is_running(id) == Running::Yes
+}

@@ -1,0 +1,9 @@
+//! The manager through its public face: over memory, over a shared state folder, and on bad days.
+
+mod bad_days;
+mod basics;
+mod house;
+mod ready;
+mod restart;
+mod shared;
+mod up;
