@@ -5,6 +5,8 @@
 //! `docker-api::identity::a_second_spawn_of_an_id_returns_the_living_agent`.
 
 mod behaviour;
+#[cfg(feature = "bench")]
+mod bench;
 mod canary;
 mod chaos;
 mod contracts;
@@ -20,6 +22,8 @@ mod trial;
 mod witness;
 
 pub use behaviour::{Behaviour, READY, TERM_LINE};
+#[cfg(feature = "bench")]
+pub use bench::bench;
 pub use chaos::Chaos;
 pub use harness::{Harness, Stranger, StrangerKind, Strangers, Wrapped};
 pub use memory::MemoryHarness;

@@ -155,7 +155,12 @@ async fn agents_that_start_while_their_manager_is_killed_are_all_found(swarm: Sw
     manager.has_spawned_all().await?;
     let whole = begun.elapsed();
     manager.kill().await?;
-    all_are_found_and_end(&swarm, uid).await?;
+    let found = all_are_found_and_end(&swarm, uid).await?;
+    ensure_eq!(
+        found,
+        AT_ONCE,
+        "all that were spawned outlive their manager"
+    );
     for _ in 1..rounds() {
         let uid = SwarmUid::random();
         let manager = twenty_sleepers(&swarm, uid)?;
@@ -173,14 +178,15 @@ fn twenty_sleepers(swarm: &Swarm, uid: SwarmUid) -> Result<Manager, Failure> {
 }
 
 /// The first manager after the killed one: whatever that left is this one's to find.
-async fn all_are_found_and_end(swarm: &Swarm, uid: SwarmUid) -> Verdict {
+async fn all_are_found_and_end(swarm: &Swarm, uid: SwarmUid) -> Result<usize, Failure> {
     let next = Swarm::of(swarm.probe(), uid).await?;
     let found = list_is_what_runs(&next).await;
     // Ends all that is listed, and sees that nothing is left.
-    found.and(next.take_away().await)
+    next.take_away().await.and(found)
 }
 
-async fn list_is_what_runs(swarm: &Swarm) -> Verdict {
+/// Waits until the list is what really runs, and says how many that are.
+async fn list_is_what_runs(swarm: &Swarm) -> Result<usize, Failure> {
     let agree = || async {
         let mut listed = BTreeSet::new();
         for info in swarm.backend().list(ListOptions::default()).await? {
@@ -190,7 +196,7 @@ async fn list_is_what_runs(swarm: &Swarm) -> Verdict {
         }
         let living = swarm.living().await.unwrap_or_default();
         let living: BTreeSet<_> = living.into_iter().map(|process| process.id).collect();
-        Ok((listed == living).then_some(()))
+        Ok((listed == living).then_some(living.len()))
     };
     swarm.until("the list to be what really runs", agree).await
 }

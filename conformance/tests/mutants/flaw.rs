@@ -74,19 +74,25 @@ pub(crate) trait Flaw: Default + Send + Sync + 'static {
     }
 }
 
-struct Mutant<F: Flaw> {
+pub(crate) struct Mutant<F: Flaw> {
     inner: Inner,
     flaw: Arc<F>,
+}
+
+impl<F: Flaw> Mutant<F> {
+    pub(crate) fn new(inner: Inner, flaw: F) -> Self {
+        Self {
+            inner,
+            flaw: Arc::new(flaw),
+        }
+    }
 }
 
 /// The memory backend with this flaw.
 pub(crate) fn with<F: Flaw>() -> Arc<dyn Harness> {
     let memory = MemoryHarness::default().with_deadline(DEADLINE);
     Arc::new(Wrapped::new(short_name::<F>(), memory, |inner| {
-        Arc::new(Mutant {
-            inner,
-            flaw: Arc::new(F::default()),
-        })
+        Arc::new(Mutant::new(inner, F::default()))
     }))
 }
 

@@ -159,6 +159,8 @@ impl Agent {
             let force_at = self.life().force_at;
             let force = async {
                 match force_at {
+                    // A timer would round this up to a millisecond.
+                    Some(at) if at <= Instant::now() => {}
                     Some(at) => sleep_until(at).await,
                     None => std::future::pending().await,
                 }
