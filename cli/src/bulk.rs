@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use alveary::{Agent, Error, SwarmManager};
+use alveary::{Agent, Error, ErrorKind, SwarmManager};
 use futures_util::StreamExt;
 
 use crate::failure::{Failure, tell_of};
@@ -17,13 +17,24 @@ pub(crate) async fn resolve(swarm: &SwarmManager, names: &[String]) -> Result<Ve
     let mut seen = HashSet::new();
     let mut all = Vec::new();
     for name in names {
-        for agent in swarm.resolve(name).await? {
+        for agent in swarm.resolve(name).await.map_err(unknown)? {
             if seen.insert(agent.id().clone()) {
                 all.push(agent);
             }
         }
     }
     Ok(all)
+}
+
+/// Who is not there is a matter of what was typed, and not of an operation that failed.
+fn unknown(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::InvalidSpec => Failure::input(
+            error.message(),
+            error.how_to_cure().unwrap_or("give it another name"),
+        ),
+        _ => error.into(),
+    }
 }
 
 /// Does this to each agent and shows how far it is. No failure of one keeps the others from it; the first is

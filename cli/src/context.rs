@@ -1,8 +1,8 @@
 //! What every verb is given: whom it is about.
 
 use alveary::{
-    Agent, ConfigError, Error, Fleet, LoadOptions, OpenOptions, Opened, Supervision, SwarmManager,
-    SwarmName, recorded_swarm,
+    Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
+    SwarmManager, SwarmName, recorded_swarm,
 };
 
 use crate::args::Global;
@@ -72,31 +72,9 @@ impl Context {
             Err(error) => error,
         };
         match &self.global.swarm {
-            Some(name) => self.recorded(name, &options, broken),
+            Some(name) => recorded(name, options, broken),
             None => Err(broken.into()),
         }
-    }
-
-    fn recorded(
-        &self,
-        name: &SwarmName,
-        options: &LoadOptions,
-        broken: ConfigError,
-    ) -> Result<Fleet, Error> {
-        let Some(record) = recorded_swarm(name, None)? else {
-            return Err(broken.into());
-        };
-        let file = record.file.unwrap_or_default();
-        let mut options = options.clone();
-        if options.backend.is_none() {
-            options.backend = record.backend;
-        }
-        if options.file.is_none() {
-            if let Ok(fleet) = Fleet::load(&options.clone().with_file(&file)) {
-                return Ok(fleet);
-            }
-        }
-        Ok(Fleet::parse("", file, &options)?)
     }
 
     /// Which file, swarm and backend are meant.
@@ -107,6 +85,31 @@ impl Context {
         options.backend.clone_from(&self.global.backend);
         options
     }
+}
+
+/// What the state folder of this swarm knows of it, as a fleet.
+fn recorded(
+    name: &SwarmName,
+    mut options: LoadOptions,
+    broken: ConfigError,
+) -> Result<Fleet, Error> {
+    let Some(record) = recorded_swarm(name, None)? else {
+        if broken.is_no_file() && options.file.is_none() {
+            // A swarm that never was.
+            return Ok(Fleet::parse("", FILE_NAME, &options)?);
+        }
+        return Err(broken.into());
+    };
+    let file = record.file.unwrap_or_default();
+    if options.backend.is_none() {
+        options.backend = record.backend;
+    }
+    if options.file.is_none()
+        && let Ok(fleet) = Fleet::load(&options.clone().with_file(&file))
+    {
+        return Ok(fleet);
+    }
+    Ok(Fleet::parse("", file, &options)?)
 }
 
 /// Says so where agents are there and nobody would restart them.

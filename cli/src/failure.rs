@@ -83,9 +83,14 @@ fn tell_error(error: &Error) {
     }
 }
 
-/// Tells what went wrong with one agent of several.
+/// Tells what went wrong with one agent of several, by the name that people know it by.
 pub(crate) fn tell_of(name: &str, error: &Error) {
-    tell(&format!("{name}: {}", error.summary()), error.how_to_cure());
+    let summary = error.summary();
+    let summary = match error.agent_id() {
+        Some(id) => summary.replacen(id.as_str(), name, 1),
+        None => format!("{name}: {summary}"),
+    };
+    tell(&summary, error.how_to_cure());
 }
 
 /// Prints an error and its cure.

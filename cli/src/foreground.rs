@@ -17,7 +17,7 @@ use crate::steps;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Agents have their own grace: nothing but a second Ctrl-C cuts it short.
-const NO_HURRY: Duration = Duration::from_secs(365 * 24 * 3600);
+const NO_HURRY: Duration = Duration::from_hours(365 * 24);
 
 /// Brings the swarm up, shows it, and stops it at the end.
 pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, Failure> {
@@ -34,20 +34,21 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
 
     loop {
         let waiting = work.is_some();
+        let unseen = stopping == 0 && show.is_unseen();
         tokio::select! {
             biased;
-            () = interrupts.next() => {
+            () = asked_to_end(&mut interrupts, unseen) => {
                 stopping += 1;
                 outcome = Outcome::Interrupted;
-                if stopping == 1 {
-                    show.say("stopping; Ctrl-C once more ends them by force")?;
+                show.say(if stopping == 1 {
+                    "stopping; Ctrl-C once more ends them by force"
                 } else {
-                    show.say("ending them by force")?;
-                }
+                    "ending them by force"
+                });
                 work = Some(stop(swarm, &show, everyone, stopping > 1));
             }
-            Some(step) = told.recv() => show.step(step)?,
-            Some(event) = events.next() => show.event(event)?,
+            Some(step) = told.recv() => show.step(step),
+            Some(event) = events.next() => show.event(event),
             done = finish(&mut work), if waiting => {
                 show.is_up();
                 match done {
@@ -67,7 +68,7 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
                     }
                 }
             }
-            heard = show.hear() => show.heard(&heard?)?,
+            heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,
         }
         if work.is_none() && told.is_empty() && show.is_over() {
@@ -80,6 +81,13 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
     } else {
         outcome.or(Outcome::AgentFailed)
     })
+}
+
+/// By a signal, or because nobody can see any more what is shown.
+async fn asked_to_end(interrupts: &mut Interrupts, unseen: bool) {
+    if !unseen {
+        interrupts.next().await;
+    }
 }
 
 /// What is under way, besides watching and listening.

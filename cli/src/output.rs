@@ -13,7 +13,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 pub(crate) use excerpt::excerpt;
 pub(crate) use lines::{LinePrinter, LineStyle};
 pub(crate) use progress::Progress;
-pub(crate) use style::{paint, state_style};
+pub(crate) use style::paint;
 pub(crate) use table::Table;
 pub(crate) use time::{age, lasting, rfc3339};
 

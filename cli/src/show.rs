@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use alveary::{Agent, AgentId, AgentState, LogOptions, SwarmEvent, SwarmManager};
+use alveary::{Agent, AgentId, AgentState, Escaped, LogOptions, SwarmEvent, SwarmManager};
+use anstyle::Style;
 
 use crate::failure::{Failure, tell, tell_of};
 use crate::follow::{Following, Heard, What};
-use crate::output::{self, LinePrinter, LineStyle, Progress, Table, lasting, note};
+use crate::output::{self, LinePrinter, LineStyle, Progress, Table, lasting, note, paint};
 use crate::steps::Step;
 use crate::verbs::logs::print;
 
@@ -23,6 +24,8 @@ pub(crate) struct Show {
     agents: HashMap<AgentId, Agent>,
     /// Those that were brought up here, by name.
     members: HashMap<AgentId, String>,
+    /// Nobody can read what is printed any more.
+    unseen: bool,
 }
 
 impl Show {
@@ -38,7 +41,13 @@ impl Show {
             progress: None,
             agents: HashMap::new(),
             members: HashMap::new(),
+            unseen: false,
         }
+    }
+
+    /// Whether nobody can read what is printed any more: a terminal was closed, the end of a pipe has gone.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.unseen
     }
 
     /// Those that were brought up here.
@@ -56,33 +65,38 @@ impl Show {
     }
 
     /// Prints a line besides the agents' own.
-    pub(crate) fn say(&mut self, line: impl fmt::Display) -> io::Result<()> {
+    pub(crate) fn say(&mut self, line: impl fmt::Display) {
         self.aside(|printer| {
             printer.flush()?;
-            note(line);
+            // Beside what the agents say, this is in the background.
+            note(paint(Style::new().dimmed(), line));
             Ok(())
-        })
+        });
     }
 
     /// Prints with the bar out of the way.
     fn aside(
         &mut self,
         print: impl FnOnce(&mut LinePrinter<BufWriter<StdoutLock<'static>>>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    ) {
+        if self.unseen {
+            return;
+        }
         let Self {
             printer, progress, ..
         } = self;
-        match progress {
+        let printed = match progress {
             Some(progress) => progress.aside(|| {
                 print(printer)?;
                 printer.flush()
             }),
             None => print(printer),
-        }
+        };
+        self.unseen = printed.is_err();
     }
 
     /// Shows a step of the bring-up.
-    pub(crate) fn step(&mut self, step: Step) -> io::Result<()> {
+    pub(crate) fn step(&mut self, step: Step) {
         match step {
             Step::Planned(names) => {
                 for name in &names {
@@ -98,13 +112,13 @@ impl Show {
             } => {
                 let what = if kept { "runs already" } else { "started" };
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                self.say(format_args!("{name} {what}{pid}"))?;
+                self.say(format_args!("{name} {what}{pid}"));
                 self.advance();
                 self.follow(id, name, kept);
             }
-            Step::Ready(name) => self.say(format_args!("{name} is ready"))?,
+            Step::Ready(name) => self.say(format_args!("{name} is ready")),
             Step::Removed(name) => {
-                self.say(format_args!("{name} removed"))?;
+                self.say(format_args!("{name} removed"));
                 self.advance();
             }
             Step::Failed { name, what, cure } => {
@@ -112,11 +126,10 @@ impl Show {
                     printer.flush()?;
                     tell(&format!("{name}: {what}"), cure.as_deref());
                     Ok(())
-                })?;
+                });
                 self.advance();
             }
         }
-        Ok(())
     }
 
     fn advance(&self) {
@@ -142,44 +155,47 @@ impl Show {
     }
 
     /// Shows what happens to the agents.
-    pub(crate) fn event(&mut self, event: SwarmEvent) -> io::Result<()> {
+    pub(crate) fn event(&mut self, event: SwarmEvent) {
         match event {
             SwarmEvent::Snapshot(agents) => {
-                agents.into_iter().try_for_each(|agent| self.changed(agent))
+                for agent in agents {
+                    self.changed(agent);
+                }
             }
             SwarmEvent::Changed(agent) => self.changed(*agent),
             SwarmEvent::Removed(id) => {
                 self.agents.remove(&id);
-                Ok(())
             }
             SwarmEvent::Lost { why } => self.say(format_args!(
-                "nothing is known of the agents at the moment: {why}"
+                "nothing is known of the agents at the moment: {}",
+                Escaped(&why)
             )),
-            _ => Ok(()),
+            _ => {}
         }
     }
 
-    fn changed(&mut self, agent: Agent) -> io::Result<()> {
+    fn changed(&mut self, agent: Agent) {
         let news = match self.agents.get(agent.id()) {
             Some(before) if self.members.contains_key(agent.id()) => news(before, &agent),
             _ => None,
         };
-        let name = agent.name().to_owned();
+        if let Some(news) = news {
+            self.say(format_args!("{} {news}", agent.name()));
+        }
         self.agents.insert(agent.id().clone(), agent);
-        news.map_or(Ok(()), |news| self.say(format_args!("{name} {news}")))
     }
 
     /// Waits for what an agent writes. What was written before is handed on first.
-    pub(crate) async fn hear(&mut self) -> io::Result<Heard> {
+    pub(crate) async fn hear(&mut self) -> Heard {
         if let Some(heard) = self.following.at_once() {
-            return Ok(heard);
+            return heard;
         }
-        self.printer.flush()?;
-        Ok(self.following.next().await)
+        self.aside(LinePrinter::flush);
+        self.following.next().await
     }
 
     /// Shows what an agent wrote.
-    pub(crate) fn heard(&mut self, heard: &Heard) -> io::Result<()> {
+    pub(crate) fn heard(&mut self, heard: &Heard) {
         self.aside(|printer| match &heard.what {
             What::Item(item) => print(printer, &heard.name, item),
             What::End => printer.end(&heard.name),
@@ -188,16 +204,17 @@ impl Show {
                 tell_of(&heard.name, error);
                 Ok(())
             }
-        })
+        });
     }
 
     /// Shows how each ended. Gives whether all did so well.
     pub(crate) async fn table(mut self) -> Result<bool, Failure> {
-        self.printer.flush()?;
+        self.aside(LinePrinter::flush);
         let mut agents = self.swarm.list().await?;
         agents.retain(|agent| self.members.contains_key(agent.id()));
-        if agents.is_empty() {
-            return Ok(true);
+        let ended_well = agents.iter().all(ended_well);
+        if agents.is_empty() || self.unseen {
+            return Ok(ended_well);
         }
         let mut table = Table::new(&["NAME", "ENDED", "AFTER", "RESTARTS"]).whole_cells(true);
         for agent in &agents {
@@ -212,7 +229,7 @@ impl Show {
         writeln!(out)?;
         table.write(&mut out)?;
         out.flush()?;
-        Ok(agents.iter().all(ended_well))
+        Ok(ended_well)
     }
 }
 
@@ -234,7 +251,7 @@ fn news(before: &Agent, now: &Agent) -> Option<String> {
 /// How an agent ended, in words.
 fn how(agent: &Agent) -> String {
     match (agent.state(), &agent.exit) {
-        (AgentState::Failed { reason }, _) => format!("failed: {reason}"),
+        (AgentState::Failed { reason }, _) => format!("failed: {}", Escaped(reason)),
         (_, Some(exit)) => exit.to_string(),
         (state, None) => format!("is {state}"),
     }

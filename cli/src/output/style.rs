@@ -1,8 +1,7 @@
-//! Colours: of names, so that they can be told apart, and of states, so that trouble is seen.
+//! Colours: of names, so that they can be told apart.
 
 use std::fmt;
 
-use alveary::AgentState;
 use anstyle::{AnsiColor, Style};
 
 /// Names are told apart by these. Red is for trouble.
@@ -28,17 +27,6 @@ pub(super) fn name_style(name: &str) -> Style {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
     NAMES[hash.wrapping_add(member) as usize % NAMES.len()].on_default()
-}
-
-/// The colour of a state, where it has one.
-pub(crate) fn state_style(state: &AgentState) -> Style {
-    match state {
-        AgentState::Running => AnsiColor::Green.on_default(),
-        AgentState::Failed { .. } => AnsiColor::Red.on_default(),
-        AgentState::Exited(exit) if !exit.is_clean() => AnsiColor::Red.on_default(),
-        AgentState::Exited(_) => Style::new(),
-        _ => AnsiColor::Yellow.on_default(),
-    }
 }
 
 /// Shows a text in a style, for a stream that takes the style out again where it is not wanted.

@@ -26,7 +26,7 @@ pub(crate) fn age(at: SystemTime) -> String {
 
 /// A length of time as one speaks of it: `4.1s`, `1m 30s`.
 pub(crate) fn lasting(time: Duration) -> String {
-    if time < Duration::from_secs(60) {
+    if time < Duration::from_mins(1) {
         return format!("{:.1}s", time.as_secs_f64());
     }
     humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
@@ -47,6 +47,6 @@ mod tests {
         for (seconds, shown) in [(5, "5s"), (65, "1m"), (7_300, "2h"), (200_000, "2d")] {
             assert_eq!(age(SystemTime::now() - Duration::from_secs(seconds)), shown);
         }
-        assert_eq!(age(SystemTime::now() + Duration::from_secs(60)), "0s");
+        assert_eq!(age(SystemTime::now() + Duration::from_mins(1)), "0s");
     }
 }

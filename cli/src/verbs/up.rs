@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Opened, UpOptions};
+use alveary::{Error, Opened, Place, UpAction, UpOptions, UpOutcome};
 use clap::Args;
 
 use crate::context::Context;
@@ -62,6 +62,7 @@ impl Up {
         if self.dry_run {
             return plan(&opened, &options).await;
         }
+        refuse_what_cannot_start(&opened, &options).await?;
         if self.detach {
             self.detached(&opened, options).await
         } else {
@@ -85,11 +86,17 @@ impl Up {
             }
         };
         let (up, ()) = tokio::join!(up, show);
-        // Whatever came up is to be looked after.
-        leave_supervisor(opened).await?;
         match up {
-            Ok(report) => Ok(steps::outcome(&report?)),
+            Ok(report) => {
+                let report = report?;
+                let up = |outcome: &UpOutcome| matches!(outcome.result, Ok(Some(_)));
+                if report.outcomes.iter().any(up) {
+                    leave_supervisor(opened).await?;
+                }
+                Ok(steps::outcome(&report))
+            }
             Err(_) => {
+                leave_supervisor(opened).await?;
                 let limit = humantime::format_duration(self.wait_timeout);
                 tell(
                     &format!("not all are ready after {limit}"),
@@ -106,10 +113,10 @@ fn show(progress: &mut Option<Progress>, step: Step) {
         Step::Planned(names) => *progress = Some(Progress::new("starting", names.len())),
         Step::Started { name, kept, .. } => {
             let what = if kept { "runs already" } else { "started" };
-            say(progress, &name, what);
+            say(progress.as_ref(), &name, what);
         }
-        Step::Ready(name) => say(progress, &name, "is ready"),
-        Step::Removed(name) => say(progress, &name, "removed"),
+        Step::Ready(name) => say(progress.as_ref(), &name, "is ready"),
+        Step::Removed(name) => say(progress.as_ref(), &name, "removed"),
         Step::Failed { name, what, cure } => {
             let tell = || tell(&format!("{name}: {what}"), cure.as_deref());
             match progress {
@@ -120,10 +127,30 @@ fn show(progress: &mut Option<Progress>, step: Step) {
     }
 }
 
-fn say(progress: &Option<Progress>, name: &str, what: &str) {
+fn say(progress: Option<&Progress>, name: &str, what: &str) {
     if let Some(progress) = progress {
         progress.step(name, what);
     }
+}
+
+/// Looks at all that are to be started before the first of them is.
+async fn refuse_what_cannot_start(opened: &Opened, options: &UpOptions) -> Result<(), Failure> {
+    let Opened { swarm, fleet, .. } = opened;
+    let steps = swarm.plan_up(fleet, options).await?;
+    let members: Vec<_> = steps
+        .iter()
+        .filter(|step| {
+            !matches!(
+                step.action,
+                UpAction::Keep | UpAction::Prune | UpAction::Foreign
+            )
+        })
+        .filter_map(|step| fleet.member(&step.name))
+        .collect();
+    let exe = std::env::current_exe()?;
+    let place = Place::of(exe, &swarm.backend().capabilities());
+    fleet.preflight(&members, &place).map_err(Error::from)?;
+    Ok(())
 }
 
 async fn plan(opened: &Opened, options: &UpOptions) -> Result<Outcome, Failure> {

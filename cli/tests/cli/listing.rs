@@ -1,0 +1,133 @@
+//! What `ps`, `inspect` and `logs` give to people and to programs.
+
+use serde_json::{Value, json};
+
+use crate::hive::Hive;
+
+const MIXED: &str = r#"
+    swarm = "demo"
+    [agents.echo]
+    count = 2
+    command = ["sh", "-c", "echo one; echo two; echo three; exec sleep 1000"]
+    capabilities = ["talk", "listen"]
+    ready = { log = "three" }
+    [agents.brief]
+    command = ["sh", "-c", "exit 7"]
+"#;
+
+fn up() -> Hive {
+    let hive = Hive::new(MIXED);
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "brief"]);
+    hive.until("echo-1", "is ready", |agent| agent["ready"] == true);
+    hive.until("echo-2", "is ready", |agent| agent["ready"] == true);
+    hive
+}
+
+#[test]
+fn a_swarm_that_never_was_is_empty() {
+    let hive = Hive::new("swarm = \"demo\"");
+    assert_eq!(hive.ok(&["ps", "-q"]), "");
+    assert_eq!(hive.ok(&["ps", "--format", "json"]), "");
+    assert_eq!(hive.ok(&["down"]), "");
+    assert!(!hive.state().exists(), "looking made a state folder");
+}
+
+#[test]
+fn ps_gives_programs_what_it_promises() {
+    let hive = up();
+    let brief = hive.agent("brief");
+    assert_eq!(brief["schema"], 1);
+    assert_eq!(
+        (&brief["swarm"], &brief["backend"]),
+        (&json!("demo"), &json!("process"))
+    );
+    assert_eq!(
+        (&brief["state"], &brief["ready"]),
+        (&json!("exited"), &json!(false))
+    );
+    let exit = &brief["exit"];
+    assert_eq!(
+        (&exit["code"], &exit["signal"], &exit["oom"], &exit["cause"]),
+        (&json!(7), &Value::Null, &json!(false), &json!("itself"))
+    );
+    let echo = hive.agent("echo-2");
+    assert_eq!(echo["capabilities"], json!(["talk", "listen"]));
+    assert_eq!(echo["exit"], Value::Null);
+    assert!(echo["pid"].is_u64());
+    assert!(echo["incarnation"].is_string());
+    assert!(echo["created_at"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn ps_shows_what_has_not_ended_unless_asked_for_all_and_filters() {
+    let hive = up();
+    let count = |args: &[&str]| hive.ok(args).lines().count();
+    assert_eq!(count(&["ps", "-q"]), 2);
+    assert_eq!(count(&["ls", "-a", "-q"]), 3);
+    assert_eq!(count(&["ps", "-a", "-q", "-f", "state=exited"]), 1);
+    assert_eq!(count(&["ps", "-a", "-q", "--filter", "name=echo"]), 2);
+    assert_eq!(count(&["ps", "-a", "-q", "--filter", "capability=talk"]), 2);
+    let table = hive.ok(&["ps", "-a"]);
+    assert!(table.starts_with("NAME"), "{table}");
+    assert!(table.contains("exited with code 7"), "{table}");
+    assert_eq!(hive.run(&["ps", "--filter", "colour=red"]).code(), Some(2));
+}
+
+#[test]
+fn an_agent_is_meant_by_name_by_group_and_by_the_beginning_of_its_id() {
+    let hive = up();
+    let id = hive.agent("echo-1")["agent_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (name, found) in [("echo-1", 1), ("echo", 2), (&id[..], 1), (&id[..8], 1)] {
+        assert_eq!(
+            hive.ok(&["inspect", name]).matches("\"schema\"").count(),
+            found,
+            "{name}"
+        );
+    }
+    let ran = hive.run(&["inspect", "ecko-1"]);
+    assert_eq!(ran.code(), Some(2), "{ran}");
+    assert!(ran.stderr().contains("did you mean `echo-1`?"), "{ran}");
+}
+
+#[test]
+fn logs_of_one_agent_are_its_bytes_and_those_of_several_bear_names() {
+    let hive = up();
+    assert_eq!(hive.ok(&["logs", "echo-1"]), "one\ntwo\nthree\n");
+    assert_eq!(hive.ok(&["logs", "-n", "1", "echo-1"]), "three\n");
+    assert_eq!(
+        hive.ok(&["logs", "-n", "1", "echo"]),
+        "echo-1 | three\necho-2 | three\n"
+    );
+    assert_eq!(
+        hive.ok(&["logs", "-n", "1", "--no-prefix", "echo"]),
+        "three\nthree\n"
+    );
+    assert_eq!(
+        hive.ok(&["logs", "--since", "1h", "echo-1"]),
+        "one\ntwo\nthree\n"
+    );
+    assert_eq!(hive.ok(&["logs", "--until", "1h", "echo-1"]), "");
+    let timed = hive.ok(&["logs", "-t", "-n", "1", "echo-1"]);
+    assert!(timed.contains("Z three"), "{timed}");
+}
+
+#[test]
+fn followed_logs_go_on_over_a_restart_and_end_with_the_agent() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.flaky]
+        command = ["sh", "-c", "echo try; test -e twice && exit 0; test -e once && touch twice; touch once; exit 1"]
+        restart = { policy = "on-failure", delay = "50ms" }
+        "#,
+    );
+    hive.ok(&["up", "-d"]);
+    let ran = hive.run(&["logs", "-f", "flaky"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stdout().ends_with("try\n"), "{ran}");
+    assert_eq!(hive.agent("flaky")["exit"]["code"], 0);
+}

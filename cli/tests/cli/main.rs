@@ -1,0 +1,12 @@
+//! The program as a person or a script meets it: through its own binary, each test with a swarm of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+mod bad_input;
+mod detached;
+mod foreground;
+mod hive;
+mod listing;
+mod output;
+mod pty;
+mod terminal;

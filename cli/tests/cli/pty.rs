@@ -1,0 +1,139 @@
+//! A terminal with a program in it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::hive::{PATIENCE, eventually};
+
+/// A terminal whose other end a test holds.
+pub(crate) struct Pty {
+    /// `None` once it has hung up.
+    master: Option<File>,
+    child: Child,
+    seen: Vec<u8>,
+}
+
+impl Pty {
+    /// Runs the command in a terminal and a session of its own, as a login does.
+    pub(crate) fn run(command: &Command) -> Self {
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(std::ffi::OsStr::from_bytes(name.as_bytes()))
+            .unwrap();
+        // `setsid --ctty` does what a test cannot without unsafe code: it takes the terminal as its own.
+        let mut login = Command::new("setsid");
+        login
+            .args(["--ctty", "--wait"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        if let Some(dir) = command.get_current_dir() {
+            login.current_dir(dir);
+        }
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => login.env(key, value),
+                None => login.env_remove(key),
+            };
+        }
+        let child = login
+            .env("TERM", "xterm-256color")
+            .stdin(slave.try_clone().unwrap())
+            .stdout(slave.try_clone().unwrap())
+            .stderr(slave)
+            .spawn()
+            .unwrap();
+        Self {
+            master: Some(master.into()),
+            child,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Types this.
+    pub(crate) fn send(&mut self, keys: &[u8]) {
+        self.master.as_mut().unwrap().write_all(keys).unwrap();
+    }
+
+    /// Waits until this has been shown.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.shown().contains(text) {
+            let open = self.read();
+            assert!(
+                self.shown().contains(text) || (open && Instant::now() < until),
+                "never shown: {text}\n{}",
+                self.shown()
+            );
+        }
+    }
+
+    /// All that has been shown so far.
+    pub(crate) fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.seen).into_owned()
+    }
+
+    /// Reads to the end. Gives how the program ended.
+    #[track_caller]
+    pub(crate) fn finish(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        while self.read() {
+            assert!(Instant::now() < until, "it does not end\n{}", self.shown());
+        }
+        self.child.wait().unwrap()
+    }
+
+    /// Closes the terminal, as a person closes a window, and waits until the program in it has seen that.
+    #[track_caller]
+    pub(crate) fn hang_up(&mut self) {
+        self.master = None;
+        eventually("the program in the terminal ends", || {
+            self.child.try_wait().unwrap()
+        });
+    }
+
+    /// Reads what there is, and waits a moment where there is nothing. `false`: nobody has the other end any
+    /// more.
+    fn read(&mut self) -> bool {
+        let Some(master) = &mut self.master else {
+            return false;
+        };
+        let mut ready = [PollFd::new(master, PollFlags::IN)];
+        let moment = Timespec::try_from(Duration::from_millis(100)).unwrap();
+        if poll(&mut ready, Some(&moment)).unwrap() == 0 {
+            return true;
+        }
+        let mut bytes = [0; 4096];
+        match master.read(&mut bytes) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.seen.extend_from_slice(&bytes[..read]);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            // What a terminal says when the last program has left it.
+            Err(_) => false,
+        }
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

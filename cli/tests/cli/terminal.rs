@@ -1,0 +1,141 @@
+//! What a terminal does to a swarm, and what a swarm does to a terminal.
+
+use crate::hive::{Hive, is_alive, pid_of};
+use crate::pty::Pty;
+
+/// Counts the signals that it gets, and goes on for a while after the first, to see whether there are more.
+const COUNTING: &str = r#"
+    swarm = "demo"
+    [agents.counting]
+    command = ["sh", "-c", """
+        n=0
+        trap 'n=$((n+1)); echo "TERM $n"' TERM
+        trap 'echo INT' INT
+        trap 'echo HUP' HUP
+        echo counting
+        while [ $n = 0 ]; do sleep 0.05; done
+        for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.05; done
+        echo leaving
+    """]
+    stop = { grace = "10s" }
+"#;
+
+#[test]
+fn ctrl_c_reaches_agents_as_one_term_and_never_as_an_interrupt() {
+    let hive = Hive::new(COUNTING);
+    let mut pty = Pty::run(hive.command().arg("up"));
+    pty.expect("counting");
+    pty.send(b"\x03");
+    pty.expect("NAME");
+    assert_eq!(pty.finish().code(), Some(130), "{}", pty.shown());
+    assert_eq!(
+        hive.ok(&["logs", "counting"]),
+        "counting\nTERM 1\nleaving\n"
+    );
+    assert_eq!(hive.agent("counting")["exit"]["cause"], "us");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_what_would_rather_not() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.stubborn]
+        command = ["sh", "-c", "trap '' TERM; echo here; while :; do sleep 0.1; done"]
+        stop = { grace = "1h" }
+        "#,
+    );
+    let mut pty = Pty::run(hive.command().arg("up"));
+    pty.expect(" here");
+    pty.send(b"\x03");
+    pty.expect("once more");
+    pty.send(b"\x03");
+    assert_eq!(pty.finish().code(), Some(130), "{}", pty.shown());
+    let exit = &hive.agent("stubborn")["exit"];
+    assert_eq!(
+        (&exit["signal"], &exit["cause"]),
+        (&"SIGKILL".into(), &"us-by-force".into())
+    );
+}
+
+#[test]
+fn closing_the_terminal_of_a_detached_swarm_ends_none_of_it() {
+    let hive =
+        Hive::new("swarm = \"demo\"\n[agents.a]\ncount = 2\ncommand = [\"sleep\", \"1000\"]");
+    let mut shell = hive.around("sh");
+    shell.args([
+        "-c",
+        "\"$0\" up -d && echo all up && read line",
+        env!("CARGO_BIN_EXE_alveary"),
+    ]);
+    let mut pty = Pty::run(&shell);
+    pty.expect("all up");
+    let before = hive.agents();
+    let supervisor = hive.the_supervisor();
+    pty.hang_up();
+    assert!(is_alive(supervisor));
+    assert!(before.iter().all(|agent| is_alive(pid_of(agent))));
+    assert_eq!(hive.agents(), before);
+}
+
+#[test]
+fn closing_the_terminal_of_a_foreground_swarm_stops_it() {
+    let hive = Hive::new(COUNTING);
+    let mut pty = Pty::run(hive.command().arg("up"));
+    pty.expect("counting");
+    pty.hang_up();
+    assert_eq!(hive.agent("counting")["state"], "exited");
+    assert_eq!(
+        hive.ok(&["logs", "counting"]),
+        "counting\nTERM 1\nleaving\n"
+    );
+}
+
+#[test]
+fn what_an_agent_writes_cannot_drive_the_terminal() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.rude]
+        command = ["printf", "\\033[2J\\033]0;title\\007 \\342\\200\\256 \\377 done\\n"]
+        "#,
+    );
+    let mut pty = Pty::run(hive.command().args(["up", "--color", "never"]));
+    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+    let shown = pty.shown();
+    assert!(
+        shown.contains(r"rude | \u{1b}[2J\u{1b}]0;title\u{7} \u{202e} \xff done"),
+        "{shown}"
+    );
+
+    let raw = b"\x1b[2J\x1b]0;title\x07 \xe2\x80\xae \xff done\n";
+    assert_eq!(hive.run(&["logs", "rude"]).bytes(), raw);
+    let mut pty = Pty::run(hive.command().args(["logs", "rude"]));
+    pty.finish();
+    assert!(!pty.shown().contains('\u{1b}'), "{}", pty.shown());
+}
+
+#[test]
+fn names_are_coloured_on_a_terminal_unless_somebody_minds() {
+    let hive = Hive::new("swarm = \"demo\"\n[agents.a]\ncommand = [\"echo\", \"x\"]");
+    for (args, no_color, coloured) in [
+        (&["up"][..], false, true),
+        (&["up", "--color", "never"], false, false),
+        (&["up"], true, false),
+        (&["up", "--color", "always"], true, true),
+    ] {
+        let mut command = hive.command();
+        command.args(args);
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let mut pty = Pty::run(&command);
+        pty.finish();
+        assert_eq!(
+            pty.shown().contains("\u{1b}[3"),
+            coloured,
+            "{args:?}: {}",
+            pty.shown()
+        );
+    }
+}
