@@ -57,11 +57,24 @@ impl Agent {
         self.state.borrow().has_ended()
     }
 
-    /// The state first, the event second: whoever hears of it and looks sees no older state.
-    fn becomes(&self, state: AgentState) {
-        self.state.send_replace(state);
+    fn tell(&self, state: &AgentState) {
+        let mut info = self.info.clone();
+        info.state = state.clone();
         // Nobody may be listening.
-        let _ = self.events.send(AgentEvent::Changed(self.info()));
+        let _ = self.events.send(AgentEvent::Changed(info));
+    }
+
+    /// State and event under one lock, so that both come in one order; of two that come at once the further
+    /// one stays.
+    fn becomes(&self, state: &AgentState) {
+        self.state.send_if_modified(|old| {
+            let further = old.progress() < state.progress();
+            if further {
+                old.clone_from(state);
+                self.tell(state);
+            }
+            further
+        });
     }
 
     fn signal(&self, signal: Signal) {
@@ -85,7 +98,7 @@ impl Agent {
             earlier
         });
         if first && !self.has_ended() {
-            self.becomes(AgentState::Stopping);
+            self.becomes(&AgentState::Stopping);
             if !grace.is_zero() {
                 self.signal(signal);
             }
@@ -123,7 +136,8 @@ impl Agent {
                 }
             }
         };
-        // What it left behind in its group ends with it, and with that the pipes.
+        // What it left behind in its group ends with it, and with that the pipes. The group's number is free
+        // only since a moment ago; a backend that claims more holds on to it (a pidfd, a control group).
         self.signal(Signal::KILL);
         for pump in pumps.into_iter().flatten() {
             // A process that left the group may hold a pipe for ever: `TreeKill::BestEffort`.
@@ -140,7 +154,7 @@ impl Agent {
             Ok((None, None)) => Exit::unknown("the system says neither code nor signal"),
             Err(error) => Exit::unknown(format!("it could not be waited for: {error}")),
         };
-        self.becomes(AgentState::Exited(exit.with_at(SystemTime::now())));
+        self.becomes(&AgentState::Exited(exit.with_at(SystemTime::now())));
     }
 
     fn pump(
@@ -255,7 +269,7 @@ impl Tiny {
             info,
         });
         agents.insert(id.clone(), agent.clone());
-        agent.becomes(AgentState::Running);
+        agent.tell(&AgentState::Running);
         let info = agent.info();
         tokio::spawn(agent.see_through(child));
         Ok(info)

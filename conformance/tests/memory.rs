@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use alveary_conformance::{Harness, MemoryHarness, Wrapped, run};
+use alveary_conformance::{Chaos, Harness, MemoryHarness, Wrapped, run};
 
 fn main() -> ExitCode {
     let harnesses: Vec<Box<dyn Harness>> = vec![
@@ -17,6 +18,12 @@ fn main() -> ExitCode {
             "memory-in-a-box",
             MemoryHarness::default(),
             |backend| Arc::new(Box::new(backend)),
+        )),
+        // Every call comes back late, so that dropped calls are dropped in the middle.
+        Box::new(Wrapped::new(
+            "memory-with-delays",
+            MemoryHarness::default(),
+            |backend| Arc::new(Chaos::new(backend).with_delays(Duration::from_millis(2))),
         )),
     ];
     run(std::env::args_os(), harnesses)

@@ -282,7 +282,7 @@ async fn a_watch_converges_on_the_truth(swarm: Swarm) -> Verdict {
 
 /// More than engines keep for a slow listener, or as much as a slow engine does meanwhile.
 const UNREAD: usize = 500;
-const UNREAD_FOR: Duration = Duration::from_secs(3);
+const UNREAD_FOR: Duration = Duration::from_millis(1500);
 
 async fn a_watch_that_nobody_reads_for_a_while_converges(swarm: Swarm) -> Verdict {
     let mut watch = swarm.backend().watch(watch_options());

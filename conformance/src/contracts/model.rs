@@ -20,7 +20,7 @@ trials!(Model:
 
 /// How many walks, unless they take longer than this; at least one is made.
 const WALKS: u64 = 30;
-const FOR: Duration = Duration::from_secs(4);
+const FOR: Duration = Duration::from_secs(2);
 const STEPS: usize = 40;
 const IDS: usize = 3;
 

@@ -25,7 +25,7 @@ use crate::signal::Signal;
 use crate::spec::{AgentSpec, SpecHash, Stop};
 
 /// How long dropping an agent's future may take: only one that blocks its thread needs any of it.
-const FORCE_TAKES: Duration = Duration::from_secs(5);
+const FORCE_TAKES: Duration = Duration::from_secs(2);
 
 /// What a program ends with when it panics, as a Rust process does.
 const PANICKED: i32 = 101;
