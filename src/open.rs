@@ -39,6 +39,7 @@ pub struct OpenOptions {
     registry: Registry,
     supervise: bool,
     keeper: Option<PathBuf>,
+    secrets_root: Option<PathBuf>,
     manager: ManagerOptions,
 }
 
@@ -63,6 +64,7 @@ impl Default for OpenOptions {
             registry: Registry::builtin(),
             supervise: true,
             keeper: None,
+            secrets_root: None,
             manager: ManagerOptions::default(),
         }
     }
@@ -97,6 +99,13 @@ impl OpenOptions {
     /// Names the program that can be asked to keep what this process leaves: see each backend.
     pub fn keeper(mut self, program: impl Into<PathBuf>) -> Self {
         self.keeper = Some(program.into());
+        self
+    }
+
+    /// The folder in which each swarm has a folder for its secrets, where that is not the usual one in memory
+    /// (`$XDG_RUNTIME_DIR/alveary`, or one in `/dev/shm`). Secrets lie there as plain files.
+    pub fn secrets_root(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.secrets_root = Some(dir.into());
         self
     }
 
@@ -151,7 +160,7 @@ impl OpenOptions {
     ) -> Result<ConnectContext> {
         let mut context =
             ConnectContext::new(swarm.clone(), uid).with_state_dir(folder.subfolder(word)?);
-        if let Some(secrets) = secrets_dir(uid)? {
+        if let Some(secrets) = secrets_dir(self.secrets_root.as_deref(), uid)? {
             context = context.with_secrets_dir(secrets);
         }
         if let Some(keeper) = &self.keeper {

@@ -24,7 +24,7 @@ pub struct Agent {
     pub exit: Option<Exit>,
     /// Whether it has ended and is to be started again by its policy.
     pub restarting: bool,
-    /// How often it was restarted lately.
+    /// How often it was restarted since somebody last started it.
     pub restarts: u32,
 }
 

@@ -82,12 +82,14 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// was not known to have ended; they stay stopped until somebody starts them again.
     pub async fn stop_all(&self, options: StopOptions) -> Result<Vec<StopOutcome>> {
         let core = self.core();
-        core.attach(Operation::Stop).await?;
-        self.sync_records()?;
+        self.up_to_date(Operation::Stop).await?;
         let agents = core.table.agents(Row::may_live);
         // Those that have ended, too, are not to be started again.
         let everyone = core.table.ids(|_| true);
-        core.want_stopped(&everyone).await?;
+        // They are stopped also where it cannot be recorded, as on a full disk.
+        if let Err(error) = core.want_stopped(&everyone).await {
+            tracing::warn!(%error, "it could not be recorded that the swarm is to stay stopped");
+        }
         Ok(core.stop_these(agents, options).await)
     }
 

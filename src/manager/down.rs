@@ -59,13 +59,18 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     pub async fn down(&self, options: DownOptions) -> Result<DownReport> {
         let core = self.core();
         core.attach(Operation::List).await?;
-        // From here on nothing is started by anybody who reads the records.
-        core.store
+        // From here on nothing is started by anybody who reads the records. On a full disk it cannot be
+        // written, and going down is what helps.
+        let recorded = core
+            .store
             .commit(&core.table, |records| {
                 let anything = records.len() > 0 || core.store.shared().is_some();
                 Ok(anything.then_some(Change::Down).into_iter().collect())
             })
-            .await?;
+            .await;
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "it could not be recorded that the swarm goes down");
+        }
         let mut report = DownReport {
             stopped: self.shutdown(options.shutdown.clone()).await?,
             removed: 0,

@@ -19,7 +19,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// One agent. `NotFound` for an unknown id.
     pub async fn get(&self, id: &AgentId) -> Result<Agent> {
-        self.up_to_date().await?;
+        self.up_to_date(Operation::List).await?;
         self.core()
             .table
             .agent(id)
@@ -28,7 +28,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// The agent of this name.
     pub async fn find(&self, name: &str) -> Result<Option<Agent>> {
-        self.up_to_date().await?;
+        self.up_to_date(Operation::List).await?;
         let table = &self.core().table;
         Ok(table.named(name).and_then(|id| table.agent(&id)))
     }
@@ -83,14 +83,14 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     }
 
     async fn these(&self, which: impl FnMut(&Row) -> bool) -> Result<Vec<Agent>> {
-        self.up_to_date().await?;
+        self.up_to_date(Operation::List).await?;
         Ok(self.core().table.agents(which))
     }
 
     /// An engine that was heard and is not now makes the states unknown; one that never was is an error.
-    async fn up_to_date(&self) -> Result<()> {
+    pub(super) async fn up_to_date(&self, operation: Operation) -> Result<()> {
         let core = self.core();
-        match core.attach(Operation::List).await {
+        match core.attach(operation).await {
             Err(error) if !core.table.was_ever_heard() => return Err(error),
             _ => {}
         }

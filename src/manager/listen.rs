@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use super::core::Core;
 use super::row::{Merged, Row};
+use super::table::Gone;
 use crate::state::Change;
 
 impl<B: AgentBackend + ?Sized> Core<B> {
@@ -82,14 +83,12 @@ impl<B: AgentBackend + ?Sized> Core<B> {
 
     /// The engine said after `mark` that it does not know this agent.
     async fn vanished(self: &Arc<Self>, id: &AgentId, mark: u64) {
-        let Some(unsure) = self.table.gone(id, mark) else {
-            return;
-        };
         // In a state folder it stays, as one that is meant to be; `up` starts it and `rm` forgets it. But a
         // first start that was reported as failed leaves nothing.
-        let forget = self.store.shared().is_none() || unsure.is_some_and(|unsure| unsure.first);
-        if !forget {
-            return;
+        match self.table.gone(id, mark) {
+            Gone::TooOld => return,
+            Gone::NotThere if self.store.shared().is_some() => return,
+            Gone::NotThere | Gone::NeverWas => {}
         }
         let forgotten = self
             .store

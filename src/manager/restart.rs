@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_pause_doubles_up_to_its_cap() {
         let policy = Restart::always()
-            .at_most(8, Duration::from_secs(600))
+            .at_most(8, Duration::from_mins(10))
             .delay(Duration::from_secs(1), Duration::from_secs(10));
         let mut history = History::default();
         let now = Instant::now();
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_healthy_stretch_begins_anew() {
-        let policy = Restart::always().at_most(1, Duration::from_secs(60));
+        let policy = Restart::always().at_most(1, Duration::from_mins(1));
         let start = Instant::now();
         let mut history = History::default();
         assert!(matches!(
@@ -146,7 +146,7 @@ mod tests {
         ));
         let soon = start + Duration::from_secs(59);
         assert_eq!(history.clone().next(&policy, soon, 0.5), Decision::UsedUp);
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert_eq!(
             history.next(&policy, later, 0.5),
             Decision::After(policy.delay)
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_new_restarter_goes_on_counting() {
-        let policy = Restart::always().at_most(2, Duration::from_secs(60));
-        let now = Instant::now() + Duration::from_secs(3600);
+        let policy = Restart::always().at_most(2, Duration::from_mins(1));
+        let now = Instant::now() + Duration::from_hours(1);
         let mut history = History::from_ages([1, 2].map(Duration::from_secs), now);
         assert_eq!(history.next(&policy, now, 0.5), Decision::UsedUp);
         let mut old = History::from_ages([61, 3600].map(Duration::from_secs), now);

@@ -38,7 +38,7 @@ impl Default for ShutdownOptions {
     fn default() -> Self {
         Self {
             stop: StopOptions::default(),
-            within: Duration::from_secs(60),
+            within: Duration::from_mins(1),
         }
     }
 }

@@ -150,9 +150,14 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if let Err(error) = &answer
             && error.kind() != ErrorKind::Indeterminate
         {
-            self.store
+            let forgotten = self
+                .store
                 .commit(&self.table, |_| Ok(vec![Change::Remove { id: id.clone() }]))
-                .await?;
+                .await;
+            // Why it could not be started is what the caller has to know.
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, agent = %id, "an agent that could not be started could not be forgotten");
+            }
         }
         answer
     }
@@ -224,7 +229,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             && error.kind() != ErrorKind::Indeterminate
         {
             // It does not run, and nobody is to think that it soon will.
-            self.want_stopped(std::slice::from_ref(id)).await?;
+            if let Err(error) = self.want_stopped(std::slice::from_ref(id)).await {
+                tracing::warn!(%error, agent = %id, "it could not be recorded that an agent is not to run");
+            }
         }
         answer
     }

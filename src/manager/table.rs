@@ -82,6 +82,17 @@ impl Lost {
     }
 }
 
+/// What it means that the engine does not know an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// It is there no more.
+    NotThere,
+    /// Its first start, whose outcome was not known, has not happened.
+    NeverWas,
+    /// Nothing: a verb has touched it since the engine was asked.
+    TooOld,
+}
+
 /// What a snapshot leaves to be found out.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -393,16 +404,19 @@ impl Table {
         findings
     }
 
-    /// The engine knows this agent no more, as it said after `mark`. Gives what was not certain of it.
-    /// `None`: a verb has touched it since, and the answer may be older than that.
-    pub(super) fn gone(&self, id: &AgentId, mark: u64) -> Option<Option<Unsure>> {
+    /// The engine knows this agent no more, as it said after `mark`.
+    pub(super) fn gone(&self, id: &AgentId, mark: u64) -> Gone {
         self.alter(id, |row| {
-            (row.touched <= mark && row.starting.is_none()).then(|| {
-                row.info = None;
-                row.unsure.take()
-            })
+            if row.touched > mark || row.starting.is_some() {
+                return Gone::TooOld;
+            }
+            row.info = None;
+            match row.unsure.take() {
+                Some(unsure) if unsure.first => Gone::NeverWas,
+                _ => Gone::NotThere,
+            }
         })
-        .flatten()
+        .unwrap_or(Gone::NotThere)
     }
 
     /// The engine cannot be heard: nothing is known.

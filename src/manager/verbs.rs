@@ -48,13 +48,17 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Ends the agent and says how it ended, after it has ended. It stays stopped until somebody starts it
     /// again: a restart that is due, or under way, is called off.
     ///
-    /// `NotFound`: an unknown id. `StillRunning`: even force has not ended it in time.
+    /// `NotFound`: an unknown id. `StillRunning`: even force has not ended it in time. An error of the state
+    /// folder: it has ended, and that it is to stay so could not be recorded.
     pub async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
         let core = self.core();
         core.attach_if_possible().await;
         core.refuse_another_start(id, options.incarnation)?;
-        core.want_stopped(std::slice::from_ref(id)).await?;
-        core.halt(id, options).await
+        // What cannot be recorded, as on a full disk, is done all the same; that it may not last is then the
+        // answer.
+        let recorded = core.want_stopped(std::slice::from_ref(id)).await;
+        let exit = core.halt(id, options).await?;
+        recorded.map(|()| exit)
     }
 
     /// Ends the agent by force, at once. Otherwise as [`stop`](Self::stop).

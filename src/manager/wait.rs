@@ -13,7 +13,7 @@ use super::ready;
 use super::row::Row;
 
 /// Those without a check are waited for as long as those with one.
-const UNTIL_IT_RUNS: Duration = Duration::from_secs(60);
+const UNTIL_IT_RUNS: Duration = Duration::from_mins(1);
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Waits until the agent's present start has ended, and says how.

@@ -411,3 +411,6 @@ fn newer(path: &Path, schema: u32) -> Error {
     )
     .cure("use that version, or take the swarm down with it first")
 }
+
+#[cfg(test)]
+mod tests;

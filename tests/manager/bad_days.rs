@@ -205,7 +205,7 @@ async fn an_engine_that_is_away_uses_up_no_restarts() {
     let lines = Lines::new();
     let swarm = SwarmManager::new(lines.clone());
     let policy = alveary::Restart::always()
-        .at_most(2, Duration::from_secs(3600))
+        .at_most(2, Duration::from_hours(1))
         .delay(Duration::from_secs(1), Duration::from_secs(1));
     let echo = swarm
         .spawn(AgentSpec::new("echo", ["stay"]).restart(policy))
@@ -221,7 +221,7 @@ async fn an_engine_that_is_away_uses_up_no_restarts() {
     })
     .await;
     lines.cut();
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     lines.mend();
     until(&swarm, "it runs again", |agents| {
         *agents[0].state() == AgentState::Running

@@ -392,7 +392,7 @@ async fn a_cancelled_token_shuts_the_swarm_down_and_removes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_is_bounded_also_where_agents_do_not_obey() {
     let swarm = swarm();
-    let stubborn = AgentSpec::new("stubborn", ["stubborn"]).grace(Duration::from_secs(3600));
+    let stubborn = AgentSpec::new("stubborn", ["stubborn"]).grace(Duration::from_hours(1));
     swarm.spawn(stubborn).await.unwrap();
     let begun = tokio::time::Instant::now();
     let options = ShutdownOptions::default().with_within(Duration::from_secs(5));

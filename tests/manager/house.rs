@@ -1,5 +1,10 @@
 //! A swarm for a test: a fleet file, a state folder, and an engine in memory that outlives its managers.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "this is a test's, though not inside a `#[test]`"
+)]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,6 +117,7 @@ impl House {
         OpenOptions::new()
             .registry(Registry::new().with::<InMemory>())
             .supervise(supervise)
+            .secrets_root(self.root.path().join("secrets"))
             .open_fleet(fleet)
             .await
     }
@@ -154,7 +160,7 @@ pub(crate) async fn until<B: AgentBackend + ?Sized>(
             events.next().await.expect("the manager lives");
         }
     };
-    tokio::time::timeout(Duration::from_secs(600), waiting)
+    tokio::time::timeout(Duration::from_mins(10), waiting)
         .await
         .unwrap_or_else(|_| panic!("it never came to be that {what}"));
 }

@@ -91,7 +91,7 @@ async fn one_that_ended_before_it_was_ready_is_not_waited_for() {
 async fn each_start_is_looked_at_for_itself() {
     let swarm = swarm();
     let policy = Restart::always()
-        .at_most(5, Duration::from_secs(60))
+        .at_most(5, Duration::from_mins(1))
         .delay(Duration::from_secs(1), Duration::from_secs(1));
     let spec = AgentSpec::new("echo", ["say", "500", "listening"])
         .ready(ReadyCheck::Log("listening".into()))

@@ -13,7 +13,7 @@ use crate::house::{is_running, memory, swarm, until};
 
 fn always() -> Restart {
     Restart::always()
-        .at_most(3, Duration::from_secs(60))
+        .at_most(3, Duration::from_mins(1))
         .delay(Duration::from_secs(1), Duration::from_secs(4))
 }
 
@@ -45,7 +45,7 @@ async fn an_agent_that_dies_at_once_is_restarted_so_many_times_and_has_then_fail
     // One, two and four seconds, each a quarter more or less.
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(5250), "{took:?}");
-    assert!(took <= Duration::from_millis(8000), "{took:?}");
+    assert!(took <= Duration::from_secs(8), "{took:?}");
     assert_eq!(swarm.wait(&echo.id).await.unwrap().code(), Some(7));
 }
 
@@ -69,7 +69,7 @@ async fn restarted_by_hand_a_failed_agent_begins_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_restarted_and_a_success_or_a_stop_is_not() {
     let swarm = swarm();
-    let on_failure = Restart::on_failure().at_most(1, Duration::from_secs(60));
+    let on_failure = Restart::on_failure().at_most(1, Duration::from_mins(1));
     for (name, command) in [
         ("bad", ["exit", "1"]),
         ("good", ["exit", "0"]),
@@ -129,7 +129,7 @@ async fn a_stop_during_the_pause_wins() {
     assert_eq!(exit.code(), Some(7));
     let before = swarm.get(&echo.id).await.unwrap();
     assert!(before.is_settled());
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(swarm.get(&echo.id).await.unwrap(), before);
 }
 
@@ -152,7 +152,7 @@ async fn a_stop_at_any_instant_wins() {
         swarm.stop(&echo.id, StopOptions::default()).await.unwrap();
         let stopped = swarm.backend().inspect(&echo.id).await.unwrap();
         assert!(stopped.state.has_ended(), "at {instant}: {stopped:?}");
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         let later = swarm.backend().inspect(&echo.id).await.unwrap();
         assert_eq!(stopped.incarnation, later.incarnation, "at {instant}");
         assert!(swarm.get(&echo.id).await.unwrap().is_settled());

@@ -150,7 +150,7 @@ async fn one_process_restarts_and_the_next_takes_over_with_the_count() {
     first.wait_supervising().await;
     assert_eq!(first.supervision().unwrap(), Supervision::Us);
     let policy = Restart::always()
-        .at_most(2, Duration::from_secs(3600))
+        .at_most(2, Duration::from_hours(1))
         .delay(Duration::from_millis(10), Duration::from_millis(10));
     let bad = AgentSpec::new("bad", ["exit-after", "200", "1"]).restart(policy);
     let bad = first.spawn(bad).await.unwrap();

@@ -29,7 +29,7 @@ async fn plan(swarm: &SwarmManager, house: &House, agents: &str) -> Vec<String> 
     let steps = swarm
         .plan_up(&house.fleet(agents), &UpOptions::default())
         .await
-        .unwrap();
+        .expect("a plan can be made");
     steps.iter().map(ToString::to_string).collect()
 }
 
@@ -51,7 +51,7 @@ async fn each_starts_once_those_before_it_are_ready_and_the_rest_do_not_wait() {
     });
     let report = swarm.up(&house.fleet(SHOP), options).await.unwrap();
     assert!(report.is_success(), "{report:?}");
-    let told = told.lock().unwrap();
+    let told = told.lock().unwrap().clone();
     let at = |line: &str| told.iter().position(|told| told == line).unwrap();
     assert!(at("ready db") < at("started api"), "{told:?}");
     assert!(at("ready api") < at("started web-1"), "{told:?}");

@@ -143,7 +143,9 @@ async fn take<B: AgentBackend + ?Sized>(
     let info = {
         // A turn is held while the engine works, not while somebody else is waited for.
         let _turn = turns.acquire().await;
-        options.tell(UpEvent::Begun(step));
+        if step.action != UpAction::Keep {
+            options.tell(UpEvent::Begun(step));
+        }
         act(swarm, &task.planned).await?
     };
     let Some(info) = info else {
