@@ -199,6 +199,7 @@ impl Keep {
             .journal
             .append_surely(Entry::Removed { id: id.clone() });
         table.agents.remove(id);
+        self.tidy(&mut table);
         let id = id.clone();
         self.tell(AgentEvent::Removed { id, incarnation });
         Ok(())
@@ -220,6 +221,19 @@ impl Keep {
             );
         };
         process::send(pidfd, signal).map_err(|error| refused(Operation::Signal, id, error))
+    }
+
+    /// Keeps the journal from growing with all that ever was.
+    fn tidy(&self, table: &mut Table) {
+        if !table.journal.is_long() || !table.journal.is_whole() {
+            return;
+        }
+        match recover::fresh_journal(&self.0.options.folder, &table.agents) {
+            Ok(journal) => table.journal = journal,
+            Err(error) => {
+                tracing::warn!(%error, "the journal could not be tidied and goes on as it is");
+            }
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

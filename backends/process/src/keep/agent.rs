@@ -130,29 +130,33 @@ impl Agent {
         }
     }
 
-    /// The lines of a journal that come to this agent.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let (id, incarnation) = (&self.intent.id, self.intent.incarnation);
-        let started = self.process.map(|(process, at)| Entry::Started {
-            id: id.clone(),
-            incarnation,
-            process,
-            at,
-        });
-        let then = match &self.phase {
-            Phase::Pending | Phase::Running => None,
-            Phase::Stopping => Some(Entry::Stopping {
-                id: id.clone(),
+    /// The lines of a journal that come to this agent, and to the start before it while that may yet count.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let mut entries = self
+            .previous
+            .as_ref()
+            .map(|previous| previous.entries())
+            .unwrap_or_default();
+        let (id, incarnation) = (self.intent.id.clone(), self.intent.incarnation);
+        entries.push(Entry::Intent(self.intent.clone()));
+        if let Some((process, at)) = self.process {
+            let id = id.clone();
+            entries.push(Entry::Started {
+                id,
                 incarnation,
-            }),
-            Phase::Exited(exit) => Some(Entry::Exited {
-                id: id.clone(),
+                process,
+                at,
+            });
+        }
+        match &self.phase {
+            Phase::Pending | Phase::Running => {}
+            Phase::Stopping => entries.push(Entry::Stopping { id, incarnation }),
+            Phase::Exited(exit) => entries.push(Entry::Exited {
+                id,
                 incarnation,
                 exit: exit.clone(),
             }),
-        };
-        [Some(Entry::Intent(self.intent.clone())), started, then]
-            .into_iter()
-            .flatten()
+        }
+        entries
     }
 }

@@ -118,6 +118,7 @@ impl Keep {
             incarnation,
             exit,
         });
+        self.tidy(&mut table);
         self.tell(AgentEvent::Changed(info));
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     len: u64,
+    /// How long it was when it said no more than it had to.
+    tidy_len: u64,
     /// Lines that a full disk has refused and that must not be lost.
     owed: Vec<Entry>,
     line: Vec<u8>,
@@ -98,7 +100,15 @@ pub(crate) struct Journal {
 
 const NAME: &str = "journal";
 
+/// A journal of this size is left alone.
+const SHORT: u64 = 1 << 20;
+
 impl Journal {
+    /// Whether most of it tells of what is past, so that it should be rewritten.
+    pub(crate) fn is_long(&self) -> bool {
+        self.len > SHORT && self.len > 4 * self.tidy_len
+    }
+
     /// Reads what there is. `None` where there has never been a journal.
     pub(crate) fn read(folder: &Path) -> io::Result<Option<Vec<Entry>>> {
         let bytes = match fs::read(folder.join(NAME)) {
@@ -147,6 +157,7 @@ impl Journal {
             path,
             file,
             len: text.len() as u64,
+            tidy_len: text.len() as u64,
             owed: Vec::new(),
             line: Vec::new(),
         })
@@ -169,6 +180,7 @@ impl Journal {
             path,
             file,
             len: len + u64::from(len > 0),
+            tidy_len: len,
             owed: Vec::new(),
             line: Vec::new(),
         })
@@ -233,6 +245,23 @@ mod tests {
         Entry::Removed {
             id: id.parse().unwrap(),
         }
+    }
+
+    #[test]
+    fn a_journal_that_tells_of_the_past_is_long_until_it_is_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::rewrite(folder.path(), &[removed("a")]).unwrap();
+        assert!(!journal.is_long());
+        while journal.len <= SHORT {
+            journal.append(&removed("b")).unwrap();
+        }
+        assert!(journal.is_long());
+        let journal = Journal::rewrite(folder.path(), &[removed("a")]).unwrap();
+        assert!(!journal.is_long());
+        assert_eq!(
+            Journal::read(folder.path()).unwrap().unwrap(),
+            [removed("a")]
+        );
     }
 
     #[test]

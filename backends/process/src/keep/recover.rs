@@ -34,15 +34,7 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
     // What was meant and never came to be is swept.
     agents.retain(|_, agent| agent.phase != Phase::Pending);
     tracing::debug!(agents = agents.len(), took = ?now.elapsed(), "the journal was read");
-    let began = Entry::Began {
-        boot,
-        keeper: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let entries: Vec<Entry> = std::iter::once(began)
-        .chain(agents.values().flat_map(Agent::entries))
-        .collect();
-    let journal = match Journal::rewrite(folder, &entries) {
+    let journal = match fresh_journal(folder, &agents) {
         Ok(journal) => journal,
         Err(error) => {
             // A full disk must not keep anybody from stopping agents.
@@ -51,6 +43,22 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
         }
     };
     Ok(Table { agents, journal })
+}
+
+/// A journal that says how things stand, and no more.
+pub(super) fn fresh_journal(
+    folder: &Path,
+    agents: &HashMap<AgentId, Agent>,
+) -> io::Result<Journal> {
+    let began = Entry::Began {
+        boot: process::boot_id(),
+        keeper: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let entries: Vec<Entry> = std::iter::once(began)
+        .chain(agents.values().flat_map(Agent::entries))
+        .collect();
+    Journal::rewrite(folder, &entries)
 }
 
 /// What the journal says, without a keeper: `None` where one is needed, because something may still run.
