@@ -20,3 +20,8 @@ pub use manager::{
 pub use open::{OpenOptions, Opened, open, recorded_swarm};
 pub use registry::{AutoChoice, Connected, Prepared, Registry};
 pub use state::{Desired, LeaseHolder, SwarmRecord};
+
+/// The code in the README, so that it goes on being right.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::hive::Hive;
+use crate::hive::{Hive, finish};
 
 /// A file, what is wrong with it, and what is said of that.
 #[track_caller]
@@ -186,7 +186,7 @@ fn a_state_folder_of_somebody_else() {
         // Only root may write there.
         up.env("ALVEARY_STATE_DIR", "/");
     }
-    let ran = hive.finish(&mut up);
+    let ran = finish(&mut up);
     assert_eq!(ran.code(), Some(2), "{ran}");
     assert!(ran.stderr().contains("demo"), "{ran}");
     assert!(ran.stderr().contains("help:"), "{ran}");

@@ -60,17 +60,7 @@ impl Hive {
 
     /// Runs it to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        self.finish(self.command().args(args))
-    }
-
-    /// Runs this command to its end.
-    pub(crate) fn finish(&self, command: &mut Command) -> Ran {
-        let output =
-            assert_cmd::Command::from_std(std::mem::replace(command, Command::new("true")))
-                .timeout(PATIENCE * 2)
-                .output()
-                .unwrap();
-        Ran(output)
+        finish(self.command().args(args))
     }
 
     /// Runs it to its end, which has to be a good one, and gives what it printed.
@@ -140,6 +130,16 @@ impl Drop for Hive {
             panic!("down: {}", Ran(down));
         }
     }
+}
+
+/// Runs a command to its end.
+pub(crate) fn finish(command: &mut Command) -> Ran {
+    let command = std::mem::replace(command, Command::new("true"));
+    let output = assert_cmd::Command::from_std(command)
+        .timeout(PATIENCE * 2)
+        .output()
+        .unwrap();
+    Ran(output)
 }
 
 /// What came of a run.

@@ -1,6 +1,6 @@
 //! What the program says of itself.
 
-use crate::hive::Hive;
+use crate::hive::{Hive, finish};
 
 #[test]
 fn config_show_gives_a_file_that_gives_the_same_and_no_secret() {
@@ -15,7 +15,7 @@ fn config_show_gives_a_file_that_gives_the_same_and_no_secret() {
         "#,
     );
     std::fs::write(hive.path().join("key.txt"), "hunter2").unwrap();
-    let shown = hive.finish(
+    let shown = finish(
         hive.command()
             .args(["config", "show"])
             .env("MY_TOKEN", "hunter2"),
@@ -64,7 +64,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         "\"$0\" logs -f a | head -n 1",
         env!("CARGO_BIN_EXE_alveary"),
     ]);
-    let ran = hive.finish(&mut shell);
+    let ran = finish(&mut shell);
     assert_eq!(
         (ran.code(), &*ran.stdout(), &*ran.stderr()),
         (Some(0), "y\n", "")
