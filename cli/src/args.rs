@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use alveary::SwarmName;
@@ -18,8 +19,7 @@ use crate::verbs;
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
     max_term_width = 100,
-    after_help = "Example: `alveary up --detach`, then `alveary ps` and `alveary logs -f echo`.\n\
-                  Exit codes: 0 done, 1 an agent failed, 2 bad input, 125 the backend, 130 interrupted."
+    after_help = epilogue()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -35,6 +35,28 @@ pub(crate) struct Cli {
 
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+/// What is said behind the flags: an example, the exit codes, the variables.
+fn epilogue() -> String {
+    let mut text = "\
+Example: `alveary up --detach`, then `alveary ps` and `alveary logs -f echo`.
+
+Exit codes: 0 done, 1 an agent failed, 2 bad input, 125 the backend, 130 interrupted.
+
+Variables, above the file and below the flags:
+"
+    .to_owned();
+    let ours = [(
+        "ALVEARY_LOG",
+        "what the program says of its own doings, as `debug` or `alveary=trace`",
+    )];
+    let config = alveary::VARIABLES.map(|variable| (variable.name, variable.meaning));
+    for (name, meaning) in config.into_iter().chain(ours) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "  {name:17} {meaning}");
+    }
+    text
 }
 
 impl Cli {

@@ -1,5 +1,7 @@
 //! What every verb is given: whom it is about.
 
+use std::collections::HashMap;
+
 use alveary::{
     Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
     SwarmManager, SwarmName, recorded_swarm,
@@ -26,6 +28,24 @@ impl Context {
     /// `supervise`: agents are restarted here, as soon as nobody else does it.
     pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
         Ok(self.open_fleet(self.fleet()?, supervise).await?)
+    }
+
+    /// Opens the swarm of the file, or, where there is no file, a swarm of no agents: for who asks about the
+    /// backend.
+    pub(crate) async fn open_to_ask(&self) -> Result<Opened, Failure> {
+        let mut options = self.load_options();
+        let fleet = match Fleet::load(&options) {
+            Err(error) if error.is_no_file() && options.file.is_none() => {
+                note(format_args!(
+                    "{}: this is about the backend alone",
+                    error.message()
+                ));
+                options.swarm.get_or_insert_with(|| "doctor".to_owned());
+                Fleet::parse("", FILE_NAME, &options)
+            }
+            read => read,
+        };
+        Ok(self.open_fleet(fleet.map_err(Error::from)?, false).await?)
     }
 
     /// Opens a swarm that has been there before; what it never had cannot be asked for.
@@ -85,6 +105,23 @@ impl Context {
         options.backend.clone_from(&self.global.backend);
         options
     }
+}
+
+/// Puts agents in the order of the file, those that it does not name behind the others.
+pub(crate) fn in_the_files_order(fleet: &Fleet, agents: &mut [Agent]) {
+    let places: HashMap<&str, usize> = fleet
+        .agents
+        .iter()
+        .enumerate()
+        .map(|(place, agent)| (agent.name.as_str(), place))
+        .collect();
+    // The sort is stable: within a group they stay in the order of their numbers.
+    agents.sort_by_key(|agent| {
+        places
+            .get(agent.group.as_str())
+            .copied()
+            .unwrap_or(usize::MAX)
+    });
 }
 
 /// What the state folder of this swarm knows of it, as a fleet.

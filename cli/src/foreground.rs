@@ -75,7 +75,7 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
             break;
         }
     }
-    let ended_well = show.table().await?;
+    let ended_well = show.table(&opened.fleet).await?;
     Ok(if ended_well {
         outcome
     } else {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use alveary::{Agent, AgentId, AgentState, Escaped, LogOptions, SwarmEvent, SwarmManager};
+use alveary::{Agent, AgentId, AgentState, Escaped, Fleet, LogOptions, SwarmEvent, SwarmManager};
 use anstyle::Style;
 
+use crate::context::in_the_files_order;
 use crate::failure::{Failure, tell, tell_of};
 use crate::follow::{Following, Heard, What};
 use crate::output::{self, LinePrinter, LineStyle, Progress, Table, lasting, note, paint};
@@ -208,10 +209,11 @@ impl Show {
     }
 
     /// Shows how each ended. Gives whether all did so well.
-    pub(crate) async fn table(mut self) -> Result<bool, Failure> {
+    pub(crate) async fn table(mut self, fleet: &Fleet) -> Result<bool, Failure> {
         self.aside(LinePrinter::flush);
         let mut agents = self.swarm.list().await?;
         agents.retain(|agent| self.members.contains_key(agent.id()));
+        in_the_files_order(fleet, &mut agents);
         let ended_well = agents.iter().all(ended_well);
         if agents.is_empty() || self.unseen {
             return Ok(ended_well);

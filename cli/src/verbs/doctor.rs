@@ -17,7 +17,7 @@ pub(crate) struct Doctor {}
 
 impl Doctor {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
-        let opened = context.open_to_start(false).await?;
+        let opened = context.open_to_ask().await?;
         let health = opened.swarm.backend().check().await?;
         let mut out = output::stdout();
         facts(&opened, &health)?.write(&mut out)?;

@@ -8,7 +8,7 @@ use clap::Args;
 use futures_util::StreamExt;
 
 use crate::bulk;
-use crate::context::Context;
+use crate::context::{Context, in_the_files_order};
 use crate::failure::Failure;
 use crate::follow::{Following, What};
 use crate::outcome::Outcome;
@@ -61,7 +61,9 @@ impl Logs {
         };
         let swarm = opened.swarm;
         let agents = if self.names.is_empty() {
-            swarm.list().await?
+            let mut everyone = swarm.list().await?;
+            in_the_files_order(&opened.fleet, &mut everyone);
+            everyone
         } else {
             bulk::resolve(&swarm, &self.names).await?
         };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use alveary::{Agent, AgentState};
 use clap::{Args, ValueEnum};
 
-use crate::context::{Context, note_supervision};
+use crate::context::{Context, in_the_files_order, note_supervision};
 use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
@@ -61,7 +61,8 @@ impl Ps {
             return Ok(Outcome::Done);
         };
         let swarm = &opened.swarm;
-        let everyone = swarm.list().await?;
+        let mut everyone = swarm.list().await?;
+        in_the_files_order(&opened.fleet, &mut everyone);
         let mut agents = everyone.clone();
         agents.retain(|agent| {
             (self.all || !agent.is_settled())

@@ -10,8 +10,9 @@ use crate::context::Context;
 use crate::detach::leave_supervisor;
 use crate::failure::{Failure, tell};
 use crate::foreground;
+use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
-use crate::output::{self, Progress};
+use crate::output::{self, Progress, note};
 use crate::steps::{self, Step};
 use crate::values;
 
@@ -64,7 +65,14 @@ impl Up {
         }
         refuse_what_cannot_start(&opened, &options).await?;
         if self.detach {
-            self.detached(&opened, options).await
+            let mut interrupts = Interrupts::take()?;
+            tokio::select! {
+                outcome = self.detached(&opened, options) => outcome,
+                () = interrupts.next() => {
+                    note("interrupted: what was started goes on; `alveary up -d` goes on too, `alveary down` ends it");
+                    Ok(Outcome::Interrupted)
+                }
+            }
         } else {
             foreground::run(&opened, options).await
         }
