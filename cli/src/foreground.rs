@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use alveary::{Error, Opened, ShutdownOptions, StopOptions, SwarmManager, UpOptions, UpReport};
+use alveary::{
+    Error, Opened, ShutdownOptions, StopOptions, Supervision, SwarmManager, UpOptions, UpReport,
+};
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use tokio::time::Instant;
@@ -10,6 +12,7 @@ use tokio::time::Instant;
 use crate::failure::{Failure, tell_of};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
+use crate::output::note;
 use crate::show::Show;
 use crate::steps;
 
@@ -27,6 +30,12 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
     let mut interrupts = Interrupts::take()?;
     let mut events = swarm.subscribe().await;
     let mut show = Show::new(swarm.clone());
+    if let Supervision::Other(holder) = swarm.supervision()? {
+        note(format_args!(
+            "process {} restarts the agents of this swarm; at its end, this stops them all the same",
+            holder.pid
+        ));
+    }
     let mut work = Some(bring_up(opened, options));
     let mut outcome = Outcome::Done;
     let mut stopping = 0;

@@ -17,9 +17,10 @@ mod steps;
 mod values;
 mod verbs;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use args::Cli;
+use args::{Cli, Verb};
 use context::Context;
 use failure::Failure;
 use outcome::Outcome;
@@ -42,16 +43,25 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Outcome, Failure> {
-    if let Ok(filter) = std::env::var("ALVEARY_LOG") {
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .init();
-    }
+    speak_of_own_doings(&cli.verb);
     let context = Context { global: cli.global };
     // One thread is enough for what is mostly waiting, and is there at once.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(verbs::run(&cli.verb, &context))
+}
+
+/// On request by `ALVEARY_LOG`. The supervisor, whose stderr is a file of its own, does so unasked.
+fn speak_of_own_doings(verb: &Verb) {
+    let filter = match (std::env::var("ALVEARY_LOG"), verb) {
+        (Ok(filter), _) => filter,
+        (Err(_), Verb::Supervise(_)) => "info".to_owned(),
+        (Err(_), _) => return,
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

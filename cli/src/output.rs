@@ -2,6 +2,7 @@
 
 mod escape;
 mod excerpt;
+mod json;
 mod lines;
 mod progress;
 mod style;
@@ -11,6 +12,7 @@ mod time;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 pub(crate) use excerpt::excerpt;
+pub(crate) use json::{write_line, write_pretty};
 pub(crate) use lines::{LinePrinter, LineStyle};
 pub(crate) use progress::Progress;
 pub(crate) use style::paint;

@@ -1,4 +1,4 @@
-//! How far a verb has come: a bar where a terminal looks on, plain lines where none does.
+//! How far a verb has come: lines, and a bar where a terminal looks on.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
@@ -8,9 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::note;
 
+/// On a terminal, what became of so many agents is told one by one; of more there is the bar, and a sum.
+const FEW: u64 = 40;
+
 /// How far a verb has come with its agents. Shown on stderr.
 ///
-/// A bar goes away at the end and leaves what was worth a line; without a terminal each step is a line.
+/// Each step is a line. A terminal shows a bar besides, which goes away at the end, and instead of very many
+/// lines.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
@@ -21,9 +25,8 @@ impl Progress {
     pub(crate) fn new(doing: &'static str, total: usize) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total as u64);
-            if let Ok(style) =
-                ProgressStyle::with_template("{prefix} {bar:20} {pos}/{len} {wide_msg}")
-            {
+            let template = "{prefix} {bar:20} {pos}/{len} {wide_msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(doing);
@@ -35,12 +38,12 @@ impl Progress {
 
     /// One agent is through: `what` became of it.
     pub(crate) fn step(&self, name: &str, what: impl Display) {
+        self.advance();
         match &self.bar {
-            Some(bar) => {
-                bar.inc(1);
+            Some(bar) if bar.length().is_some_and(|total| total > FEW) => {
                 bar.set_message(format!("{name} {what}"));
             }
-            None => note(format_args!("{name} {what}")),
+            _ => self.aside(|| note(format_args!("{name} {what}"))),
         }
     }
 
@@ -58,17 +61,20 @@ impl Progress {
             None => print(),
         }
     }
-
-    /// Takes the bar away.
-    pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.finish();
+        let Some(bar) = &self.bar else { return };
+        bar.finish_and_clear();
+        if let Some(total) = bar.length()
+            && total > FEW
+        {
+            note(format_args!(
+                "{}: {} of {total}",
+                bar.prefix(),
+                bar.position()
+            ));
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! `config`: checks the file, or shows what comes of it.
 
-use std::io;
-
 use alveary::{Error, Fleet, Registry};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -48,28 +46,29 @@ impl Config {
         let fleet = context.fleet()?;
         Registry::builtin().prepare(&fleet).map_err(Error::from)?;
         if let What::Show { format } = self.what {
-            let text = match format {
-                Format::Toml => fleet.to_toml().map_err(Error::from)?,
-                Format::Json => json(&fleet)?,
-            };
-            output::print_bytes(text.as_bytes())?;
+            let mut text = Vec::new();
+            match format {
+                Format::Toml => text.extend(fleet.to_toml().map_err(Error::from)?.into_bytes()),
+                Format::Json => output::write_line(&mut text, &Shown::new(&fleet))?,
+            }
+            output::print_bytes(&text)?;
         }
         Ok(Outcome::Done)
     }
 }
 
-/// The whole on one line.
-fn json(fleet: &Fleet) -> Result<String, Failure> {
-    let shown = Shown {
-        schema: SCHEMA,
-        fleet,
-    };
-    let line = serde_json::to_string(&shown).map_err(io::Error::from)?;
-    Ok(line + "\n")
-}
-
+/// The fleet as one JSON object.
 #[derive(Serialize)]
 struct Shown<'a> {
     schema: u32,
     fleet: &'a Fleet,
+}
+
+impl<'a> Shown<'a> {
+    fn new(fleet: &'a Fleet) -> Self {
+        Self {
+            schema: SCHEMA,
+            fleet,
+        }
+    }
 }

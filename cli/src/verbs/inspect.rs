@@ -28,8 +28,7 @@ impl Inspect {
         let mut out = output::stdout();
         for agent in &agents {
             let record = AgentRecord::new(agent, opened.fleet.swarm.as_str(), backend.as_str());
-            serde_json::to_writer_pretty(&mut out, &record).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            output::write_pretty(&mut out, &record)?;
         }
         out.flush()?;
         Ok(Outcome::Done)

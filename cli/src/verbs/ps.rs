@@ -82,8 +82,7 @@ impl Ps {
             }
         } else if self.format == Format::Json {
             for agent in agents {
-                serde_json::to_writer(&mut out, &AgentRecord::new(agent, swarm, backend))?;
-                out.write_all(b"\n")?;
+                output::write_line(&mut out, &AgentRecord::new(agent, swarm, backend))?;
             }
         } else {
             self.table(agents).write(&mut out)?;

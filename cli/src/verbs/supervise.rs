@@ -1,5 +1,8 @@
 //! `__supervise`: stays with a detached swarm. Started by `up --detach`, and by nobody else.
 
+use std::time::Duration;
+
+use alveary::Supervision;
 use clap::Args;
 
 use crate::context::Context;
@@ -7,6 +10,9 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::note;
+
+/// How long one that is ending may take to let go of the swarm.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stays with a detached swarm
 #[derive(Debug, Args)]
@@ -21,8 +27,16 @@ impl Supervise {
         let mut interrupts = Interrupts::take()?;
         let opened = context.open_to_start(true).await?;
         let swarm = opened.swarm;
-        // What is there is looked after from here on; what it was started by may go.
-        swarm.wait_supervising().await;
+        let ours = tokio::time::timeout(PATIENCE, swarm.wait_supervising()).await;
+        if ours.is_err()
+            && let Supervision::Other(holder) = swarm.supervision()?
+        {
+            note(format_args!(
+                "process {} looks after this swarm already",
+                holder.pid
+            ));
+            return Ok(Outcome::Done);
+        }
         tokio::select! {
             down = swarm.until_down() => down?,
             () = interrupts.next() => {}

@@ -55,8 +55,9 @@ fn the_doctor_says_what_can_be_relied_on() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
-    let hive =
-        Hive::new("swarm = \"demo\"\n[agents.a]\ncommand = [\"yes\"]\nstop = { grace = \"1s\" }");
+    let hive = Hive::new(
+        "swarm = \"demo\"\n[agents.a]\ncommand = [\"sh\", \"-c\", \"while :; do echo y; sleep 0.01; done\"]\nstop = { grace = \"1s\" }",
+    );
     hive.ok(&["up", "-d"]);
     let mut shell = hive.around("sh");
     shell.args([
