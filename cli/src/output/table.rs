@@ -35,9 +35,15 @@ impl Table {
 
     /// Adds a row. A cell that is missing is empty.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| {
+        let last = self.headings.len() - 1;
+        let cells = cells.into_iter().enumerate().map(|(column, cell)| {
             let cell = Escaped(&cell).to_string();
-            if self.cut { cut(cell) } else { cell }
+            // Nothing stands behind the last, and it is where the reasons are.
+            if self.cut && column < last {
+                cut(cell)
+            } else {
+                cell
+            }
         });
         self.rows.push(cells.collect());
     }
@@ -124,14 +130,12 @@ mod tests {
     #[test]
     fn a_long_cell_is_cut_unless_it_is_to_stay_whole() {
         let long = "x".repeat(WIDEST_CELL + 1);
-        let mut table = Table::new(&["A"]);
-        table.row([long.clone()]);
-        assert_eq!(
-            written(&table),
-            format!("A\n{}…\n", "x".repeat(WIDEST_CELL - 1))
-        );
-        let mut table = Table::new(&["A"]).whole_cells(true);
-        table.row([long.clone()]);
-        assert_eq!(written(&table), format!("A\n{long}\n"));
+        let cut = format!("{}…", "x".repeat(WIDEST_CELL - 1));
+        let mut table = Table::new(&["A", "B"]);
+        table.row([long.clone(), long.clone()]);
+        assert!(written(&table).ends_with(&format!("\n{cut}   {long}\n")));
+        let mut table = Table::new(&["A", "B"]).whole_cells(true);
+        table.row([long.clone(), "b".to_owned()]);
+        assert!(written(&table).ends_with(&format!("\n{long}   b\n")));
     }
 }
