@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_in_parts_is_printed_once_it_is_whole_and_not_mixed_with_anothers() {
+    fn a_line_in_parts_is_printed_once_it_is_whole_and_not_inside_another() {
         let out = printed(NAMED, |printer| {
             printer.expect("b-10");
             printer
