@@ -8,14 +8,15 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alveary::{
-    AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, BackendKind, Capabilities, EndedBy,
-    EventOptions, EventStream, Exit, ExitStatus, Health, ListOptions, LogOptions, LogStream,
-    ManagerOptions, RemoveOptions, Result, Running, SpawnOptions, StopOptions, SwarmManager,
-    WatchOptions,
+    AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, BackendConfig, BackendKind,
+    Capabilities, ConnectContext, EndedBy, EventOptions, EventStream, Exit, ExitStatus, Fleet,
+    Health, ListOptions, LoadOptions, LogOptions, LogStream, ManagerOptions, OpenOptions, Registry,
+    RemoveOptions, Result, Running, SpawnOptions, StopOptions, SwarmManager, WatchOptions,
 };
 use async_trait::async_trait;
 use criterion::{BenchmarkId, Criterion, criterion_group};
@@ -77,6 +78,19 @@ impl AgentBackend for Nothing {
     }
 }
 
+/// The settings of [`Nothing`].
+#[derive(Debug, Default, serde::Deserialize)]
+struct NoSettings {}
+
+#[async_trait]
+impl BackendConfig for NoSettings {
+    const NAME: &'static str = "nothing";
+
+    async fn connect(self, _: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+        Ok(Arc::new(Nothing))
+    }
+}
+
 fn spec(name: usize) -> AgentSpec {
     AgentSpec::new(
         format!("agent-{name}"),
@@ -99,8 +113,30 @@ fn swarm(runtime: &Runtime, size: usize) -> SwarmManager<Nothing> {
     swarm
 }
 
+/// A manager of a swarm of this size that records it in a state folder.
+fn recorded_swarm(runtime: &Runtime, root: &Path, size: usize) -> SwarmManager {
+    let file = format!(
+        "swarm = \"of-{size}\"\nbackend = \"nothing\"\n[agents.somebody]\ncommand = [\"true\"]\n"
+    );
+    let load = LoadOptions::default().with_state_dir(root);
+    let fleet = Fleet::parse(&file, root.join("alveary.toml"), &load).unwrap();
+    let opening = OpenOptions::new()
+        .registry(Registry::new().with::<NoSettings>())
+        .secrets_root(root.join("secrets"))
+        .open_fleet(fleet);
+    runtime.block_on(async {
+        let swarm = opening.await.unwrap().swarm;
+        let started = swarm.spawn_many((0..size).map(spec)).await;
+        assert!(started.iter().all(std::result::Result::is_ok));
+        swarm
+    })
+}
+
 /// The time of so many spawns through the manager; what they make is taken away in between, unmeasured.
-async fn through_manager(swarm: &SwarmManager<Nothing>, times: u64) -> Duration {
+async fn through_manager<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    times: u64,
+) -> Duration {
     let mut total = Duration::ZERO;
     for _ in 0..times {
         let spec = spec(usize::MAX);
@@ -218,6 +254,15 @@ fn summary() {
     }
     let ratio = overheads[1].as_secs_f64() / overheads[0].as_secs_f64();
     println!("the manager's own part at 10,000 ÷ at 10: {ratio:.2} (goal: 1)");
+    let root = tempfile::tempdir().unwrap();
+    for size in SIZES {
+        let swarm = recorded_swarm(&runtime, root.path(), size);
+        let time = median(Box::new(|| runtime.block_on(through_manager(&swarm, 1))));
+        let overhead = time.saturating_sub(floor);
+        println!(
+            "spawn, recorded on disk, of {size}: {time:?}, of that not the engine's {overhead:?}"
+        );
+    }
 }
 
 criterion_group!(benches, spawn, look, list);

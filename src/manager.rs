@@ -1,6 +1,7 @@
 //! The manager of a swarm.
 
 mod agent;
+mod announced;
 mod bulk;
 mod core;
 mod down;

@@ -8,74 +8,15 @@ use alveary_core::{
 };
 use tokio::sync::OwnedMutexGuard;
 
+use super::announced::Announced;
 use super::core::Core;
-use super::row::{Row, Unsure};
+use super::row::Row;
 use crate::state::{Change, Desired, Record, StartGuard, wall_millis};
 
 /// Held while an agent is started: no other start of it is made, and a stop waits for this one's end.
 pub(super) struct Starting {
     _own: OwnedMutexGuard<()>,
     _shared: Option<StartGuard>,
-}
-
-/// A start that has been announced. Dropped before it was answered, it leaves the agent as one of which
-/// nobody knows how it stands, until a list tells.
-struct Announced<'a, B: AgentBackend + ?Sized> {
-    core: &'a Core<B>,
-    id: &'a AgentId,
-    incarnation: Incarnation,
-    first: bool,
-    open: bool,
-}
-
-impl<'a, B: AgentBackend + ?Sized> Announced<'a, B> {
-    fn new(core: &'a Core<B>, id: &'a AgentId, incarnation: Incarnation, first: bool) -> Self {
-        core.table.begin(id, incarnation);
-        Self {
-            core,
-            id,
-            incarnation,
-            first,
-            open: true,
-        }
-    }
-
-    fn doubt(&mut self, why: String) {
-        self.open = false;
-        let unsure = Unsure {
-            incarnation: self.incarnation,
-            why,
-            first: self.first,
-        };
-        self.core.table.doubt(self.id, unsure);
-    }
-
-    /// It was not even tried.
-    fn withdraw(mut self) {
-        self.open = false;
-        self.core.table.settle(self.id);
-    }
-
-    fn answered(mut self, answer: &Result<AgentInfo>) {
-        match answer {
-            Ok(info) => {
-                self.open = false;
-                self.core.table.started(info.clone());
-            }
-            Err(error) if error.kind() == ErrorKind::Indeterminate => {
-                self.doubt(error.to_string());
-            }
-            Err(_) => self.withdraw(),
-        }
-    }
-}
-
-impl<B: AgentBackend + ?Sized> Drop for Announced<'_, B> {
-    fn drop(&mut self) {
-        if self.open {
-            self.doubt("its start was called off before the engine had answered".to_owned());
-        }
-    }
 }
 
 impl<B: AgentBackend + ?Sized> Core<B> {

@@ -1,200 +1,20 @@
 //! Bringing a swarm to what its fleet file says.
 
+mod options;
 mod plan;
+mod report;
 mod run;
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use alveary_core::{AgentBackend, AgentId, AgentInfo, Error, ErrorKind, Operation, Result};
+use alveary_core::{AgentBackend, AgentId, Error, ErrorKind, Operation, Result};
 
 use super::SwarmManager;
 use crate::config::{Fleet, Member, Place};
 use crate::state::Record;
 
+pub use options::{ProgressFn, UpEvent, UpOptions};
+pub use report::{UpAction, UpOutcome, UpReport, UpStep};
+
 use plan::{Known, Wanted, plan};
-
-/// How to bring a swarm up.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct UpOptions {
-    /// Only these, by their own name or that of their kind, and whoever is to be ready before them. All
-    /// where there are none.
-    pub names: Vec<String>,
-    /// Whether those are removed that are in the swarm and not in the file.
-    pub prune: bool,
-    /// Whether each is waited for until it is ready; otherwise only those that others come after.
-    pub wait_ready: bool,
-    /// What `{exe}` stands for: this very program unless said.
-    pub exe: Option<PathBuf>,
-    /// Told of every step as it is taken.
-    pub progress: Option<Arc<ProgressFn>>,
-}
-
-/// Who is told of the steps that [`SwarmManager::up`] takes, from several at once. It is not waited for by
-/// the agents, but by the caller: it had better be quick.
-pub type ProgressFn = dyn Fn(UpEvent<'_>) + Send + Sync;
-
-impl fmt::Debug for UpOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpOptions")
-            .field("names", &self.names)
-            .field("prune", &self.prune)
-            .field("wait_ready", &self.wait_ready)
-            .field("exe", &self.exe)
-            .field("progress", &self.progress.is_some())
-            .finish()
-    }
-}
-
-impl UpOptions {
-    /// Takes only these.
-    #[must_use]
-    pub fn with_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.names = names.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Removes what is not in the file.
-    #[must_use]
-    pub fn with_prune(mut self, prune: bool) -> Self {
-        self.prune = prune;
-        self
-    }
-
-    /// Waits for each until it is ready.
-    #[must_use]
-    pub fn with_wait_ready(mut self, wait_ready: bool) -> Self {
-        self.wait_ready = wait_ready;
-        self
-    }
-
-    /// Sets what `{exe}` stands for.
-    #[must_use]
-    pub fn with_exe(mut self, exe: impl Into<PathBuf>) -> Self {
-        self.exe = Some(exe.into());
-        self
-    }
-
-    /// Tells somebody of every step.
-    #[must_use]
-    pub fn with_progress(mut self, tell: impl Fn(UpEvent<'_>) + Send + Sync + 'static) -> Self {
-        self.progress = Some(Arc::new(tell));
-        self
-    }
-
-    fn tell(&self, event: UpEvent<'_>) {
-        if let Some(progress) = &self.progress {
-            progress(event);
-        }
-    }
-}
-
-/// What is done about one agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UpStep {
-    /// Its name.
-    pub name: String,
-    /// Its id, old or newly drawn.
-    pub id: AgentId,
-    /// What is done.
-    pub action: UpAction,
-}
-
-/// What is done about an agent to bring a swarm up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpAction {
-    /// It is new.
-    Create,
-    /// It does not run, and is started again as the same agent.
-    Start {
-        /// Why it does not run.
-        why: String,
-    },
-    /// It runs and is no longer what the file says: it is stopped and started as that.
-    Recreate {
-        /// What has changed: names of keys, never values.
-        why: String,
-    },
-    /// It runs and is what the file says.
-    Keep,
-    /// It is not in the file, and is stopped and removed.
-    Prune,
-    /// It is not in the file, and is left as it is.
-    Foreign,
-}
-
-impl fmt::Display for UpStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = alveary_core::Escaped(&self.name);
-        match &self.action {
-            UpAction::Create => write!(f, "create {name}"),
-            UpAction::Start { why } => write!(f, "start {name}: {why}"),
-            UpAction::Recreate { why } => write!(f, "recreate {name}: {why}"),
-            UpAction::Keep => write!(f, "keep {name}"),
-            UpAction::Prune => write!(f, "remove {name}: it is not in the file"),
-            UpAction::Foreign => {
-                write!(
-                    f,
-                    "leave {name}: it is not in the file (`--prune` removes it)"
-                )
-            }
-        }
-    }
-}
-
-/// What happens while a swarm is brought up.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum UpEvent<'a> {
-    /// All that will be done.
-    Planned(&'a [UpStep]),
-    /// It is this one's turn.
-    Begun(&'a UpStep),
-    /// Its start was accepted, or it is left as it is.
-    Started(&'a UpStep, &'a AgentInfo),
-    /// It is ready.
-    Ready(&'a UpStep, &'a AgentInfo),
-    /// It was removed.
-    Removed(&'a UpStep),
-    /// It did not come up.
-    Failed(&'a UpStep, &'a Error),
-}
-
-/// What became of one step.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct UpOutcome {
-    /// What was to be done.
-    pub step: UpStep,
-    /// How the agent stood then; `None` where there is nothing to tell of it.
-    pub result: Result<Option<AgentInfo>>,
-}
-
-/// What became of every step, in the order of the plan.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct UpReport {
-    /// One for each step.
-    pub outcomes: Vec<UpOutcome>,
-}
-
-impl UpReport {
-    /// What went wrong.
-    pub fn failures(&self) -> impl Iterator<Item = (&UpStep, &Error)> {
-        self.outcomes
-            .iter()
-            .filter_map(|outcome| Some((&outcome.step, outcome.result.as_ref().err()?)))
-    }
-
-    /// Whether nothing did.
-    pub fn is_success(&self) -> bool {
-        self.failures().next().is_none()
-    }
-}
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// What [`up`](Self::up) would do, without doing it.

@@ -8,7 +8,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -292,10 +292,16 @@ impl Journal {
     }
 
     fn append(&mut self, changes: &[Change]) -> Result<()> {
-        let mut line = Vec::with_capacity(1024);
         if self.open.is_none() {
             self.begin()?;
         }
+        let empty = self.open.as_ref().is_none_or(|open| open.read == 0);
+        // A first line that is not there yet is written with the first changes, in one piece.
+        let mut line = if empty {
+            self.header_line(Incarnation::random())?
+        } else {
+            Vec::with_capacity(1024)
+        };
         serde_json::to_writer(&mut line, changes).map_err(|error| {
             Error::new(
                 ErrorKind::Engine,
@@ -328,16 +334,23 @@ impl Journal {
             let _ = open.file.set_len(open.read);
             return Err(io_error("write", &self.path, error));
         }
+        if empty {
+            let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+            open.header = serde_json::from_slice(&line[..end]).ok();
+        }
         open.read += line.len() as u64;
         Ok(())
     }
 
-    /// Makes the file, with its first line.
+    /// Makes the file, as yet without a line.
     fn begin(&mut self) -> Result<()> {
-        let header = self.header_line(Incarnation::random())?;
-        write_atomically(&self.path, &header)?;
-        self.reopen()?;
-        self.read_new().map(|_| ())
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(|error| io_error("make", &self.path, error))?;
+        self.reopen()
     }
 
     fn header_line(&self, life: Incarnation) -> Result<Vec<u8>> {

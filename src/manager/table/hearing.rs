@@ -1,0 +1,181 @@
+//! What the engine says, and what that means for the table.
+
+use std::collections::HashSet;
+
+use alveary_core::{AgentId, AgentInfo, Error, ErrorKind, Operation};
+
+use super::Table;
+use crate::manager::row::Merged;
+use crate::manager::subscribe::SwarmEvent;
+
+/// Whether the engine is heard.
+#[derive(Debug, Clone)]
+pub(in crate::manager) enum Hearing {
+    /// Nothing has been heard yet, good or bad.
+    NotYet,
+    Heard,
+    /// What was the matter.
+    Lost(Lost),
+}
+
+/// Why the engine is not heard: an error that can be told more than once.
+#[derive(Debug, Clone)]
+pub(in crate::manager) struct Lost {
+    kind: ErrorKind,
+    message: String,
+    words: Option<String>,
+    cure: Option<String>,
+}
+
+impl From<&Error> for Lost {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            words: error.engine().map(ToOwned::to_owned),
+            cure: error.how_to_cure().map(ToOwned::to_owned),
+        }
+    }
+}
+
+impl Lost {
+    pub(in crate::manager) fn error(&self, operation: Operation) -> Error {
+        let mut error = Error::new(self.kind, operation, self.message.clone());
+        if let Some(words) = &self.words {
+            error = error.engine_words(words.clone());
+        }
+        if let Some(cure) = &self.cure {
+            error = error.cure(cure.clone());
+        }
+        error
+    }
+}
+
+/// What it means that the engine does not know an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::manager) enum Gone {
+    /// It is there no more.
+    NotThere,
+    /// Its first start, whose outcome was not known, has not happened.
+    NeverWas,
+    /// Nothing: a verb has touched it since the engine was asked.
+    TooOld,
+}
+
+/// What a snapshot leaves to be found out.
+#[derive(Debug, Default)]
+pub(in crate::manager) struct Findings {
+    /// Only the engine knows how these stand.
+    pub(in crate::manager) doubtful: Vec<AgentId>,
+    /// The engine knows these no more.
+    pub(in crate::manager) gone: Vec<AgentId>,
+    /// These have changed.
+    pub(in crate::manager) changed: Vec<AgentId>,
+}
+
+impl Table {
+    /// News of one agent, as it was happened to be heard.
+    pub(in crate::manager) fn hear(&self, info: AgentInfo) -> Merged {
+        let mut rows = self.write();
+        let id = info.id.clone();
+        let merged = rows.change(&id, |row| row.merge(info, false));
+        if merged == Merged::Changed {
+            self.tell(&rows, &id);
+        }
+        merged
+    }
+
+    /// How one agent stands, asked for after `mark`.
+    pub(in crate::manager) fn learn(&self, info: AgentInfo, mark: u64) {
+        let mut rows = self.write();
+        let id = info.id.clone();
+        rows.change(&id, |row| {
+            // What a verb has done since is younger than the answer.
+            if row.touched <= mark {
+                row.unsure = None;
+                row.merge(info, true);
+            }
+        });
+        self.tell(&rows, &id);
+    }
+
+    /// The whole truth, as of a list that began after `mark`.
+    pub(in crate::manager) fn snapshot(&self, agents: Vec<AgentInfo>, mark: u64) -> Findings {
+        let mut rows = self.write();
+        let was_deaf = rows.deaf.take().is_some();
+        rows.heard = true;
+        let mut findings = Findings::default();
+        let mut listed = HashSet::with_capacity(agents.len());
+        for info in agents {
+            let id = info.id.clone();
+            listed.insert(id.clone());
+            match rows.change(&id, |row| row.merge(info, false)) {
+                Merged::Changed => findings.changed.push(id),
+                Merged::Doubtful => findings.doubtful.push(id),
+                Merged::Nothing => {}
+            }
+        }
+        for (id, row) in &rows.by_id {
+            let listed = listed.contains(id);
+            let settled = if listed {
+                row.unsure.is_none()
+            } else {
+                row.info.is_none() && row.unsure.is_none()
+            };
+            if settled || row.starting.is_some() {
+                continue;
+            }
+            if listed || row.touched > mark {
+                findings.doubtful.push(id.clone());
+            } else {
+                findings.gone.push(id.clone());
+            }
+        }
+        if was_deaf {
+            // Everybody's state has changed: those who watch are better served by a new snapshot.
+            for row in rows.by_id.values() {
+                row.wake();
+            }
+            let deaf = rows.deaf.as_deref();
+            let all = rows.by_id.iter().filter_map(|(id, row)| row.view(id, deaf));
+            if self.news.receiver_count() > 0 {
+                let _ = self.news.send(SwarmEvent::Snapshot(all.collect()));
+            }
+        } else {
+            for id in &findings.changed {
+                self.tell(&rows, id);
+            }
+        }
+        drop(rows);
+        self.hearing.send_replace(Hearing::Heard);
+        findings
+    }
+
+    /// The engine knows this agent no more, as it said after `mark`.
+    pub(in crate::manager) fn gone(&self, id: &AgentId, mark: u64) -> Gone {
+        self.alter(id, |row| {
+            if row.touched > mark || row.starting.is_some() {
+                return Gone::TooOld;
+            }
+            row.info = None;
+            match row.unsure.take() {
+                Some(unsure) if unsure.first => Gone::NeverWas,
+                _ => Gone::NotThere,
+            }
+        })
+        .unwrap_or(Gone::NotThere)
+    }
+
+    /// The engine cannot be heard: nothing is known.
+    pub(in crate::manager) fn lose(&self, error: &Error) {
+        let why = error.to_string();
+        let mut rows = self.write();
+        rows.deaf = Some(why.clone());
+        for row in rows.by_id.values() {
+            row.wake();
+        }
+        let _ = self.news.send(SwarmEvent::Lost { why });
+        drop(rows);
+        self.hearing.send_replace(Hearing::Lost(error.into()));
+    }
+}

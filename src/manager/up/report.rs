@@ -1,0 +1,92 @@
+//! What is to be done to bring a swarm up, and what became of it.
+
+use std::fmt;
+
+use alveary_core::{AgentId, AgentInfo, Error, Result};
+
+/// What is done about one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpStep {
+    /// Its name.
+    pub name: String,
+    /// Its id, old or newly drawn.
+    pub id: AgentId,
+    /// What is done.
+    pub action: UpAction,
+}
+
+/// What is done about an agent to bring a swarm up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpAction {
+    /// It is new.
+    Create,
+    /// It does not run, and is started again as the same agent.
+    Start {
+        /// Why it does not run.
+        why: String,
+    },
+    /// It runs and is no longer what the file says: it is stopped and started as that.
+    Recreate {
+        /// What has changed: names of keys, never values.
+        why: String,
+    },
+    /// It runs and is what the file says.
+    Keep,
+    /// It is not in the file, and is stopped and removed.
+    Prune,
+    /// It is not in the file, and is left as it is.
+    Foreign,
+}
+
+impl fmt::Display for UpStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = alveary_core::Escaped(&self.name);
+        match &self.action {
+            UpAction::Create => write!(f, "create {name}"),
+            UpAction::Start { why } => write!(f, "start {name}: {why}"),
+            UpAction::Recreate { why } => write!(f, "recreate {name}: {why}"),
+            UpAction::Keep => write!(f, "keep {name}"),
+            UpAction::Prune => write!(f, "remove {name}: it is not in the file"),
+            UpAction::Foreign => {
+                write!(
+                    f,
+                    "leave {name}: it is not in the file (`--prune` removes it)"
+                )
+            }
+        }
+    }
+}
+
+/// What became of one step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UpOutcome {
+    /// What was to be done.
+    pub step: UpStep,
+    /// How the agent stood then; `None` where there is nothing to tell of it.
+    pub result: Result<Option<AgentInfo>>,
+}
+
+/// What became of every step, in the order of the plan.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UpReport {
+    /// One for each step.
+    pub outcomes: Vec<UpOutcome>,
+}
+
+impl UpReport {
+    /// What went wrong.
+    pub fn failures(&self) -> impl Iterator<Item = (&UpStep, &Error)> {
+        self.outcomes
+            .iter()
+            .filter_map(|outcome| Some((&outcome.step, outcome.result.as_ref().err()?)))
+    }
+
+    /// Whether nothing did.
+    pub fn is_success(&self) -> bool {
+        self.failures().next().is_none()
+    }
+}
