@@ -5,6 +5,7 @@ use std::time::Duration;
 use alveary_core::{
     AgentBackend, AgentInfo, ErrorKind, ListOptions, Operation, RemoveOptions, Result,
 };
+use tokio::time::Instant;
 
 use super::SwarmManager;
 use super::bulk::each;
@@ -15,7 +16,7 @@ use crate::state::{Change, Lease};
 const ROUNDS: usize = 5;
 /// How long one waits for the restarter in another process to see that it has nothing left to do.
 const SUPERVISOR: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How to take a swarm down.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -115,15 +116,19 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             return std::future::pending().await;
         }
         let mut life = core.store.life();
+        let mut before = *life.borrow_and_update();
         loop {
-            core.store.sync(&core.table)?;
-            let now = core.store.life();
-            let over = life.is_some() && now != life;
-            if over || core.store.look(crate::state::Records::is_going_down) {
+            let now = *life.borrow_and_update();
+            if now.going_down || before.id.is_some() && before.id != now.id {
                 return Ok(());
             }
-            life = now;
-            tokio::time::sleep(LOOK * 4).await;
+            before = now;
+            // Agents that end bring the news, since the records are read then; of a swarm without any, only
+            // the looking does.
+            tokio::select! {
+                _ = life.changed() => {}
+                () = tokio::time::sleep(LOOK) => core.store.sync(&core.table)?,
+            }
         }
     }
 
@@ -132,9 +137,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let (Some(folder), false) = (core.store.folder(), core.leads()) else {
             return Ok(());
         };
-        let until = tokio::time::Instant::now() + SUPERVISOR;
-        while Lease::holder(folder)?.is_some() && tokio::time::Instant::now() < until {
-            tokio::time::sleep(LOOK).await;
+        let until = Instant::now() + SUPERVISOR;
+        let mut pause = Duration::from_millis(1);
+        while Lease::holder(folder)?.is_some() && Instant::now() < until {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK);
         }
         Ok(())
     }

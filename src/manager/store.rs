@@ -1,9 +1,10 @@
 //! The records of a manager: in memory alone, or in a state folder that others read and write too.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alveary_core::{Incarnation, Result};
+use tokio::sync::watch;
 
 use super::table::Table;
 use crate::state::{Change, Folder, Gates, Journal, Patience, Records, Touched};
@@ -13,6 +14,16 @@ use crate::state::{Change, Folder, Gates, Journal, Patience, Records, Touched};
 pub(super) struct Store {
     inner: Mutex<Inner>,
     shared: Option<Shared>,
+    life: watch::Sender<Life>,
+}
+
+/// Which life of the swarm is recorded, from its first member to `down`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Life {
+    /// `None`: there are no members, or the records are in memory.
+    pub(super) id: Option<Incarnation>,
+    /// Whether it is being ended.
+    pub(super) going_down: bool,
 }
 
 #[derive(Debug)]
@@ -28,25 +39,32 @@ pub(super) struct Shared {
     pub(super) gates: Gates,
 }
 
+impl Inner {
+    fn records(&self) -> &Records {
+        match self {
+            Self::Memory(records) => records,
+            Self::Disk(journal) => journal.records(),
+        }
+    }
+}
+
 impl Store {
     pub(super) fn in_memory() -> Self {
-        Self {
-            inner: Mutex::new(Inner::Memory(Records::default())),
-            shared: None,
-        }
+        Self::over(Inner::Memory(Records::default()), None)
     }
 
     pub(super) fn on_disk(folder: Folder, journal: Journal) -> Result<Self> {
         let gates = Gates::new(&folder)?;
-        Ok(Self {
-            inner: Mutex::new(Inner::Disk(Box::new(journal))),
-            shared: Some(Shared { folder, gates }),
-        })
+        let inner = Inner::Disk(Box::new(journal));
+        Ok(Self::over(inner, Some(Shared { folder, gates })))
     }
 
-    /// Shows a new table what is recorded.
-    pub(super) fn show_all(&self, table: &Table) {
-        self.look(|records| table.refresh(&Touched::All, records));
+    fn over(inner: Inner, shared: Option<Shared>) -> Self {
+        Self {
+            inner: Mutex::new(inner),
+            shared,
+            life: watch::Sender::default(),
+        }
     }
 
     /// What is shared with other processes; `None` where nothing is.
@@ -58,35 +76,35 @@ impl Store {
         self.shared.as_ref().map(|shared| shared.folder.path())
     }
 
+    /// Which life of the swarm is recorded, and what becomes of it.
+    pub(super) fn life(&self) -> watch::Receiver<Life> {
+        self.life.subscribe()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the records as this process knows them.
     pub(super) fn look<R>(&self, look: impl FnOnce(&Records) -> R) -> R {
-        match &*self.lock() {
-            Inner::Memory(records) => look(records),
-            Inner::Disk(journal) => look(journal.records()),
-        }
+        look(self.lock().records())
     }
 
-    /// Which life of the swarm is recorded; `None` where none is, or nothing is shared.
-    pub(super) fn life(&self) -> Option<Incarnation> {
-        match &*self.lock() {
-            Inner::Memory(_) => None,
-            Inner::Disk(journal) => journal.life(),
-        }
+    /// Shows a new table what is recorded.
+    pub(super) fn show_all(&self, table: &Table) {
+        let mut inner = self.lock();
+        self.show(&mut inner, Touched::All, table);
     }
 
     /// Reads what other processes have recorded since.
     pub(super) fn sync(&self, table: &Table) -> Result<()> {
         let mut inner = self.lock();
-        if let Inner::Disk(journal) = &mut *inner {
-            let touched = journal.sync()?;
-            report(journal);
-            table.refresh(&touched, journal.records());
-        }
-        Ok(())
+        let synced = match &mut *inner {
+            Inner::Memory(_) => return Ok(()),
+            Inner::Disk(journal) => journal.sync(),
+        };
+        self.show(&mut inner, Touched::default(), table);
+        synced
     }
 
     /// Decides on changes with the newest records before one's eyes and records them, all or none. The
@@ -96,75 +114,86 @@ impl Store {
         table: &Table,
         mut decide: impl FnMut(&Records) -> Result<Vec<Change>>,
     ) -> Result<()> {
-        let mut patience = None;
-        loop {
-            let busy = {
-                let mut inner = self.lock();
-                match &mut *inner {
-                    Inner::Memory(records) => {
-                        let touched = apply(records, decide(records)?);
-                        table.refresh(&touched, records);
-                        return Ok(());
-                    }
-                    Inner::Disk(journal) => {
-                        if let Some(touched) = journal.try_commit(&mut decide)? {
-                            report(journal);
-                            table.refresh(&touched, journal.records());
-                            return Ok(());
-                        }
-                        journal.lock_path().to_owned()
-                    }
-                }
-            };
-            patience
-                .get_or_insert_with(Patience::new)
-                .pause(&busy)
-                .await?;
-        }
+        let attempt = |inner: &mut Inner| match inner {
+            Inner::Memory(records) => Ok(Ok(apply(records, decide(records)?))),
+            Inner::Disk(journal) => Ok(if journal.try_commit(&mut decide)? {
+                Ok(Touched::default())
+            } else {
+                Err(journal.lock_path().to_owned())
+            }),
+        };
+        self.write(table, attempt).await
     }
 
     /// Forgets every record: the swarm is down.
     pub(super) async fn clear(&self, table: &Table) -> Result<()> {
+        let attempt = |inner: &mut Inner| match inner {
+            Inner::Memory(records) => {
+                *records = Records::default();
+                Ok(Ok(Touched::All))
+            }
+            Inner::Disk(journal) => Ok(if journal.try_clear()? {
+                Ok(Touched::default())
+            } else {
+                Err(journal.lock_path().to_owned())
+            }),
+        };
+        self.write(table, attempt).await
+    }
+
+    /// Writes as soon as no other process does; until then an attempt gives the lock that it found taken.
+    async fn write(
+        &self,
+        table: &Table,
+        mut attempt: impl FnMut(&mut Inner) -> Result<Result<Touched, PathBuf>>,
+    ) -> Result<()> {
         let mut patience = None;
         loop {
-            let busy = {
+            let taken = {
                 let mut inner = self.lock();
-                match &mut *inner {
-                    Inner::Memory(records) => {
-                        *records = Records::default();
-                        table.refresh(&Touched::All, records);
-                        return Ok(());
-                    }
-                    Inner::Disk(journal) => {
-                        if let Some(touched) = journal.try_clear()? {
-                            table.refresh(&touched, journal.records());
-                            return Ok(());
-                        }
-                        journal.lock_path().to_owned()
-                    }
-                }
+                let attempted = attempt(&mut inner);
+                // What was read on the way is shown also where the change was refused.
+                let (touched, outcome) = match attempted {
+                    Ok(Ok(touched)) => (touched, Ok(None)),
+                    Ok(Err(taken)) => (Touched::default(), Ok(Some(taken))),
+                    Err(error) => (Touched::default(), Err(error)),
+                };
+                self.show(&mut inner, touched, table);
+                outcome?
             };
+            let Some(taken) = taken else { return Ok(()) };
             patience
                 .get_or_insert_with(Patience::new)
-                .pause(&busy)
+                .pause(&taken)
                 .await?;
         }
+    }
+
+    /// Shows the table what is new, in the order in which it became so.
+    fn show(&self, inner: &mut Inner, mut touched: Touched, table: &Table) {
+        let mut life = Life::default();
+        if let Inner::Disk(journal) = inner {
+            touched.add(journal.take_touched());
+            for note in journal.take_notes() {
+                tracing::warn!("{note}");
+            }
+            life.id = journal.life();
+        }
+        let records = inner.records();
+        life.going_down = records.is_going_down();
+        table.refresh(&touched, records);
+        self.life.send_if_modified(|known| {
+            let changed = *known != life;
+            *known = life;
+            changed
+        });
     }
 }
 
 fn apply(records: &mut Records, changes: Vec<Change>) -> Touched {
-    let about: Option<Vec<_>> = changes
-        .iter()
-        .map(|change| change.about().cloned())
-        .collect();
+    let touched = Touched::by(&changes);
     for change in changes {
         records.apply(change);
     }
-    about.map_or(Touched::All, Touched::These)
-}
-
-fn report(journal: &mut Journal) {
-    for note in journal.take_notes() {
-        tracing::warn!("{note}");
-    }
+    touched
 }

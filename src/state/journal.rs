@@ -42,8 +42,19 @@ pub(crate) enum Touched {
     All,
 }
 
+impl Default for Touched {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
+}
+
 impl Touched {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn by(changes: &[Change]) -> Self {
+        let about: Option<Vec<_>> = changes.iter().map(|c| c.about().cloned()).collect();
+        about.map_or(Self::All, Self::These)
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
         match (self, other) {
             (Self::All, _) => {}
             (these, Self::All) => *these = Self::All,
@@ -64,6 +75,8 @@ pub(crate) struct Journal {
     records: Records,
     /// What was known before the file was begun anew: it may hold secrets that no file does.
     before: Option<Records>,
+    /// Whom it has said something new about since this was last asked.
+    touched: Touched,
     /// What could not be read, for people.
     notes: Vec<String>,
 }
@@ -105,13 +118,14 @@ impl Journal {
             open: None,
             records: Records::default(),
             before: None,
+            touched: Touched::default(),
             notes: Vec::new(),
         };
         journal.sync()?;
         Ok(journal)
     }
 
-    /// Opens the swarm on somebody's behalf. `None` as in [`try_commit`](Self::try_commit).
+    /// Opens the swarm on somebody's behalf. `None`: another process is writing.
     pub(crate) fn try_claim(
         &mut self,
         folder: &Folder,
@@ -142,6 +156,11 @@ impl Journal {
         self.open.as_ref()?.header.as_ref()
     }
 
+    /// Whom the record has said something new about since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
+    }
+
     /// What was found damaged since this was last asked.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
@@ -152,30 +171,25 @@ impl Journal {
     }
 
     /// Reads what others have written since. Costs one look at the file where they have not.
-    pub(crate) fn sync(&mut self) -> Result<Touched> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         let metadata = match std::fs::metadata(&self.path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let was_open = self.open.take().is_some();
-                return Ok(if was_open {
+                if self.open.take().is_some() {
                     self.records = Records::default();
-                    Touched::All
-                } else {
-                    Touched::These(Vec::new())
-                });
+                    self.touched = Touched::All;
+                }
+                return Ok(());
             }
             Err(error) => return Err(io_error("look at", &self.path, error)),
         };
         let same = self.open.as_ref().is_some_and(|open| {
             open.identity == identity(&metadata) && metadata.len() >= open.read
         });
-        let mut touched = Touched::These(Vec::new());
         if !same {
             self.reopen()?;
-            touched = Touched::All;
         }
-        touched.add(self.read_new()?);
-        Ok(touched)
+        self.read_new()
     }
 
     fn reopen(&mut self) -> Result<()> {
@@ -195,12 +209,13 @@ impl Journal {
             base: metadata.len(),
         });
         self.before = Some(std::mem::take(&mut self.records));
+        self.touched = Touched::All;
         Ok(())
     }
 
-    fn read_new(&mut self) -> Result<Touched> {
+    fn read_new(&mut self) -> Result<()> {
         let Some(open) = &mut self.open else {
-            return Ok(Touched::These(Vec::new()));
+            return Ok(());
         };
         let mut text = Vec::new();
         open.file
@@ -212,7 +227,6 @@ impl Journal {
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
-        let mut about = Vec::new();
         for line in text[..whole].split_inclusive(|byte| *byte == b'\n') {
             let at = open.read;
             if at == 0
@@ -225,8 +239,8 @@ impl Journal {
             } else {
                 match serde_json::from_slice::<Vec<Change>>(line) {
                     Ok(changes) => {
+                        self.touched.add(Touched::by(&changes));
                         for change in changes {
-                            about.push(change.about().cloned());
                             self.records.apply(change);
                         }
                     }
@@ -241,44 +255,42 @@ impl Journal {
         if let Some(before) = self.before.take() {
             self.records.keep_given(&before);
         }
-        let about: Option<Vec<_>> = about.into_iter().collect();
-        Ok(about.map_or(Touched::All, Touched::These))
+        Ok(())
     }
 
     /// Decides on changes with the newest record before one's eyes, and records them; nobody else writes in
-    /// between. `None`: another process is writing, try again in a moment.
+    /// between. `false`: another process is writing, try again in a moment.
     ///
     /// Where it cannot be recorded, nothing of it is.
     pub(crate) fn try_commit(
         &mut self,
         decide: impl FnOnce(&Records) -> Result<Vec<Change>>,
-    ) -> Result<Option<Touched>> {
+    ) -> Result<bool> {
         let lock = Arc::clone(&self.lock);
         if !try_lock(&lock, &self.lock_path, Hold::Alone)? {
-            return Ok(None);
+            return Ok(false);
         }
         let _locked = Locked(&lock);
-        let mut touched = self.sync()?;
+        self.sync()?;
         let changes = decide(&self.records)?;
         if changes.is_empty() {
-            return Ok(Some(touched));
+            return Ok(true);
         }
         self.append(&changes)?;
-        let about: Option<Vec<_>> = changes.iter().map(|c| c.about().cloned()).collect();
+        self.touched.add(Touched::by(&changes));
         for change in changes {
             self.records.apply(change);
         }
-        touched.add(about.map_or(Touched::All, Touched::These));
         self.write_anew_where_worth_it();
-        Ok(Some(touched))
+        Ok(true)
     }
 
-    /// Ends this life of the swarm: no members, and the next one to come begins another. `None` as in
+    /// Ends this life of the swarm: no members, and the next one to come begins another. `false` as in
     /// [`try_commit`](Self::try_commit).
-    pub(crate) fn try_clear(&mut self) -> Result<Option<Touched>> {
+    pub(crate) fn try_clear(&mut self) -> Result<bool> {
         let lock = Arc::clone(&self.lock);
         if !try_lock(&lock, &self.lock_path, Hold::Alone)? {
-            return Ok(None);
+            return Ok(false);
         }
         let _locked = Locked(&lock);
         match std::fs::remove_file(&self.path) {
@@ -288,7 +300,8 @@ impl Journal {
         }
         self.open = None;
         self.records = Records::default();
-        Ok(Some(Touched::All))
+        self.touched = Touched::All;
+        Ok(true)
     }
 
     fn append(&mut self, changes: &[Change]) -> Result<()> {
@@ -409,7 +422,7 @@ impl Journal {
         }
         write_atomically(&self.path, &text)?;
         self.reopen()?;
-        self.read_new().map(|_| ())
+        self.read_new()
     }
 }
 

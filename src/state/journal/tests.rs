@@ -32,8 +32,14 @@ fn put(name: &str) -> Change {
     Change::Put(Arc::new(Record::new(id, AgentSpec::new(name, ["true"]))))
 }
 
-fn commit(journal: &mut Journal, changes: Vec<Change>) -> Touched {
-    journal.try_commit(|_| Ok(changes)).unwrap().unwrap()
+fn commit(journal: &mut Journal, changes: Vec<Change>) {
+    assert!(journal.try_commit(|_| Ok(changes)).unwrap());
+    journal.take_touched();
+}
+
+fn news(journal: &mut Journal) -> Touched {
+    journal.sync().unwrap();
+    journal.take_touched()
 }
 
 fn names(journal: &Journal) -> Vec<&str> {
@@ -47,12 +53,12 @@ fn what_one_records_another_reads_and_is_told_whom_it_is_about() {
     let fixture = Fixture::new();
     let (mut one, mut other) = (fixture.open(), fixture.open());
     commit(&mut one, vec![put("a"), put("b")]);
-    assert_eq!(other.sync().unwrap(), Touched::All);
+    assert_eq!(news(&mut other), Touched::All);
     assert_eq!(names(&other), ["a", "b"]);
     commit(&mut one, vec![put("c")]);
     let c = AgentId::new("id-of-c").unwrap();
-    assert_eq!(other.sync().unwrap(), Touched::These(vec![c]));
-    assert_eq!(other.sync().unwrap(), Touched::These(vec![]));
+    assert_eq!(news(&mut other), Touched::These(vec![c]));
+    assert_eq!(news(&mut other), Touched::These(vec![]));
     assert_eq!(names(&other), ["a", "b", "c"]);
 }
 
@@ -66,7 +72,7 @@ fn nothing_is_decided_on_an_old_record() {
         seen = records.len();
         Ok(vec![])
     };
-    other.try_commit(decide).unwrap().unwrap();
+    assert!(other.try_commit(decide).unwrap());
     assert_eq!(seen, 1);
 }
 
@@ -75,12 +81,25 @@ fn while_one_writes_another_is_told_to_come_back() {
     let fixture = Fixture::new();
     let (mut one, mut other) = (fixture.open(), fixture.open());
     let within = |_: &Records| {
-        assert!(other.try_commit(|_| Ok(vec![put("b")])).unwrap().is_none());
+        assert!(!other.try_commit(|_| Ok(vec![put("b")])).unwrap());
         Ok(vec![put("a")])
     };
-    one.try_commit(within).unwrap().unwrap();
+    assert!(one.try_commit(within).unwrap());
     commit(&mut other, vec![put("b")]);
     assert_eq!(names(&other), ["a", "b"]);
+}
+
+#[test]
+fn what_was_read_before_a_change_was_refused_is_not_forgotten() {
+    let fixture = Fixture::new();
+    let (mut one, mut other) = (fixture.open(), fixture.open());
+    commit(&mut one, vec![put("a")]);
+    news(&mut other);
+    commit(&mut one, vec![put("b")]);
+    let refuse = |_: &Records| Err(Error::new(ErrorKind::Conflict, Operation::Spawn, "no"));
+    other.try_commit(refuse).unwrap_err();
+    let b = AgentId::new("id-of-b").unwrap();
+    assert_eq!(other.take_touched(), Touched::These(vec![b]));
 }
 
 #[test]
@@ -163,7 +182,7 @@ fn written_anew_it_says_the_same_and_others_notice() {
         assert!(size < 10 * WORTH_WRITING_ANEW);
         largest = size;
     }
-    assert_eq!(other.sync().unwrap(), Touched::All);
+    assert_eq!(news(&mut other), Touched::All);
     assert_eq!(names(&other), ["a", "b"]);
     assert_eq!(other.life(), life);
     assert_eq!(
@@ -179,8 +198,8 @@ fn cleared_it_begins_another_life() {
     commit(&mut one, vec![put("a")]);
     other.sync().unwrap();
     let before = other.life();
-    one.try_clear().unwrap().unwrap();
-    assert_eq!(other.sync().unwrap(), Touched::All);
+    assert!(one.try_clear().unwrap());
+    assert_eq!(news(&mut other), Touched::All);
     assert_eq!((names(&other).len(), other.life()), (0, None));
     commit(&mut one, vec![put("b")]);
     other.sync().unwrap();
@@ -237,7 +256,7 @@ fn a_full_disk_is_said_to_be_full_and_no_half_record_stays() {
         assert!(fresh.take_notes().is_empty());
         drop(fresh);
         // It recovers as soon as there is room.
-        journal.try_clear().unwrap().unwrap();
+        assert!(journal.try_clear().unwrap());
         commit(&mut journal, vec![put("b")]);
         assert_eq!(names(&journal), ["b"]);
     });
