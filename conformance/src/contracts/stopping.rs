@@ -23,8 +23,8 @@ trials!(Stopping:
     an_agent_that_ignores_the_signal_is_ended_by_force_after_the_grace [Need::Agent(Behaviour::IgnoreTerm)],
     a_grace_of_zero_is_force_at_once [Need::Agent(Behaviour::IgnoreTerm)],
     the_specs_own_grace_counts_where_the_call_names_none [Need::Agent(Behaviour::IgnoreTerm)],
-    the_specs_own_signal_is_sent [Need::Agent(HANDLES_INT)],
-    the_calls_signal_is_sent_before_the_specs [Need::Agent(HANDLES_INT)],
+    the_specs_own_signal_is_sent [Need::Agent(HANDLES_USR1)],
+    the_calls_signal_is_sent_before_the_specs [Need::Agent(HANDLES_USR1)],
     a_stop_returns_after_the_end [Need::Agent(Behaviour::IgnoreTerm)],
     a_stop_of_an_ended_agent_gives_its_exit_again,
     a_stop_of_an_unknown_id_is_not_found,
@@ -47,8 +47,9 @@ trials!(Stopping:
         [Need::TreeKill, Need::Witness, Need::Agent(Behaviour::LeaveChild)],
 );
 
-const HANDLES_INT: Behaviour = Behaviour::ExitOnSignal {
-    signal: Signal::INT,
+/// Not SIGINT: a test program that a shell started in the background has it ignored, and so may its agents.
+const HANDLES_USR1: Behaviour = Behaviour::ExitOnSignal {
+    signal: Signal::USR1,
     code: 9,
 };
 
@@ -138,23 +139,23 @@ async fn the_specs_own_grace_counts_where_the_call_names_none(swarm: Swarm) -> V
 async fn the_specs_own_signal_is_sent(swarm: Swarm) -> Verdict {
     let id = AgentId::random();
     let stop = alveary_core::Stop::default()
-        .signal(Signal::INT)
+        .signal(Signal::USR1)
         .grace(FOREVER);
-    let spec = swarm.spec(&HANDLES_INT)?.stop(stop);
+    let spec = swarm.spec(&HANDLES_USR1)?.stop(stop);
     swarm.spawn_spec(&id, &spec).await?;
     swarm.written(&id, "ready\n").await?;
     let exit = swarm.backend().stop(&id, StopOptions::default()).await?;
-    ensure_eq!(exit.status, ExitStatus::Code(9), "it handled SIGINT");
+    ensure_eq!(exit.status, ExitStatus::Code(9), "it handled SIGUSR1");
     Ok(())
 }
 
 async fn the_calls_signal_is_sent_before_the_specs(swarm: Swarm) -> Verdict {
-    let agent = swarm.spawn_ready(&HANDLES_INT).await?;
+    let agent = swarm.spawn_ready(&HANDLES_USR1).await?;
     let options = StopOptions::default()
-        .with_signal(Signal::INT)
+        .with_signal(Signal::USR1)
         .with_grace(FOREVER);
     let exit = swarm.backend().stop(&agent.id, options).await?;
-    ensure_eq!(exit.status, ExitStatus::Code(9), "it handled SIGINT");
+    ensure_eq!(exit.status, ExitStatus::Code(9), "it handled SIGUSR1");
     ensure_eq!(exit.by, EndedBy::Us, "we asked it to end");
     Ok(())
 }

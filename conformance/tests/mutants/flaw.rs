@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 pub(crate) type Inner = Arc<dyn AgentBackend>;
 
 /// Long enough for every trial that passes, short for those that wait in vain.
-const DEADLINE: Duration = Duration::from_secs(4);
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// One flaw: whatever is not said is done as the unbroken backend does it.
 #[async_trait]

@@ -286,7 +286,7 @@ struct OneSwarmForAll {
 impl Default for OneSwarmForAll {
     fn default() -> Self {
         Self {
-            inner: MemoryHarness::default().with_deadline(std::time::Duration::from_secs(4)),
+            inner: MemoryHarness::default().with_deadline(std::time::Duration::from_secs(2)),
             swarm: SwarmUid::random(),
         }
     }
