@@ -25,7 +25,7 @@ pub struct UpOptions {
     pub progress: Option<Arc<ProgressFn>>,
 }
 
-/// Who is told of the steps that [`SwarmManager::up`] takes, from several at once. It is not waited for by
+/// Who is told of the steps that [`up`](crate::SwarmManager::up) takes, from several at once. It is not waited for by
 /// the agents, but by the caller: it had better be quick.
 pub type ProgressFn = dyn Fn(UpEvent<'_>) + Send + Sync;
 
