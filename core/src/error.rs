@@ -279,7 +279,13 @@ impl Error {
     pub fn summary(&self) -> String {
         let mut text = format!("failed to {}", self.0.operation);
         if let Some(agent) = &self.0.agent {
-            text.push_str(" agent ");
+            // "failed to stop agent echo", "failed to read the logs of agent echo".
+            let of = if self.0.operation == Operation::Logs {
+                " of agent "
+            } else {
+                " agent "
+            };
+            text.push_str(of);
             text.push_str(agent.as_str());
         }
         text.push_str(": ");
