@@ -1,7 +1,7 @@
 //! A swarm of a test's own: a file, a state folder, and nothing left of it at the end.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -140,6 +140,21 @@ pub(crate) fn finish(command: &mut Command) -> Ran {
         .output()
         .unwrap();
     Ran(output)
+}
+
+/// Starts a command of which nobody reads what it says.
+pub(crate) trait SpawnQuietly {
+    fn spawn_quietly(&mut self) -> Child;
+}
+
+impl SpawnQuietly for Command {
+    fn spawn_quietly(&mut self) -> Child {
+        self.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
 }
 
 /// What came of a run.

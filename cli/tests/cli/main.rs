@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod bad_days;
 mod bad_input;
 mod detached;
 mod foreground;
@@ -9,4 +10,5 @@ mod hive;
 mod listing;
 mod output;
 mod pty;
+mod tally;
 mod terminal;
