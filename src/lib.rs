@@ -8,6 +8,9 @@ mod registry;
 mod state;
 
 pub use alveary_core::*;
+/// For `main`: the line by which a program can be its own swarms' keeper.
+#[cfg(feature = "process")]
+pub use alveary_process::keeper;
 pub use config::{
     BackendChoice, ConfigError, FILE_NAME, Fleet, FleetAgent, LoadOptions, MAX_COUNT, Member,
     Place, VARIABLES, Variable,

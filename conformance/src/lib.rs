@@ -9,6 +9,7 @@ mod behaviour;
 mod bench;
 mod canary;
 mod chaos;
+mod compare;
 mod contracts;
 mod harness;
 mod manager;
@@ -25,6 +26,7 @@ pub use behaviour::{Behaviour, READY, TERM_LINE};
 #[cfg(feature = "bench")]
 pub use bench::bench;
 pub use chaos::Chaos;
+pub use compare::Pairs;
 pub use harness::{Harness, Stranger, StrangerKind, Strangers, Wrapped};
 pub use memory::MemoryHarness;
 pub use need::Probe;
