@@ -33,16 +33,20 @@ struct Hive {
 impl Hive {
     fn new(agents: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let fleet = format!("[agents.sleeper]\ncount = {agents}\ncommand = [\"sleep\", \"100000\"]\n");
+        let fleet =
+            format!("[agents.sleeper]\ncount = {agents}\ncommand = [\"sleep\", \"100000\"]\n");
         fs::write(folder.path().join("alveary.toml"), fleet).unwrap();
         Self { folder, agents }
     }
 
     fn run(&self, arguments: &[&str]) {
-        let status = quiet(Command::new(env!("CARGO_BIN_EXE_alveary")).args(arguments), self.folder.path())
-            .env("ALVEARY_STATE_DIR", self.folder.path().join("state"))
-            .status()
-            .unwrap();
+        let status = quiet(
+            Command::new(env!("CARGO_BIN_EXE_alveary")).args(arguments),
+            self.folder.path(),
+        )
+        .env("ALVEARY_STATE_DIR", self.folder.path().join("state"))
+        .status()
+        .unwrap();
         assert!(status.success(), "alveary {arguments:?} failed");
     }
 
@@ -69,7 +73,11 @@ struct Shep {
 
 impl Shep {
     fn find() -> Option<Self> {
-        Command::new("shep").arg("--version").stdout(Stdio::null()).status().ok()?;
+        Command::new("shep")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .ok()?;
         let folder = tempfile::tempdir().unwrap();
         let mut flock = String::new();
         for number in 0..AGENTS {
@@ -93,7 +101,11 @@ impl Shep {
 }
 
 fn quiet<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
-    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
 }
 
 /// How long it takes from the start of `act` until so many sleepers run.
@@ -101,13 +113,19 @@ fn until(count: usize, act: impl FnOnce()) -> Duration {
     let begun = Instant::now();
     act();
     while sleepers() != count {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} of {count} sleepers run", sleepers());
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "{} of {count} sleepers run",
+            sleepers()
+        );
     }
     begun.elapsed()
 }
 
 fn sleepers() -> usize {
-    processes().filter(|(_, arguments)| arguments.ends_with(b"sleep\x00100000\0")).count()
+    processes()
+        .filter(|(_, arguments)| arguments.ends_with(b"sleep\x00100000\0"))
+        .count()
 }
 
 fn processes() -> impl Iterator<Item = (u32, Vec<u8>)> {
@@ -126,8 +144,13 @@ fn up_and_down() {
             times.sort_unstable();
             times[times.len() / 2]
         };
-        let (mut ups, mut downs): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| (hive.up(), hive.down())).unzip();
-        println!("up -d of {AGENTS}: {:?}, down: {:?}", median(&mut ups), median(&mut downs));
+        let (mut ups, mut downs): (Vec<_>, Vec<_>) =
+            (0..ROUNDS).map(|_| (hive.up(), hive.down())).unzip();
+        println!(
+            "up -d of {AGENTS}: {:?}, down: {:?}",
+            median(&mut ups),
+            median(&mut downs)
+        );
         return;
     };
     let (mut ups, mut downs) = (Pairs::default(), Pairs::default());
@@ -138,8 +161,17 @@ fn up_and_down() {
         downs.push(their_end, hive.down());
     }
     println!("{}", Pairs::HEAD);
-    println!("{}", ups.row(&format!("`up -d` of {AGENTS}, beside `shep start`"), "≤ 0.7"));
-    println!("{}", downs.row(&format!("`down` of {AGENTS}, beside `shep kill`"), "≤ 0.5"));
+    println!(
+        "{}",
+        ups.row(
+            &format!("`up -d` of {AGENTS}, beside `shep start`"),
+            "≤ 0.7"
+        )
+    );
+    println!(
+        "{}",
+        downs.row(&format!("`down` of {AGENTS}, beside `shep kill`"), "≤ 0.5")
+    );
 }
 
 fn many() {
@@ -154,8 +186,14 @@ fn many() {
         .collect();
     listings.sort_unstable();
     println!("\n| with {MANY} agents | measured | goal |\n|---|---|---|");
-    println!("| `ps`, wall time, p50 | {} ms | ≤ 30 ms |", listings[ROUNDS / 2].as_millis());
-    println!("| keeper and supervisor, resident | {} MiB | ≤ 40 MiB |", resident(&hive) >> 20);
+    println!(
+        "| `ps`, wall time, p50 | {} ms | ≤ 30 ms |",
+        listings[ROUNDS / 2].as_millis()
+    );
+    println!(
+        "| keeper and supervisor, resident | {} MiB | ≤ 40 MiB |",
+        resident(&hive) >> 20
+    );
     println!("| `up -d` | {} ms | |", up.as_millis());
     println!("| `down` | {} ms | |", hive.down().as_millis());
 }
@@ -172,7 +210,9 @@ fn resident(hive: &Hive) -> u64 {
         .filter(|&(pid, _)| is_ours(pid))
         .filter_map(|(pid, _)| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))?;
             line.trim().trim_end_matches(" kB").parse::<u64>().ok()
         })
         .sum::<u64>()

@@ -116,6 +116,8 @@ pub enum Operation {
     Inspect,
     /// [`AgentBackend::list`](crate::AgentBackend::list).
     List,
+    /// Looking an agent up by what somebody typed.
+    Find,
     /// [`AgentBackend::stop`](crate::AgentBackend::stop).
     Stop,
     /// [`AgentBackend::remove`](crate::AgentBackend::remove).
@@ -141,6 +143,7 @@ impl fmt::Display for Operation {
             Self::Spawn => "spawn",
             Self::Inspect => "inspect",
             Self::List => "list agents",
+            Self::Find => "find an agent",
             Self::Stop => "stop",
             Self::Remove => "remove",
             Self::Events => "follow events",

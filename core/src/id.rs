@@ -106,7 +106,7 @@ impl SwarmName {
 
 /// Which swarm an agent belongs to: random, made once for a swarm, and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct SwarmUid(Uuid);
 
 impl SwarmUid {
@@ -121,7 +121,7 @@ impl SwarmUid {
 /// Opaque: it is compared, never computed with. [`Incarnation::random`] draws one from 122 bits, so that
 /// no two starts share one, whoever drew them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Incarnation(Uuid);
 
 impl Incarnation {
@@ -216,6 +216,17 @@ macro_rules! uuid_traits {
             type Err = InvalidUid;
             fn from_str(text: &str) -> Result<Self, InvalidUid> {
                 Uuid::try_parse(text).map(Self).map_err(|_| InvalidUid)
+            }
+        }
+        impl TryFrom<String> for $type {
+            type Error = InvalidUid;
+            fn try_from(text: String) -> Result<Self, InvalidUid> {
+                text.parse()
+            }
+        }
+        impl From<$type> for String {
+            fn from(uid: $type) -> String {
+                uid.to_string()
             }
         }
     )*};

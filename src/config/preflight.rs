@@ -62,7 +62,8 @@ fn look(spec: &AgentSpec, place: &Place) -> Result<(), Problem> {
             cure: error.how_to_cure().unwrap_or_default().to_owned(),
         })?;
     }
-    if place.container {
+    // Only agents that work in folders of this host run programs of this host.
+    if !place.in_folder {
         return Ok(());
     }
     if let Some(cwd) = &spec.cwd {

@@ -136,6 +136,7 @@ impl<'a> Reader<'a> {
                 "`{}` cannot be an agent's name: {why}",
                 Escaped(name)
             ))
+            .cure("choose another name")
             .at(self.source, &key.span)
         })?;
         let table = merge::agent(defaults, own);

@@ -71,7 +71,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             1 => Ok(begins),
             0 => Err(Error::new(
                 ErrorKind::NotFound,
-                Operation::Inspect,
+                Operation::Find,
                 format!(
                     "there is no agent or group `{}` in this swarm",
                     Escaped(text)
@@ -110,7 +110,7 @@ fn ambiguous(text: &str, candidates: &[Agent]) -> Error {
     }
     Error::new(
         ErrorKind::InvalidSpec,
-        Operation::Inspect,
+        Operation::Find,
         format!(
             "the ids of several agents begin with `{}`: {}",
             Escaped(text),

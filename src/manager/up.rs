@@ -30,7 +30,24 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// An error where nothing was begun; what became of each agent is in the report.
     pub async fn up(&self, fleet: &Fleet, options: UpOptions) -> Result<UpReport> {
         let planned = self.plan(fleet, &options).await?;
+        self.look_ahead(fleet, &planned, &options)?;
         run::run(self, planned, &options).await
+    }
+
+    /// Refuses what cannot start before the first agent is started.
+    fn look_ahead(
+        &self,
+        fleet: &Fleet,
+        planned: &[plan::Planned],
+        options: &UpOptions,
+    ) -> Result<()> {
+        let to_start: Vec<Member> = planned
+            .iter()
+            .filter(|planned| planned.step.action.starts())
+            .filter_map(|planned| fleet.member(&planned.step.name))
+            .collect();
+        let place = self.place(options.exe.as_deref())?;
+        Ok(fleet.preflight(&to_start, &place)?)
     }
 
     async fn plan(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<plan::Planned>> {
@@ -58,7 +75,9 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let wanted = self.wanted(fleet, members, options.exe.as_deref())?;
         let mut known = self.known();
         known.retain(|known| wanted.iter().any(|wanted| wanted.is(&known.id)));
-        run::run(self, plan(wanted, known, false), options).await
+        let planned = plan(wanted, known, false);
+        self.look_ahead(fleet, &planned, options)?;
+        run::run(self, planned, options).await
     }
 
     /// What these members are to be, under the ids that their names have.
@@ -69,18 +88,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         exe: Option<&std::path::Path>,
     ) -> Result<Vec<Wanted>> {
         let core = self.core();
-        let exe = match exe {
-            Some(exe) => exe.to_owned(),
-            None => std::env::current_exe().map_err(|error| {
-                Error::new(
-                    ErrorKind::Engine,
-                    Operation::Configure,
-                    "it cannot be found where this program is, which `{exe}` stands for",
-                )
-                .caused_by(error)
-            })?,
-        };
-        let place = Place::of(exe, &core.backend.capabilities());
+        let place = self.place(exe)?;
         members
             .iter()
             .map(|member| {
@@ -98,6 +106,22 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 Ok(Wanted(record))
             })
             .collect()
+    }
+
+    /// What the file's placeholders stand for here.
+    fn place(&self, exe: Option<&std::path::Path>) -> Result<Place> {
+        let exe = match exe {
+            Some(exe) => exe.to_owned(),
+            None => std::env::current_exe().map_err(|error| {
+                Error::new(
+                    ErrorKind::Engine,
+                    Operation::Configure,
+                    "it cannot be found where this program is, which `{exe}` stands for",
+                )
+                .caused_by(error)
+            })?,
+        };
+        Ok(Place::of(exe, &self.core().backend.capabilities()))
     }
 
     /// Everyone who is there.

@@ -228,7 +228,7 @@ mod tests {
                     version: 1,
                     swarm: uid,
                 },
-                r#"{"n":7,"is":{"hello":{"version":1,"swarm":"01020304-0506-0708-090a-0b0c0d0e0f10"}}}"#,
+                r#"{"n":7,"is":{"hello":{"version":1,"swarm":"0102030405060708090a0b0c0d0e0f10"}}}"#,
             ),
             (Request::List, r#"{"n":7,"is":"list"}"#),
             (

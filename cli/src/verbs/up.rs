@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Error, Opened, Place, UpAction, UpOptions, UpOutcome};
+use alveary::{Opened, UpOptions, UpOutcome};
 use clap::Args;
 
 use crate::context::Context;
@@ -63,7 +63,6 @@ impl Up {
         if self.dry_run {
             return plan(&opened, &options).await;
         }
-        refuse_what_cannot_start(&opened, &options).await?;
         if self.detach {
             let mut interrupts = Interrupts::take()?;
             tokio::select! {
@@ -139,26 +138,6 @@ fn say(progress: Option<&Progress>, name: &str, what: &str) {
     if let Some(progress) = progress {
         progress.step(name, what);
     }
-}
-
-/// Looks at all that are to be started before the first of them is.
-async fn refuse_what_cannot_start(opened: &Opened, options: &UpOptions) -> Result<(), Failure> {
-    let Opened { swarm, fleet, .. } = opened;
-    let steps = swarm.plan_up(fleet, options).await?;
-    let members: Vec<_> = steps
-        .iter()
-        .filter(|step| {
-            !matches!(
-                step.action,
-                UpAction::Keep | UpAction::Prune | UpAction::Foreign
-            )
-        })
-        .filter_map(|step| fleet.member(&step.name))
-        .collect();
-    let exe = std::env::current_exe()?;
-    let place = Place::of(exe, &swarm.backend().capabilities());
-    fleet.preflight(&members, &place).map_err(Error::from)?;
-    Ok(())
 }
 
 async fn plan(opened: &Opened, options: &UpOptions) -> Result<Outcome, Failure> {

@@ -40,6 +40,16 @@ pub enum UpAction {
     Foreign,
 }
 
+impl UpAction {
+    /// Whether an agent is started by it.
+    pub fn starts(&self) -> bool {
+        matches!(
+            self,
+            Self::Create | Self::Start { .. } | Self::Recreate { .. }
+        )
+    }
+}
+
 impl fmt::Display for UpStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = alveary_core::Escaped(&self.name);

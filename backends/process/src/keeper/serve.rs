@@ -50,7 +50,15 @@ pub(super) async fn serve(
     let (answers, mut outbox) = mpsc::channel::<Bytes>(ANSWERS);
     let sending = tokio::spawn(async move {
         while let Some(frame) = outbox.recv().await {
-            if sink.send(frame).await.is_err() {
+            // Whatever else is ready goes first: of a hundred answers to a hundred requests each would wake
+            // its asker, who would take the processor from the agents that are just starting.
+            tokio::task::yield_now().await;
+            let mut frames = vec![frame];
+            while let Ok(frame) = outbox.try_recv() {
+                frames.push(frame);
+            }
+            let mut frames = futures_util::stream::iter(frames.into_iter().map(Ok));
+            if sink.send_all(&mut frames).await.is_err() {
                 break;
             }
         }

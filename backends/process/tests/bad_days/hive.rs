@@ -72,17 +72,8 @@ impl Hive {
             .expect("the backend connects")
     }
 
-    /// The swarm's identity as it stands on the wire.
-    pub(crate) fn uid_as_uuid(&self) -> String {
-        let text = self.uid.to_string();
-        [
-            &text[..8],
-            &text[8..12],
-            &text[12..16],
-            &text[16..20],
-            &text[20..],
-        ]
-        .join("-")
+    pub(crate) fn uid(&self) -> SwarmUid {
+        self.uid
     }
 
     /// The keeper's number, as anybody can see it.

@@ -225,7 +225,7 @@ async fn a_keeper_becomes_a_newer_one_in_place(hive: Hive) {
 /// Says what a client of a newer version says to an older keeper.
 fn give_way(hive: &Hive) {
     let program = std::env::current_exe().expect("this program has a path");
-    let uid = hive.uid_as_uuid();
+    let uid = hive.uid();
     let mut socket =
         UnixStream::connect(hive.folder().join("keeper.sock")).expect("the keeper listens");
     for frame in [

@@ -1,13 +1,14 @@
 //! A retry of your own, tested without an engine: two times the engine cannot be reached, then it can.
 //!
-//! The backend is a mock; the code under test is what is retried, and it is yours.
+//! The backend is a mock; the code under test is what is retried, and it is yours. In your own project:
+//! `alveary = { version = "…", features = ["mock"] }` and `mockall` among the `dev-dependencies`.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use alveary_core::{
+use alveary::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, Error, ErrorKind, MockAgentBackend,
     Operation, Result, Retry, SpawnOptions,
 };
@@ -73,4 +74,9 @@ async fn main() -> Result<()> {
     assert_eq!(echo.state, AgentState::Running);
     println!("agent {} is {} after two failures", echo.name, echo.state);
     Ok(())
+}
+
+#[test]
+fn two_failures_and_then_success() {
+    main().unwrap();
 }
