@@ -86,7 +86,14 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
-            let connection = self.connection().await.map_err(named)?;
+            let connection = match self.connection().await {
+                Ok(connection) => connection,
+                // The first keeper may have started it before it went.
+                Err(error) if tries > 1 && operation == Operation::Spawn => {
+                    return Err(named(lost(operation).caused_by(error)));
+                }
+                Err(error) => return Err(named(error)),
+            };
             let answer = tokio::time::timeout(at_most, connection.ask(request())).await;
             match answer {
                 Ok(Ok(Answer::Error(problem))) => return Err(problem.into_error(operation, agent)),
