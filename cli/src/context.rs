@@ -153,7 +153,12 @@ fn recorded(
 pub(crate) fn note_supervision(swarm: &SwarmManager, agents: &[Agent]) -> Result<(), Error> {
     let living = agents.iter().any(|agent| !agent.is_settled());
     if living && swarm.supervision()? == Supervision::Nobody {
-        note("no supervisor is running: restarts are off; `alveary up -d` starts one");
+        note_no_supervisor();
     }
     Ok(())
+}
+
+/// Says that nobody restarts agents, and what to do about it.
+pub(crate) fn note_no_supervisor() {
+    note("no supervisor is running: restarts are off; `alveary up -d` starts one");
 }

@@ -1,12 +1,15 @@
 //! `up` in the foreground: what the agents write is shown until all have ended or are stopped.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use alveary::{
-    Error, Opened, ShutdownOptions, StopOptions, Supervision, SwarmManager, UpOptions, UpReport,
+    AgentId, Error, ErrorKind, Exit, Opened, ShutdownOptions, StopOptions, StopOutcome,
+    Supervision, SwarmManager, UpOptions, UpReport,
 };
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::failure::{Failure, tell_of};
@@ -14,7 +17,7 @@ use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::note;
 use crate::show::Show;
-use crate::steps;
+use crate::steps::{self, Step};
 
 /// How long what was written last may take to arrive here after all have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -54,12 +57,15 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
                 } else {
                     "ending them by force"
                 });
+                // What it has begun goes on by itself, and is stopped like all the rest.
+                drop(work.take());
+                catch_up(&mut show, &mut told);
                 work = Some(stop(swarm, &show, everyone, stopping > 1));
             }
             Some(step) = told.recv() => show.step(step),
             Some(event) = events.next() => show.event(event),
             done = finish(&mut work), if waiting => {
-                show.is_up();
+                catch_up(&mut show, &mut told);
                 match done {
                     Done::Up(report) => {
                         outcome = steps::outcome(&report?);
@@ -68,10 +74,13 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
                             work = Some(stop(swarm, &show, everyone, false));
                         }
                     }
-                    Done::Stopped(left) => {
-                        for (name, error) in left? {
-                            tell_of(&name, &error);
-                            outcome = outcome.or(Outcome::Backend);
+                    Done::Stopped(stops) => {
+                        for Stop { id, name, failure } in stops? {
+                            if let Some(error) = failure {
+                                tell_of(&name, &error);
+                                outcome = outcome.or(Outcome::Backend);
+                            }
+                            show.stopped(id, name);
                         }
                         last_words = Some(Instant::now() + LAST_WORDS);
                     }
@@ -92,6 +101,14 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
     })
 }
 
+/// Shows the steps that have been told of, before anything else is done: whom to stop is among them.
+fn catch_up(show: &mut Show, told: &mut UnboundedReceiver<Step>) {
+    while let Ok(step) = told.try_recv() {
+        show.step(step);
+    }
+    show.is_up();
+}
+
 /// By a signal, or because nobody can see any more what is shown.
 async fn asked_to_end(interrupts: &mut Interrupts, unseen: bool) {
     if !unseen {
@@ -102,8 +119,28 @@ async fn asked_to_end(interrupts: &mut Interrupts, unseen: bool) {
 /// What is under way, besides watching and listening.
 enum Done {
     Up(Result<UpReport, Error>),
-    /// Whom it could not stop.
-    Stopped(Result<Vec<(String, Error)>, Error>),
+    Stopped(Result<Vec<Stop>, Error>),
+}
+
+/// What came of stopping one that was there to be stopped.
+struct Stop {
+    id: AgentId,
+    name: String,
+    failure: Option<Error>,
+}
+
+impl Stop {
+    /// `None`: its start had not come to anything, and it is recorded that it is not to.
+    fn of(id: AgentId, name: String, result: Result<Exit, Error>) -> Option<Self> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            result => Some(Self {
+                id,
+                name,
+                failure: result.err(),
+            }),
+        }
+    }
 }
 
 type Work<'a> = Option<BoxFuture<'a, Done>>;
@@ -128,7 +165,7 @@ fn bring_up(opened: &Opened, options: UpOptions) -> BoxFuture<'_, Done> {
     async move { Done::Up(opened.swarm.up(&opened.fleet, options).await) }.boxed()
 }
 
-/// Stops the whole swarm in its order, or, where only some of it were brought up, those.
+/// Stops the whole swarm in its order, or, where only some of it were to be brought up, those.
 fn stop<'a>(
     swarm: &'a SwarmManager,
     show: &Show,
@@ -140,26 +177,39 @@ fn stop<'a>(
     } else {
         StopOptions::default()
     };
-    let ours = show.members();
-    async move {
-        if !everyone {
-            let stops = ours.into_iter().map(|(id, name)| {
-                let options = options.clone();
-                async move { Some((name, swarm.stop(&id, options).await.err()?)) }
-            });
-            let left = join_all(stops).await.into_iter().flatten();
-            return Done::Stopped(Ok(left.collect()));
-        }
-        let options = ShutdownOptions::default()
-            .with_stop(options)
-            .with_within(NO_HURRY);
-        let stopped = swarm.shutdown(options).await;
-        Done::Stopped(stopped.map(|outcomes| {
-            let left = outcomes
-                .into_iter()
-                .filter_map(|outcome| Some((outcome.name, outcome.result.err()?)));
-            left.collect()
-        }))
+    if everyone {
+        return stop_everyone(swarm, options).boxed();
     }
-    .boxed()
+    let meant = show.meant().iter().map(|(id, _)| id.clone()).collect();
+    async move { Done::Stopped(stop_these(swarm, meant, options).await) }.boxed()
+}
+
+async fn stop_everyone(swarm: &SwarmManager, options: StopOptions) -> Done {
+    let options = ShutdownOptions::default()
+        .with_stop(options)
+        .with_within(NO_HURRY);
+    let stopped = swarm.shutdown(options).await;
+    Done::Stopped(stopped.map(|outcomes| {
+        let stop = |outcome: StopOutcome| Stop::of(outcome.id, outcome.name, outcome.result);
+        outcomes.into_iter().filter_map(stop).collect()
+    }))
+}
+
+/// Stops those of these that have not ended for good. Of some that are on their way up it is known only that
+/// they may live.
+async fn stop_these(
+    swarm: &SwarmManager,
+    meant: HashSet<AgentId>,
+    options: StopOptions,
+) -> Result<Vec<Stop>, Error> {
+    let mut agents = swarm.list().await?;
+    agents.retain(|agent| meant.contains(agent.id()) && !agent.is_settled());
+    let stops = agents.into_iter().map(|agent| {
+        let options = options.clone();
+        async move {
+            let result = swarm.stop(agent.id(), options).await;
+            Stop::of(agent.info.id, agent.info.name, result)
+        }
+    });
+    Ok(join_all(stops).await.into_iter().flatten().collect())
 }

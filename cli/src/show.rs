@@ -23,6 +23,8 @@ pub(crate) struct Show {
     progress: Option<Progress>,
     /// Everyone in the swarm, as they are now.
     agents: HashMap<AgentId, Agent>,
+    /// Those that are to be brought up here.
+    meant: Vec<(AgentId, String)>,
     /// Those that were brought up here, by name.
     members: HashMap<AgentId, String>,
     /// Nobody can read what is printed any more.
@@ -41,6 +43,7 @@ impl Show {
             following: Following::default(),
             progress: None,
             agents: HashMap::new(),
+            meant: Vec::new(),
             members: HashMap::new(),
             unseen: false,
         }
@@ -51,12 +54,14 @@ impl Show {
         self.unseen
     }
 
-    /// Those that were brought up here.
-    pub(crate) fn members(&self) -> Vec<(AgentId, String)> {
-        let members = self.members.iter();
-        members
-            .map(|(id, name)| (id.clone(), name.clone()))
-            .collect()
+    /// Those that are to be brought up here, whether they have come up yet or not.
+    pub(crate) fn meant(&self) -> &[(AgentId, String)] {
+        &self.meant
+    }
+
+    /// It has been stopped: one that was still on its way up is shown with the others at the end.
+    pub(crate) fn stopped(&mut self, id: AgentId, name: String) {
+        self.members.entry(id).or_insert(name);
     }
 
     /// Whether all have ended for good, and all that they wrote has been shown.
@@ -99,11 +104,12 @@ impl Show {
     /// Shows a step of the bring-up.
     pub(crate) fn step(&mut self, step: Step) {
         match step {
-            Step::Planned(names) => {
-                for name in &names {
+            Step::Planned(meant) => {
+                for (_, name) in &meant {
                     self.printer.expect(name);
                 }
-                self.progress = Some(Progress::new("starting", names.len()));
+                self.progress = Some(Progress::new("starting", meant.len()));
+                self.meant = meant;
             }
             Step::Started {
                 id,

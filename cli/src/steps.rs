@@ -9,8 +9,8 @@ use crate::outcome::Outcome;
 /// A step of bringing agents up, told by the manager.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// These are meant.
-    Planned(Vec<String>),
+    /// These are meant, by id and name.
+    Planned(Vec<(AgentId, String)>),
     /// It was started, or runs already.
     Started {
         id: AgentId,
@@ -45,7 +45,11 @@ fn step(event: UpEvent<'_>) -> Option<Step> {
     Some(match event {
         UpEvent::Planned(steps) => {
             let meant = steps.iter().filter(|step| step.action != UpAction::Foreign);
-            Step::Planned(meant.map(|step| step.name.clone()).collect())
+            Step::Planned(
+                meant
+                    .map(|step| (step.id.clone(), step.name.clone()))
+                    .collect(),
+            )
         }
         UpEvent::Started(step, info) => Step::Started {
             id: step.id.clone(),

@@ -1,16 +1,23 @@
 //! `wait`: waits for agents to end.
 
+use std::convert::Infallible;
+use std::io::Write;
+use std::time::Duration;
+
+use alveary::{Agent, Error, Supervision, SwarmManager};
 use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 
 use crate::args::Names;
 use crate::bulk;
-use crate::context::Context;
+use crate::context::{Context, note_no_supervisor};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use std::io::Write;
+
+/// How often one looks whether an agent that is to be restarted has anybody who does it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Waits until agents have ended for good, and says how
 ///
@@ -34,8 +41,15 @@ impl Wait {
             .iter()
             .map(|agent| async { (agent.name(), swarm.wait_settled(agent.id()).await) })
             .collect();
+        let mut in_vain = std::pin::pin!(tell_if_in_vain(&swarm, &agents));
         let mut outcome = Outcome::Done;
-        while let Some((name, exit)) = ends.next().await {
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = ends.next() => next,
+                told = &mut in_vain => match told? {},
+            };
+            let Some((name, exit)) = next else { break };
             let exit = exit?;
             let mut out = output::stdout();
             writeln!(out, "{name} {exit}")?;
@@ -45,5 +59,22 @@ impl Wait {
             }
         }
         Ok(outcome)
+    }
+}
+
+/// Says so, once, when one of these has ended, is to be started again, and nobody is there to do it: until
+/// somebody is, waiting for its end is in vain.
+async fn tell_if_in_vain(swarm: &SwarmManager, waited: &[Agent]) -> Result<Infallible, Error> {
+    loop {
+        let is_meant = |agent: &Agent| waited.iter().any(|waited| waited.id() == agent.id());
+        let agents = swarm.list().await?;
+        let due = agents
+            .iter()
+            .any(|agent| agent.restarting && is_meant(agent));
+        if due && swarm.supervision()? == Supervision::Nobody {
+            note_no_supervisor();
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -1,5 +1,8 @@
 //! A swarm that outlives what started it, seen from other shells.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use rustix::process::Signal;
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
@@ -207,4 +210,41 @@ fn a_detached_up_lets_go_of_its_callers_pipes() {
             "{descriptor}: {at}"
         );
     }
+}
+
+#[test]
+fn waiting_for_an_agent_that_nobody_restarts_says_so_and_goes_on() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.flaky]
+        command = ["sh", "-c", "test -e again && exit 0; while ! test -e go; do sleep 0.05; done; touch again; exit 7"]
+        restart = { policy = "on-failure", delay = "10ms" }
+        "#,
+    );
+    hive.ok(&["up", "-d"]);
+    let supervisor = hive.the_supervisor();
+    signal(supervisor, Signal::KILL);
+    eventually("the supervisor is dead", || {
+        (!is_alive(supervisor)).then_some(())
+    });
+    let mut wait = hive
+        .command()
+        .args(["wait", "flaky"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::write(hive.path().join("go"), "").unwrap();
+    let mut said = String::new();
+    BufReader::new(wait.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert!(said.contains("no supervisor is running"), "{said}");
+    assert!(said.contains("`alveary up -d`"), "{said}");
+    // Somebody does as he is told, and the waiting comes to its end.
+    hive.ok(&["up", "-d"]);
+    let waited = wait.wait_with_output().unwrap();
+    assert!(waited.status.success(), "{waited:?}");
+    assert_eq!(waited.stdout, b"flaky exited with code 0\n");
 }

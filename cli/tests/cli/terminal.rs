@@ -2,6 +2,7 @@
 
 use crate::hive::{Hive, is_alive, pid_of};
 use crate::pty::Pty;
+use crate::tally::processes;
 
 /// Counts the signals that it gets, and goes on for a while after the first, to see whether there are more.
 const COUNTING: &str = r#"
@@ -137,5 +138,34 @@ fn names_are_coloured_on_a_terminal_unless_somebody_minds() {
             "{args:?}: {}",
             pty.shown()
         );
+    }
+}
+
+#[test]
+fn ctrl_c_while_some_are_brought_up_by_name_leaves_none_of_them_and_all_of_the_others() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.many]
+        count = 100
+        command = ["sleep", "1000"]
+        [agents.other]
+        command = ["sleep", "1000"]
+        "#,
+    );
+    hive.ok(&["up", "-d", "other"]);
+    let other = pid_of(&hive.agent("other"));
+    // At another moment of the bring-up each time.
+    for seen in ["many-1 started", "many-20 started", "many-60 started"] {
+        let mut pty = Pty::run(hive.command().args(["up", "many"]));
+        pty.expect(seen);
+        pty.send(b"\x03");
+        assert_eq!(pty.finish().code(), Some(130), "{}", pty.shown());
+        assert!(!pty.shown().contains("error:"), "{}", pty.shown());
+        let left = processes(&hive.state());
+        let left: Vec<u32> = left.into_values().flatten().collect();
+        assert_eq!(left, [other], "after {seen}: {}", pty.shown());
+        let living = hive.ok(&["ps", "-q", "--filter", "state=running"]);
+        assert_eq!(living.lines().count(), 1, "{living}");
     }
 }
