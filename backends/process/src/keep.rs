@@ -191,6 +191,7 @@ impl Keep {
                 .cure("stop it first, or remove it by force"));
         }
         let incarnation = agent.intent.incarnation;
+        self.forget_secrets(id);
         self.0
             .logs
             .remove(id)
@@ -213,6 +214,9 @@ impl Keep {
     ) -> Result<()> {
         let table = self.table();
         let agent = living(&table, id, incarnation, Operation::Signal)?;
+        if agent.phase == agent::Phase::Doubtful {
+            return Err(doubtful(agent, Operation::Signal));
+        }
         let Some(pidfd) = agent.pidfd.as_ref().filter(|_| !agent.has_ended()) else {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Signal, "it does not run")
@@ -272,6 +276,18 @@ fn living<'a>(
         .cure("look at it again, and name its present incarnation"));
     }
     Ok(agent)
+}
+
+/// What might be a stranger is not touched.
+fn doubtful(agent: &Agent, operation: Operation) -> Error {
+    let pid = agent.process.map_or(0, |(process, _)| process.pid);
+    let what =
+        format!("nothing proves that process {pid} is this agent: it has cleared its environment");
+    Error::new(ErrorKind::Conflict, operation, what)
+        .agent(&agent.intent.id)
+        .cure(format!(
+            "look at process {pid}, and end it yourself if it is the agent"
+        ))
 }
 
 /// What the system refused, as an error with its cure.

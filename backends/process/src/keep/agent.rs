@@ -24,8 +24,12 @@ pub(super) struct Agent {
     pub(super) stop: Option<StopUnderWay>,
     /// Whether we have ended it by force.
     pub(super) forced: bool,
+    /// Whether a later keeper found it ended: nobody has cleared up after it.
+    pub(super) unseen: bool,
     /// Woken at every change.
     pub(super) changed: watch::Sender<()>,
+    /// How this start ended, for those who wait for it: it can be read when the agent is long forgotten.
+    pub(super) ended: watch::Sender<Option<Exit>>,
     /// The incarnation before this one, should this one not come to be.
     pub(super) previous: Option<Box<Agent>>,
 }
@@ -35,8 +39,14 @@ pub(super) enum Phase {
     Pending,
     Running,
     Stopping,
+    /// A process has its number and its start, and nothing proves that it is this agent.
+    Doubtful,
     Exited(Exit),
 }
+
+/// Why an agent's state cannot be told.
+const DOUBTFUL: &str =
+    "a process has its number and its start, and nothing else that proves it to be this agent";
 
 /// A stop that has begun. Those who come later can only bring its force forward.
 #[derive(Debug)]
@@ -87,7 +97,9 @@ impl Agent {
             is_child: false,
             stop: None,
             forced: false,
+            unseen: false,
             changed: watch::Sender::new(()),
+            ended: watch::Sender::new(None),
             previous: None,
         }
     }
@@ -97,6 +109,9 @@ impl Agent {
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
+        if let Phase::Exited(exit) = &phase {
+            self.ended.send_replace(Some(exit.clone()));
+        }
         self.phase = phase;
         self.changed.send_replace(());
     }
@@ -106,6 +121,9 @@ impl Agent {
             Phase::Pending => AgentState::Pending,
             Phase::Running => AgentState::Running,
             Phase::Stopping => AgentState::Stopping,
+            Phase::Doubtful => AgentState::Unknown {
+                why: DOUBTFUL.to_owned(),
+            },
             Phase::Exited(exit) => AgentState::Exited(exit.clone()),
         };
         let intent = &self.intent;
@@ -148,8 +166,12 @@ impl Agent {
                 at,
             });
         }
+        if self.forced {
+            let id = id.clone();
+            entries.push(Entry::Forced { id, incarnation });
+        }
         match &self.phase {
-            Phase::Pending | Phase::Running => {}
+            Phase::Pending | Phase::Running | Phase::Doubtful => {}
             Phase::Stopping => entries.push(Entry::Stopping { id, incarnation }),
             Phase::Exited(exit) => entries.push(Entry::Exited {
                 id,

@@ -1,10 +1,11 @@
 //! Seeing an agent end, clearing up after it, and writing down how it ended.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use super::agent::{Agent, Phase};
 use super::journal::Entry;
-use super::{Keep, tree};
+use super::{Keep, Table, tree};
 use crate::os::ended::until_ended;
 use crate::os::process;
 use alveary_core::{AgentEvent, AgentId, EndedBy, Exit, ExitStatus, Incarnation, Signal};
@@ -37,19 +38,17 @@ impl Keep {
 
     /// Nothing of the agent is left when its end is told.
     async fn clear_up(&self, id: &AgentId, incarnation: Incarnation) {
-        let Some(status) = self.take_status(id, incarnation) else {
+        let Some(exit) = self.take_exit(id, incarnation) else {
             return;
         };
-        let mut pause = FIRST_LOOK;
-        while self.rest_lives(id, incarnation) {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LATER_LOOKS);
-        }
-        self.ended(id, incarnation, status);
+        self.until_cleared(id, incarnation).await;
+        self.ended(id, incarnation, exit);
     }
 
     /// Reaps the main process. Its group dies first: until it is reaped, the group's number is its own.
-    fn take_status(&self, id: &AgentId, incarnation: Incarnation) -> Option<ExitStatus> {
+    ///
+    /// By whom it ended is decided here: who asks for its end while the rest of it is cleared up comes late.
+    fn take_exit(&self, id: &AgentId, incarnation: Incarnation) -> Option<Exit> {
         let mut table = self.table();
         let agent = table
             .agents
@@ -74,10 +73,10 @@ impl Keep {
         let status = agent
             .pidfd
             .as_ref()
-            .and_then(process::reap)
+            .and_then(process::take_end)
             .unwrap_or_else(unknown);
         agent.pidfd = None;
-        Some(status)
+        Some(agent.exit(status))
     }
 
     fn rest_lives(&self, id: &AgentId, incarnation: Incarnation) -> bool {
@@ -89,14 +88,16 @@ impl Keep {
         else {
             return false;
         };
-        let is_main = |pid| table.agents.values().any(|agent| agent.is_main(pid));
-        tree::kill_rest(agent, self.0.options.own_process, is_main).unwrap_or_else(|error| {
+        // Whoever has lost its parent is our child now, where we keep alone and started it.
+        let orphans = self.0.options.own_process && agent.is_child;
+        let orphans = orphans.then(|| table.orphans());
+        tree::kill_rest(agent, orphans.as_deref()).unwrap_or_else(|error| {
             tracing::error!(agent = %id, %error, "what is left of it cannot be ended");
             true
         })
     }
 
-    fn ended(&self, id: &AgentId, incarnation: Incarnation, status: ExitStatus) {
+    fn ended(&self, id: &AgentId, incarnation: Incarnation, exit: Exit) {
         self.forget_secrets(id);
         let mut table = self.table();
         let Some(agent) = table
@@ -106,7 +107,6 @@ impl Keep {
         else {
             return;
         };
-        let exit = agent.exit(status);
         if let Some(cgroup) = &agent.intent.cgroup {
             cgroup.remove();
         }
@@ -122,17 +122,61 @@ impl Keep {
         self.tell(AgentEvent::Changed(info));
     }
 
+    /// Sees that nothing is left of agents whose end nobody saw.
+    pub(super) fn clear_up_after(&self, ended: Vec<(AgentId, Incarnation)>) {
+        let left: Vec<_> = ended
+            .into_iter()
+            .filter(|(id, incarnation)| self.rest_lives(id, *incarnation))
+            .collect();
+        for (id, incarnation) in left {
+            let keep = self.clone();
+            tokio::spawn(async move {
+                keep.until_cleared(&id, incarnation).await;
+                if let Some(cgroup) = keep
+                    .table()
+                    .agents
+                    .get(&id)
+                    .and_then(|agent| agent.intent.cgroup.as_ref())
+                {
+                    cgroup.remove();
+                }
+            });
+        }
+    }
+
+    async fn until_cleared(&self, id: &AgentId, incarnation: Incarnation) {
+        let mut pause = FIRST_LOOK;
+        while self.rest_lives(id, incarnation) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LATER_LOOKS);
+        }
+    }
+
     /// Reaps the processes that were left to us by parents who died.
     pub(crate) fn reap_orphans(&self) {
         let table = self.table();
-        process::reap_orphans(|pid| table.agents.values().any(|agent| agent.is_main(pid)));
+        process::reap(&table.orphans());
+    }
+}
+
+impl Table {
+    /// Our children that are nobody's main process.
+    fn orphans(&self) -> Vec<u32> {
+        let mains: HashSet<u32> = self.agents.values().filter_map(Agent::main).collect();
+        process::children()
+            .into_iter()
+            .filter(|pid| !mains.contains(pid))
+            .collect()
     }
 }
 
 impl Agent {
-    /// Whether this number is that of its main process, not yet reaped.
-    fn is_main(&self, pid: u32) -> bool {
-        self.pidfd.is_some() && self.process.is_some_and(|(main, _)| main.pid == pid)
+    /// The number of its main process, while that has not been reaped.
+    fn main(&self) -> Option<u32> {
+        self.pidfd
+            .as_ref()
+            .and(self.process)
+            .map(|(main, _)| main.pid)
     }
 
     fn exit(&self, status: ExitStatus) -> Exit {
@@ -144,7 +188,9 @@ impl Agent {
                 .is_some_and(crate::os::cgroup::Cgroup::ran_out_of_memory);
         let was_asked = self.stop.is_some() || self.phase == Phase::Stopping;
         let by = match &status {
-            ExitStatus::Signal(Signal::KILL) if self.forced => EndedBy::UsByForce,
+            ExitStatus::Signal(Signal::KILL) | ExitStatus::Unknown { .. } if self.forced => {
+                EndedBy::UsByForce
+            }
             _ if was_asked => EndedBy::Us,
             _ if oom => EndedBy::Engine,
             ExitStatus::Unknown { .. } => EndedBy::Unknown,

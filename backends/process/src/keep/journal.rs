@@ -39,6 +39,11 @@ pub(crate) enum Entry {
         id: AgentId,
         incarnation: Incarnation,
     },
+    /// Its grace was over, and we ended it by force.
+    Forced {
+        id: AgentId,
+        incarnation: Incarnation,
+    },
     /// It has ended.
     Exited {
         id: AgentId,

@@ -1,20 +1,24 @@
 //! Taking up what an earlier keeper left: by the journal, and by what really runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use alveary_core::{AgentId, EndedBy, Exit, ExitStatus, Incarnation};
+use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::agent::{Agent, Phase, Report};
 use super::journal::{Entry, Journal};
 use super::{Keep, Table};
-use crate::os::process;
+use crate::os::cgroup::Cgroup;
+use crate::os::process::{self, Identity};
 
 pub(crate) const REBOOTED: &str = "the machine was started again";
+/// How long a process may take from its birth until it carries its mark, where it is in no control group.
+const BECOMING: Duration = Duration::from_millis(20);
 const NOBODY_SAW: &str = "it ended while no keeper was there to see it";
 
 /// The table as an earlier keeper left it, and a journal that says no more than that.
@@ -24,15 +28,23 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
     let boot = process::boot_id();
     let rebooted = last_boot(&entries).is_some_and(|last| *last != boot);
     let now = Instant::now();
+    let children: HashSet<u32> = process::children().into_iter().collect();
     for agent in agents.values_mut().filter(|agent| !agent.has_ended()) {
-        if rebooted {
-            agent.phase = Phase::Exited(Exit::unknown(REBOOTED));
-        } else {
-            find(agent);
+        if !rebooted {
+            find(agent, &children)?;
+        } else if agent.process.is_some() {
+            agent.enter(Phase::Exited(Exit::unknown(REBOOTED)));
+        } else if let Some(previous) = agent.previous.take() {
+            *agent = *previous;
         }
     }
     // What was meant and never came to be is swept.
-    agents.retain(|_, agent| agent.phase != Phase::Pending);
+    agents.retain(|_, agent| {
+        if let (Phase::Pending, Some(cgroup)) = (&agent.phase, &agent.intent.cgroup) {
+            cgroup.remove();
+        }
+        agent.phase != Phase::Pending
+    });
     tracing::debug!(agents = agents.len(), took = ?now.elapsed(), "the journal was read");
     let journal = match fresh_journal(folder, &agents) {
         Ok(journal) => journal,
@@ -110,13 +122,18 @@ fn replay(entries: &[Entry]) -> HashMap<AgentId, Agent> {
                     agent.phase = Phase::Stopping;
                 }
             }
+            Entry::Forced { id, incarnation } => {
+                if let Some(agent) = of(&mut agents, id, *incarnation) {
+                    agent.forced = true;
+                }
+            }
             Entry::Exited {
                 id,
                 incarnation,
                 exit,
             } => {
                 if let Some(agent) = of(&mut agents, id, *incarnation) {
-                    agent.phase = Phase::Exited(exit.clone());
+                    agent.enter(Phase::Exited(exit.clone()));
                 }
             }
             Entry::NotStarted { id, incarnation } => {
@@ -145,74 +162,127 @@ fn of<'a>(
 }
 
 /// Finds an agent's main process, or what can be said of its end.
-fn find(agent: &mut Agent) {
-    let incarnation = agent.intent.incarnation;
-    let recorded = agent.process.map(|(process, _)| process);
-    let process = match recorded {
-        // A zombie of ours has no environment any more, and is ours: nobody else could be its parent.
-        Some(process) if process.is_zombie() => Some(process),
-        Some(process) => Some(process).filter(|process| process.carries(incarnation)),
-        // Between the intent and the record of its process the keeper died.
-        None => process::all_that_carry(incarnation)
-            .into_iter()
-            .min_by_key(|process| process.start),
-    };
-    let Some((process, pidfd)) = process.and_then(|process| Some((process, process.open().ok()?)))
-    else {
-        if recorded.is_some() {
-            let by = if agent.phase == Phase::Stopping {
-                EndedBy::Us
-            } else {
-                EndedBy::Unknown
-            };
-            let status = ExitStatus::Unknown {
-                why: NOBODY_SAW.to_owned(),
-            };
-            agent.phase = Phase::Exited(Exit::new(status, by).with_at(SystemTime::now()));
-        } else if let Some(previous) = agent.previous.take() {
-            *agent = *previous;
+///
+/// An error is no end: where the system refuses us a look, nobody's end is told.
+fn find(agent: &mut Agent, children: &HashSet<u32>) -> io::Result<()> {
+    let process = match agent.process {
+        Some((process, _)) if !process.is_there() => {
+            end_unseen(agent);
+            return Ok(());
         }
-        return;
+        Some((process, _)) => process,
+        // Between the intent and the record of its process the keeper died.
+        None => match begun(agent) {
+            Some(process) => process,
+            None => {
+                if let Some(previous) = agent.previous.take() {
+                    *agent = *previous;
+                }
+                return Ok(());
+            }
+        },
     };
-    agent.process = Some((
-        process,
-        agent.process.map_or_else(SystemTime::now, |(_, at)| at),
-    ));
-    agent.is_child = process::children().contains(&process.pid);
+    agent.is_child = children.contains(&process.pid);
+    let pidfd = match process.open() {
+        // It ended while it was looked at; a zombie of somebody else's has ended too.
+        Err(error) if is_gone(&error) => {
+            end_unseen(agent);
+            return Ok(());
+        }
+        other => other?,
+    };
+    if process.is_zombie() && !agent.is_child {
+        end_unseen(agent);
+        return Ok(());
+    }
+    let at = agent.process.map_or_else(SystemTime::now, |(_, at)| at);
+    agent.process = Some((process, at));
     agent.pidfd = Some(Arc::new(pidfd));
-    if agent.phase == Phase::Pending {
+    // Number and start say that it is the same process; that the process is this agent has to be proved too,
+    // for a journal can be doctored.
+    let cgroup = agent.intent.cgroup.as_ref();
+    let is_proved = agent.is_child
+        || cgroup.is_some_and(|cgroup| cgroup.processes().contains(&process.pid))
+        || process.carries(agent.intent.incarnation);
+    if !is_proved {
+        agent.phase = Phase::Doubtful;
+    } else if agent.phase == Phase::Pending {
         agent.phase = Phase::Running;
     }
+    Ok(())
+}
+
+/// The main process of an agent of which only the intent is known.
+///
+/// One that has not become its program yet still has its keeper's environment, and is known by its group.
+fn begun(agent: &Agent) -> Option<Identity> {
+    let in_group = agent
+        .intent
+        .cgroup
+        .iter()
+        .flat_map(Cgroup::processes)
+        .filter_map(Identity::of);
+    let marked = || process::all_that_carry(agent.intent.incarnation);
+    in_group.min_by_key(|process| process.start).or_else(|| {
+        marked()
+            .into_iter()
+            .min_by_key(|process| process.start)
+            .or_else(|| {
+                // Without a group it may become its program this very moment.
+                std::thread::sleep(BECOMING);
+                marked().into_iter().min_by_key(|process| process.start)
+            })
+    })
+}
+
+fn end_unseen(agent: &mut Agent) {
+    let by = match agent.phase {
+        _ if agent.forced => EndedBy::UsByForce,
+        Phase::Stopping => EndedBy::Us,
+        _ => EndedBy::Unknown,
+    };
+    let status = ExitStatus::Unknown {
+        why: NOBODY_SAW.to_owned(),
+    };
+    agent.unseen = true;
+    agent.enter(Phase::Exited(
+        Exit::new(status, by).with_at(SystemTime::now()),
+    ));
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || Errno::from_io_error(error) == Some(Errno::SRCH)
 }
 
 impl Keep {
     /// Goes on with what an earlier keeper had under way.
     pub(super) fn take_up(&self) {
         let mut table = self.table();
-        let mut living = Vec::new();
-        for agent in table.agents.values_mut() {
+        let Table { agents, journal } = &mut *table;
+        let (mut living, mut ended) = (Vec::new(), Vec::new());
+        for agent in agents.values_mut() {
+            let who = (agent.intent.id.clone(), agent.intent.incarnation);
             if agent.has_ended() {
-                // Its main process is gone; the rest of its tree may not be.
-                if let Some(cgroup) = &agent.intent.cgroup
-                    && !cgroup.remove()
-                    && let Err(error) = cgroup.kill()
-                {
-                    tracing::warn!(agent = %agent.intent.id, %error, "what is left of it cannot be ended");
+                // Without a group all processes have to be looked at, which is not done for each that ever was.
+                if agent.unseen || agent.intent.cgroup.is_some() {
+                    ended.push(who);
                 }
                 continue;
             }
-            living.push((agent.intent.id.clone(), agent.intent.incarnation));
+            living.push(who);
             if agent.phase == Phase::Stopping {
                 let stop = agent.intent.stop.clone();
                 let force_at = Instant::now() + stop.grace.min(Duration::from_hours(1));
-                if let Err(error) = self.begin_stop(agent, Some(stop.signal), force_at) {
+                if let Err(error) = self.begin_stop(agent, journal, Some(stop.signal), force_at) {
                     tracing::error!(agent = %agent.intent.id, %error, "its stop cannot be gone on with");
                 }
             }
         }
         drop(table);
+        self.keep_secrets_of(&living);
         for (id, incarnation) in living {
             self.watch_end(&id, incarnation);
         }
+        self.clear_up_after(ended);
     }
 }

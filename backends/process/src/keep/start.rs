@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use alveary_core::{
-    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Limits, Operation, Result, Retry, User,
+    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Incarnation, Limits, Operation, Result,
+    Retry, User,
 };
 use rustix::io::Errno;
 use tokio::sync::watch;
@@ -91,6 +92,16 @@ impl Keep {
             }
             if !agent.has_ended() {
                 return Err(exists("an agent of this id lives"));
+            }
+            if agent
+                .intent
+                .earlier
+                .iter()
+                .any(|start| start.incarnation == launch.incarnation)
+            {
+                return Err(exists(
+                    "that start of it is over, and a later one has been made",
+                ));
             }
         }
         let (outputs, logs_from) = self
@@ -288,6 +299,23 @@ impl Keep {
             }
         }
         agent.changed.send_replace(());
+    }
+
+    /// Deletes the secrets of all but these, whose keeper did not live to do it.
+    pub(super) fn keep_secrets_of(&self, living: &[(AgentId, Incarnation)]) {
+        let Ok(folders) = fs::read_dir(&self.0.options.secrets) else {
+            return;
+        };
+        for folder in folders.flatten() {
+            if let Some(id) = folder
+                .file_name()
+                .to_str()
+                .and_then(|name| AgentId::new(name).ok())
+                && !living.iter().any(|(living, _)| *living == id)
+            {
+                self.forget_secrets(&id);
+            }
+        }
     }
 
     pub(super) fn forget_secrets(&self, id: &AgentId) {

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::agent::{Agent, Phase, StopUnderWay};
-use super::journal::Entry;
-use super::{KILL_TAKES_AT_MOST, Keep, living, refused, tree};
+use super::journal::{Entry, Journal};
+use super::{KILL_TAKES_AT_MOST, Keep, Table, doubtful, living, refused, tree};
 
 /// What a stop finds.
 enum Asked {
@@ -20,7 +20,7 @@ enum Asked {
     NotYet(watch::Receiver<()>),
     /// Force will be used at this time.
     Going {
-        changed: watch::Receiver<()>,
+        ended: watch::Receiver<Option<Exit>>,
         force_at: watch::Receiver<Instant>,
     },
 }
@@ -32,9 +32,7 @@ impl Keep {
             match self.ask(id, &options)? {
                 Asked::Over(exit) => return Ok(exit),
                 Asked::NotYet(mut changed) => drop(changed.changed().await),
-                Asked::Going { changed, force_at } => {
-                    return self.await_end(id, changed, force_at).await;
-                }
+                Asked::Going { ended, force_at } => return await_end(id, ended, force_at).await,
             }
         }
     }
@@ -46,9 +44,10 @@ impl Keep {
             Phase::Exited(exit) => return Ok(Asked::Over(exit.clone())),
             Phase::Pending => return Ok(Asked::NotYet(agent.changed.subscribe())),
             Phase::Running | Phase::Stopping => {}
+            Phase::Doubtful => return Err(doubtful(agent, Operation::Stop)),
         }
         let stop = &agent.intent.stop;
-        let force_at = Instant::now() + options.grace.unwrap_or(stop.grace);
+        let force_at = after(options.grace.unwrap_or(stop.grace));
         if let Some(under_way) = &agent.stop {
             under_way.force_at.send_if_modified(|planned| {
                 let is_sooner = force_at < *planned;
@@ -56,26 +55,33 @@ impl Keep {
                 is_sooner
             });
             return Ok(Asked::Going {
-                changed: agent.changed.subscribe(),
+                ended: agent.ended.subscribe(),
                 force_at: under_way.force_at.subscribe(),
             });
         }
         let signal =
             (options.grace != Some(Duration::ZERO)).then(|| options.signal.unwrap_or(stop.signal));
+        if let Some(signal) = signal {
+            // Found out before anything is begun.
+            crate::os::process::can_be_sent(signal).map_err(|error| {
+                refused(Operation::Stop, id, error).cure("use a signal that has a name")
+            })?;
+        }
         let incarnation = agent.intent.incarnation;
         // Before the signal: should we die between the two, the next keeper knows who ended it.
-        table.journal.append_surely(Entry::Stopping {
+        let Table { agents, journal } = &mut *table;
+        journal.append_surely(Entry::Stopping {
             id: id.clone(),
             incarnation,
         });
-        let Some(agent) = table.agents.get_mut(id) else {
+        let Some(agent) = agents.get_mut(id) else {
             return Err(Error::agent_not_found(Operation::Stop, id));
         };
         let force_at = self
-            .begin_stop(agent, signal, force_at)
+            .begin_stop(agent, journal, signal, force_at)
             .map_err(|error| refused(Operation::Stop, id, error))?;
         Ok(Asked::Going {
-            changed: agent.changed.subscribe(),
+            ended: agent.ended.subscribe(),
             force_at,
         })
     }
@@ -84,6 +90,7 @@ impl Keep {
     pub(super) fn begin_stop(
         &self,
         agent: &mut Agent,
+        journal: &mut Journal,
         signal: Option<Signal>,
         force_at: Instant,
     ) -> std::io::Result<watch::Receiver<Instant>> {
@@ -95,7 +102,7 @@ impl Keep {
         agent.enter(Phase::Stopping);
         self.tell(AgentEvent::Changed(agent.report().info));
         if force_at <= Instant::now() {
-            force(agent);
+            force(agent, journal);
         } else {
             self.force_later(&agent.intent.id, agent.intent.incarnation, receiver.clone());
         }
@@ -122,60 +129,62 @@ impl Keep {
                 }
             }
             let mut table = keep.table();
-            let agent = table.agents.get_mut(&id);
+            let Table { agents, journal } = &mut *table;
+            let agent = agents.get_mut(&id);
             if let Some(agent) = agent.filter(|agent| agent.intent.incarnation == incarnation) {
-                force(agent);
+                force(agent, journal);
             }
         });
     }
+}
 
-    async fn await_end(
-        &self,
-        id: &AgentId,
-        mut changed: watch::Receiver<()>,
-        mut force_at: watch::Receiver<Instant>,
-    ) -> Result<Exit> {
-        loop {
-            if let Some(exit) = self.exit_of(id)? {
-                return Ok(exit);
-            }
-            let give_up_at = *force_at.borrow_and_update() + KILL_TAKES_AT_MOST;
-            tokio::select! {
-                waited = timeout_at(give_up_at, changed.changed()) => if waited.is_err() {
-                    return Err(Error::new(
-                        ErrorKind::StillRunning,
-                        Operation::Stop,
-                        "it was killed and has not ended: a process of it hangs in the kernel",
-                    )
-                    .agent(id)
-                    .cure("look for a dead disk or network file system under it; it ends when that answers"));
-                },
-                // Brought forward, or over.
-                _ = force_at.changed() => if force_at.has_changed().is_err() {
-                    drop(timeout_at(give_up_at, changed.changed()).await);
-                },
-            }
+/// Waits for the end of the start that was asked to end, whatever becomes of its agent meanwhile.
+async fn await_end(
+    id: &AgentId,
+    mut ended: watch::Receiver<Option<Exit>>,
+    mut force_at: watch::Receiver<Instant>,
+) -> Result<Exit> {
+    let mut can_be_sooner = true;
+    loop {
+        if let Some(exit) = ended.borrow_and_update().clone() {
+            return Ok(exit);
         }
-    }
-
-    fn exit_of(&self, id: &AgentId) -> Result<Option<Exit>> {
-        let table = self.table();
-        let agent = table
-            .agents
-            .get(id)
-            .ok_or_else(|| Error::agent_not_found(Operation::Stop, id))?;
-        Ok(match &agent.phase {
-            Phase::Exited(exit) => Some(exit.clone()),
-            _ => None,
-        })
+        let give_up_at = *force_at.borrow_and_update() + KILL_TAKES_AT_MOST;
+        tokio::select! {
+            waited = timeout_at(give_up_at, ended.changed()) => match waited {
+                Ok(Ok(())) => {}
+                // Nobody is left who could tell.
+                Ok(Err(_)) => return Err(Error::agent_not_found(Operation::Stop, id)),
+                Err(_) => return Err(still_running(id)),
+            },
+            sooner = force_at.changed(), if can_be_sooner => can_be_sooner = sooner.is_ok(),
+        }
     }
 }
 
-fn force(agent: &mut Agent) {
+fn still_running(id: &AgentId) -> Error {
+    let what = "it was killed and has not ended: a process of it hangs in the kernel";
+    Error::new(ErrorKind::StillRunning, Operation::Stop, what)
+        .agent(id)
+        .cure("look for a dead disk or network file system under it; it ends when that answers")
+}
+
+/// The time so far from now; a time that no clock can show is as good as never.
+fn after(grace: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_hours(30 * 366 * 24);
+    Instant::now() + grace.min(NEVER)
+}
+
+fn force(agent: &mut Agent, journal: &mut Journal) {
     if agent.has_ended() {
         return;
     }
     agent.forced = true;
+    // Before the signal: the next keeper is to know by whom it ended.
+    journal.append_surely(Entry::Forced {
+        id: agent.intent.id.clone(),
+        incarnation: agent.intent.incarnation,
+    });
     if let Err(error) = tree::kill(agent) {
         tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
     }

@@ -28,11 +28,10 @@ pub(super) fn kill(agent: &Agent) -> io::Result<()> {
 }
 
 /// Kills what is left of the agent after its main process has ended. Whether anything was.
-pub(super) fn kill_rest(
-    agent: &Agent,
-    own_process: bool,
-    mains: impl Fn(u32) -> bool,
-) -> io::Result<bool> {
+///
+/// Without a control group it is looked for among the `orphans`, where every descendant that has lost its
+/// parent is one of them, else among all processes.
+pub(super) fn kill_rest(agent: &Agent, orphans: Option<&[u32]>) -> io::Result<bool> {
     if let Some(cgroup) = &agent.intent.cgroup {
         let is_populated = cgroup.is_populated();
         if is_populated {
@@ -41,15 +40,9 @@ pub(super) fn kill_rest(
         return Ok(is_populated);
     }
     let incarnation = agent.intent.incarnation;
-    let left = if own_process {
-        // Whoever has lost its parent is our child now: only those need to be looked at.
-        let orphans: Vec<u32> = process::children()
-            .into_iter()
-            .filter(|&pid| !mains(pid))
-            .collect();
-        process::those_that_carry(&orphans, incarnation)
-    } else {
-        process::all_that_carry(incarnation)
+    let left = match orphans {
+        Some(orphans) => process::those_that_carry(orphans, incarnation),
+        None => process::all_that_carry(incarnation),
     };
     let mut any = false;
     for process in left {
@@ -72,7 +65,9 @@ fn kill_group(agent: &Agent) -> io::Result<()> {
     };
     if agent.is_child {
         // It is not reaped as long as we hold its handle, so the number is its group's.
-        return process::send_to_group(main.pid, Signal::KILL);
+        process::send_to_group(main.pid, Signal::KILL)?;
+        // Should it have moved to another group.
+        return process::send(pidfd, Signal::KILL);
     }
     // The child of a keeper that is dead: its number may be given away at any moment, its handle not.
     process::send(pidfd, Signal::KILL)?;

@@ -5,7 +5,7 @@
 //! host. Memory and the number of processes are limited in v2 where it has those controllers, else in v1.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -50,11 +50,20 @@ impl Cgroups {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let leaf = format!("alveary-{swarm}");
-        let unified = own_group(&mounts, &own, None)?;
+        let own_unified = own_group(&mounts, &own, None)?;
+        let root = unified_mount(&mounts)?;
+        // Where we are, if that may be divided further; else at the top, if we are let.
+        let unified = [&own_unified, &root]
+            .into_iter()
+            .find(|group| grants(group, "memory"))
+            .unwrap_or(&own_unified);
         let tree = unified.join(&leaf);
         fs::create_dir(&tree).or_else(exists_already).ok()?;
-        if !tree.join("cgroup.kill").exists() {
-            // Older than Linux 5.14: it could hold the tree together and not end it at a stroke.
+        // Older than Linux 5.14 it could hold the tree together and not end it at a stroke; and a group that
+        // is not a domain of its own takes no processes.
+        let kind = fs::read_to_string(tree.join("cgroup.type")).unwrap_or_default();
+        if !tree.join("cgroup.kill").exists() || kind.trim() != "domain" {
+            let _in_use = fs::remove_dir(&tree);
             return None;
         }
         let v1 = |controller: &str| {
@@ -62,7 +71,10 @@ impl Cgroups {
             fs::create_dir(&folder).or_else(exists_already).ok()?;
             Some(Controller::V1(folder))
         };
-        let v2 = |controller: &str| enable(&unified, &tree, controller).then_some(Controller::V2);
+        let v2 = |controller: &str| {
+            let granted = grants(unified, controller) && grant(&tree, controller);
+            granted.then_some(Controller::V2)
+        };
         let memory = v2("memory").or_else(|| v1("memory"));
         let pids = v2("pids").or_else(|| v1("pids"));
         Some(Self { tree, memory, pids })
@@ -130,16 +142,16 @@ impl Cgroup {
                 ),
                 None => (&self.tree, "memory.max", "memory.swap.max", "0"),
             };
-            fs::write(folder.join(limit), &bytes)?;
+            set(&folder.join(limit), &bytes)?;
             // Kernels built without swap accounting have no such file, and need none.
-            match fs::write(folder.join(with_swap), swap) {
+            match set(&folder.join(with_swap), swap) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
         if let Some(count) = limits.pids {
             let folder = self.pids.as_ref().unwrap_or(&self.tree);
-            fs::write(folder.join("pids.max"), count.to_string())?;
+            set(&folder.join("pids.max"), &count.to_string())?;
         }
         Ok(())
     }
@@ -167,6 +179,12 @@ impl Cgroup {
             .flatten()
     }
 
+    /// Those that are in it now.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let list = fs::read_to_string(self.tree.join("cgroup.procs")).unwrap_or_default();
+        list.lines().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
     /// Whether any process is in it.
     pub(crate) fn is_populated(&self) -> bool {
         fs::read_to_string(self.tree.join("cgroup.events"))
@@ -175,7 +193,7 @@ impl Cgroup {
 
     /// Ends every process in it, frozen or not, whatever they do.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match fs::write(self.tree.join("cgroup.kill"), "1") {
+        match set(&self.tree.join("cgroup.kill"), "1") {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -218,6 +236,14 @@ fn make_folder(folder: &PathBuf) -> io::Result<()> {
     }
 }
 
+/// Writes to a file that the kernel has made: where it has made none, none is.
+fn set(path: &Path, value: &str) -> io::Result<()> {
+    fs::OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .write_all(value.as_bytes())
+}
+
 fn exists_already(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::AlreadyExists {
         Ok(())
@@ -226,21 +252,40 @@ fn exists_already(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Whether cgroup v2 has the controller and grants it to the swarm's agents.
-fn enable(own: &Path, swarm: &Path, controller: &str) -> bool {
-    let has = |folder: &Path, file: &str| {
-        fs::read_to_string(folder.join(file))
-            .is_ok_and(|text| text.split_ascii_whitespace().any(|name| name == controller))
+/// Whether a group gives the controller to the groups beneath it, if need be from now on.
+///
+/// A group that has processes of its own must not be made to: what is beneath it could then take none.
+fn grants(group: &Path, controller: &str) -> bool {
+    let may_begin = || {
+        // Only the root has no type.
+        !group.join("cgroup.type").exists()
+            || fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|list| list.is_empty())
     };
-    let grant = |folder: &Path| {
-        has(folder, "cgroup.subtree_control")
-            || fs::write(
-                folder.join("cgroup.subtree_control"),
-                format!("+{controller}"),
+    names(group, "cgroup.subtree_control", controller) || (may_begin() && grant(group, controller))
+}
+
+fn grant(group: &Path, controller: &str) -> bool {
+    names(group, "cgroup.controllers", controller)
+        && (names(group, "cgroup.subtree_control", controller)
+            || set(
+                &group.join("cgroup.subtree_control"),
+                &format!("+{controller}"),
             )
-            .is_ok()
-    };
-    has(own, "cgroup.controllers") && grant(own) && grant(swarm)
+            .is_ok())
+}
+
+fn names(group: &Path, file: &str, controller: &str) -> bool {
+    fs::read_to_string(group.join(file))
+        .is_ok_and(|text| text.split_ascii_whitespace().any(|name| name == controller))
+}
+
+/// Where cgroup v2 is mounted.
+fn unified_mount(mounts: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        kind.starts_with("cgroup2 ")
+            .then(|| place.split(' ').nth(4).map(PathBuf::from))?
+    })
 }
 
 /// The folder of the group in which this process is: of the v1 hierarchy that has `controller`, or of v2.

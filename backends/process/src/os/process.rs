@@ -143,6 +143,11 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
     ))?)
 }
 
+/// Whether this system can send such a signal.
+pub(crate) fn can_be_sent(signal: Signal) -> io::Result<()> {
+    to_native(signal).map(drop)
+}
+
 /// Sends a signal to the process that the handle means. `Ok` if it has ended.
 pub(crate) fn send(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
     match rustix::process::pidfd_send_signal(pidfd, to_native(signal)?) {
@@ -163,7 +168,7 @@ pub(crate) fn send_to_group(leader: u32, signal: Signal) -> io::Result<()> {
 
 /// Takes the end of a child that is known to have ended. `None`: it is no child of ours, or somebody else in
 /// this process has taken it.
-pub(crate) fn reap(pidfd: impl AsFd) -> Option<ExitStatus> {
+pub(crate) fn take_end(pidfd: impl AsFd) -> Option<ExitStatus> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
     if let Some(code) = status.exit_status() {
@@ -191,12 +196,9 @@ pub(crate) fn end_child(pid: u32, pidfd: impl AsFd) {
     }
 }
 
-/// Reaps those of our children that have ended and are not `wanted` by anybody.
-pub(crate) fn reap_orphans(is_wanted: impl Fn(u32) -> bool) {
-    for pid in children() {
-        if is_wanted(pid) {
-            continue;
-        }
+/// Reaps those of these children that have ended.
+pub(crate) fn reap(children: &[u32]) {
+    for &pid in children {
         if let Ok(pid) = to_pid(pid) {
             // Whether it has ended is what is asked; that it has not is no error.
             let _not_ended_yet =

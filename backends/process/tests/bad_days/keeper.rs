@@ -7,6 +7,7 @@ use std::process::Command;
 
 use alveary_core::{
     AgentBackendExt, AgentState, EndedBy, ErrorKind, ExitStatus, RemoveOptions, StopOptions,
+    TreeKill,
 };
 use libtest_mimic::Trial;
 
@@ -28,6 +29,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "a_doctored_journal_harms_nobody",
             a_doctored_journal_harms_nobody,
+        ),
+        trial(
+            "an_agent_without_its_mark_outlives_its_keeper",
+            an_agent_without_its_mark_outlives_its_keeper,
+        ),
+        trial(
+            "a_force_outlives_the_keeper_that_used_it",
+            a_force_outlives_the_keeper_that_used_it,
         ),
         trial(
             "a_line_that_was_cut_off_is_passed_over",
@@ -137,22 +146,78 @@ async fn a_doctored_journal_harms_nobody(hive: Hive) {
         })
         .collect();
     fs::write(&journal, doctored.join("\n") + "\n").expect("the journal can be written");
-    let stopped = backend
-        .stop(&agent.id, StopOptions::by_force())
-        .await
-        .expect("an answer");
-    assert!(
-        matches!(stopped.status, ExitStatus::Unknown { .. }),
-        "{stopped:?}"
-    );
-    backend
-        .remove(&agent.id, RemoveOptions::default().with_force(true))
-        .await
-        .expect("it goes");
+    match state(&backend, &agent.id).await {
+        AgentState::Unknown { why } => assert!(why.contains("proves"), "{why}"),
+        other => panic!("nobody can know that: {other:?}"),
+    }
+    for attempt in [
+        backend
+            .stop(&agent.id, StopOptions::by_force())
+            .await
+            .map(drop),
+        backend
+            .remove(&agent.id, RemoveOptions::default().with_force(true))
+            .await,
+    ] {
+        let error = attempt.expect_err("a stranger is not touched");
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(
+            error.to_string().contains(&innocent.id().to_string()),
+            "{error}"
+        );
+    }
     let unharmed = innocent.try_wait().expect("it can be asked").is_none();
     innocent.kill().expect("it can be killed");
     innocent.wait().expect("it ends");
     assert!(unharmed, "an innocent process was ended");
+    // With the stranger's end the doubt is over.
+    let exit = backend.wait(&agent.id).await.expect("it ends");
+    assert!(
+        matches!(exit.status, ExitStatus::Unknown { .. }),
+        "{exit:?}"
+    );
+    backend
+        .remove(&agent.id, RemoveOptions::default())
+        .await
+        .expect("it goes");
+}
+
+/// A program may clear its environment, or write its title over it.
+async fn an_agent_without_its_mark_outlives_its_keeper(hive: Hive) {
+    let backend = hive.open().await;
+    let script =
+        "exec env -i /bin/sh -c 'trap \"exit 6\" TERM; echo ready; while :; do sleep 0.01; done'";
+    let agent = spawn_until(&backend, &sh(script), "ready").await;
+    hive.kill_keeper();
+    let found = state(&backend, &agent.id).await;
+    let pid = agent.pid.expect("it has a number");
+    assert!(exists(pid), "the agent was harmed");
+    if backend.capabilities().tree_kill == TreeKill::Enforced {
+        assert_eq!(found, AgentState::Running, "its group proves it");
+        let exit = backend
+            .stop(&agent.id, StopOptions::default())
+            .await
+            .expect("it can be stopped");
+        assert_eq!(exit.by, EndedBy::Us);
+    } else {
+        assert!(matches!(found, AgentState::Unknown { .. }), "{found:?}");
+    }
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+/// What was done by force is known to have been, whoever tells of it.
+async fn a_force_outlives_the_keeper_that_used_it(hive: Hive) {
+    let backend = hive.open().await;
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.01; done";
+    let agent = spawn_until(&backend, &sh(script), "ready").await;
+    hive.kill_keeper();
+    assert_eq!(state(&backend, &agent.id).await, AgentState::Running);
+    let exit = backend
+        .stop(&agent.id, StopOptions::by_force())
+        .await
+        .expect("it can be stopped");
+    assert_eq!(exit.by, EndedBy::UsByForce);
+    assert!(!exit.is_clean());
 }
 
 async fn a_line_that_was_cut_off_is_passed_over(hive: Hive) {
