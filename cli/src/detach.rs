@@ -9,6 +9,8 @@ use std::time::Duration;
 use alveary::{Error, ErrorKind, Opened, Operation, Supervision};
 use tokio::time::Instant;
 
+use crate::seat::Seat;
+
 /// How long a supervisor may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
@@ -16,24 +18,31 @@ const LOOK: Duration = Duration::from_millis(5);
 /// What a supervisor of this swarm says goes into this file of its state folder.
 const LOG: &str = "supervisor.log";
 
-/// Makes sure that somebody restarts the swarm's agents once this process is gone.
+/// Makes sure that somebody restarts the swarm's agents once this process, and any other that does so for a
+/// while, is gone.
+///
+/// That another restarts them now is not enough: a foreground `up` ends with its terminal. Then this leaves a
+/// supervisor that waits for that end.
 pub(crate) async fn leave_supervisor(opened: &Opened) -> Result<(), Error> {
-    if let Supervision::Other(_) = opened.swarm.supervision()? {
-        return Ok(());
-    }
     let Some(folder) = opened.swarm.state_dir() else {
         return Err(failed("the swarm keeps no state on disk"));
     };
+    if is_supervised(opened, folder)? {
+        return Ok(());
+    }
     let mut supervisor = start(opened, folder)?;
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Supervision::Other(_) = opened.swarm.supervision()? {
+        if is_supervised(opened, folder)? {
             return Ok(());
         }
-        // Another's may have been faster; ours then ends, and the lease is held.
         if let Ok(Some(status)) = supervisor.try_wait() {
-            return Err(failed(format!("it ended at once: {status}"))
-                .cure(format!("read {}", folder.join(LOG).display())));
+            if !status.success() {
+                return Err(failed(format!("it ended at once: {status}"))
+                    .cure(format!("read {}", folder.join(LOG).display())));
+            }
+            // It found all the seats taken, by others who were on their way out or only looking.
+            supervisor = start(opened, folder)?;
         }
         if Instant::now() > until {
             return Err(failed("it does not say that it is there")
@@ -41,6 +50,12 @@ pub(crate) async fn leave_supervisor(opened: &Opened) -> Result<(), Error> {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Whether somebody restarts the agents, and somebody stays who will.
+fn is_supervised(opened: &Opened, folder: &Path) -> Result<bool, Error> {
+    let somebody_restarts = matches!(opened.swarm.supervision()?, Supervision::Other(_));
+    Ok(somebody_restarts && Seat::is_any_taken(folder)?)
 }
 
 fn start(opened: &Opened, folder: &Path) -> Result<Child, Error> {

@@ -12,6 +12,7 @@ mod interrupt;
 mod outcome;
 mod output;
 mod record;
+mod seat;
 mod show;
 mod steps;
 mod values;

@@ -10,5 +10,6 @@ mod hive;
 mod listing;
 mod output;
 mod pty;
+mod supervisors;
 mod tally;
 mod terminal;
