@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error, ErrorKind,
     EventOptions, EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream,
-    RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions,
+    Operation, RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions,
 };
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
@@ -19,7 +20,8 @@ use super::facet::no_signals;
 ///
 /// Nothing else is repeated, reads neither: an engine that is gone is not asked three times by everyone who
 /// looks. A start is repeated with its own id and incarnation, so that it finds what the first attempt began.
-/// Attempts are bounded; the last error is the one that is given.
+/// Attempts are bounded; the last error is the one that is given. But a start of which one attempt was never
+/// answered stays `Indeterminate`, whatever a later attempt is told.
 #[derive(Debug)]
 pub struct Retry<B> {
     inner: B,
@@ -65,6 +67,21 @@ impl<B> Retry<B> {
     }
 }
 
+/// What a later attempt is refused says nothing of an earlier one, of which no more was heard: that may have
+/// been carried out.
+fn still_unknown(id: &AgentId, later: Error) -> Error {
+    Error::new(
+        ErrorKind::Indeterminate,
+        Operation::Spawn,
+        format!(
+            "it is not known whether it was started, and asked again the engine said: {}",
+            later.message()
+        ),
+    )
+    .agent(id)
+    .caused_by(later)
+}
+
 /// How long the engine wants to be left alone.
 fn asked_pause(error: &Error) -> Duration {
     match error.retry() {
@@ -94,8 +111,23 @@ impl<B: AgentBackend> AgentBackend for Retry<B> {
         spec: &AgentSpec,
         options: SpawnOptions,
     ) -> Result<AgentInfo> {
-        self.repeat(|| self.inner.spawn(id, spec, options.clone()))
-            .await
+        // Relaxed: the attempts are made one after the other.
+        let unanswered = AtomicBool::new(false);
+        let answer = self
+            .repeat(|| async {
+                let answer = self.inner.spawn(id, spec, options.clone()).await;
+                if matches!(&answer, Err(error) if error.kind() == ErrorKind::Indeterminate) {
+                    unanswered.store(true, Ordering::Relaxed);
+                }
+                answer
+            })
+            .await;
+        match answer {
+            Err(error) if unanswered.into_inner() && error.kind() != ErrorKind::Indeterminate => {
+                Err(still_unknown(id, error))
+            }
+            answer => answer,
+        }
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
@@ -163,7 +195,7 @@ impl<B: fmt::Display> fmt::Display for Retry<B> {
 mod tests {
     use std::sync::Arc;
 
-    use alveary_core::{Operation, Retry as May};
+    use alveary_core::Retry as May;
     use tokio::time::Instant;
 
     use super::*;
@@ -211,6 +243,25 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Indeterminate);
         assert_eq!(inner.calls(Operation::Spawn), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_may_have_been_made_stays_unknown_whatever_a_later_attempt_is_told() {
+        let (_, backend) = retried(|_, before| {
+            Answer::Refused(refused(if before == 0 {
+                ErrorKind::Indeterminate
+            } else {
+                ErrorKind::EngineUnavailable
+            }))
+        });
+        let error = backend
+            .spawn(&AgentId::random(), &idle(), SpawnOptions::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Indeterminate);
+        let cause = std::error::Error::source(&error).unwrap();
+        let cause = cause.downcast_ref::<Error>().unwrap();
+        assert_eq!(cause.kind(), ErrorKind::EngineUnavailable);
     }
 
     #[tokio::test(start_paused = true)]
