@@ -43,12 +43,19 @@ impl LogFolder {
 
     /// Opens the two files that an agent is to write to, and says how long they are.
     pub(crate) fn open(&self, id: &AgentId) -> io::Result<([File; 2], [u64; 2])> {
-        let open = |stream| match open_log(&self.file(id, stream)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(&self.0)?;
-                open_log(&self.file(id, stream))
+        let open = |stream| -> io::Result<(File, u64)> {
+            let opened = match open_log(&self.file(id, stream)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::create_dir_all(&self.0)?;
+                    open_log(&self.file(id, stream))
+                }
+                other => other,
+            };
+            match opened? {
+                (file, 0) => Ok((file, 0)),
+                // In all that was ever written, some of which may have been cut off.
+                (file, len) => Ok((file, book::read_extent(&self.book(id, stream))?.base + len)),
             }
-            other => other,
         };
         let (out, out_len) = open(LogStreamKind::Stdout)?;
         let (err, err_len) = open(LogStreamKind::Stderr)?;

@@ -114,6 +114,8 @@ struct Log {
     book: PathBuf,
     /// Where the next piece begins, in all that was ever written.
     offset: u64,
+    /// Where the file's first byte stood when it was last looked at.
+    base: u64,
     /// Nothing from here on is wanted.
     until: u64,
     moments: Vec<Moment>,
@@ -215,10 +217,12 @@ impl Log {
             path: folder.file(id, stream),
             book: folder.book(id, stream),
             offset: from,
+            base: 0,
             until: to,
             moments: Vec::new(),
         };
         log.refresh()?;
+        log.base = book::read_extent(&log.book)?.base;
         if let Some(since) = options.since {
             log.offset = log.offset.max(book::offset_at(&log.moments, since));
         }
@@ -252,7 +256,17 @@ impl Log {
     }
 
     fn has_more(&self) -> bool {
-        self.offset < self.until && self.end().is_ok_and(|end| self.offset < end)
+        let has_more = |extent: book::Extent, len: u64| {
+            extent.base != self.base || self.offset < extent.head || self.offset < extent.base + len
+        };
+        let Some(file) = &self.file else { return false };
+        let look = || {
+            Ok::<_, io::Error>(has_more(
+                book::read_extent(&self.book)?,
+                file.metadata()?.len(),
+            ))
+        };
+        self.offset < self.until && look().unwrap_or(false)
     }
 
     fn take(&mut self) -> io::Result<Read> {
@@ -260,6 +274,12 @@ impl Log {
             return Ok(Read::Nothing);
         };
         let before = book::read_extent(&self.book)?;
+        if before.base != self.base {
+            // It was cut off. What we had read of it is more than was known of it when that was noticed: what
+            // has come since stands behind the head.
+            self.base = before.base;
+            self.offset = self.offset.min(before.head);
+        }
         if self.offset < before.head {
             let lost = before.head.min(self.until) - self.offset;
             self.offset += lost;
@@ -284,7 +304,11 @@ impl Log {
         bytes.truncate(len);
         // Had the head gone while we read, we should have read zeros that nobody wrote.
         let after = book::read_extent(&self.book)?;
-        if after.base != before.base || after.head > self.offset {
+        if after.base != before.base {
+            // It was cut off this very moment: what was read may be of either time.
+            return self.take();
+        }
+        if after.head > self.offset {
             let lost = after.head.min(self.offset + len as u64) - self.offset;
             self.offset += lost;
             return Ok(Read::Lost(lost));

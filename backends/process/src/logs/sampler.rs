@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,6 +41,8 @@ pub(crate) fn start(
         holes: true,
     };
     let task = tokio::spawn(async move {
+        // What was written while nobody looked comes first.
+        sampler.look(sampler.all_names().into_iter().collect());
         loop {
             let mut grown = HashSet::new();
             let mut all = false;
@@ -127,6 +129,10 @@ impl Sampler {
     }
 
     fn look_at(&mut self, name: &OsString) -> io::Result<bool> {
+        // An agent of this name may have been removed, and another begun: that is another log.
+        if self.logs.get(name).is_some_and(Log::is_deleted) {
+            self.logs.remove(name);
+        }
         let log = match self.logs.get_mut(name) {
             Some(log) => log,
             None => {
@@ -163,6 +169,10 @@ impl Sampler {
 }
 
 impl Log {
+    fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
     fn grow(&mut self, now: SystemTime) -> io::Result<()> {
         let len = self.file.metadata()?.len();
         let Extent { head, base } = self.book.extent();
@@ -214,6 +224,9 @@ impl Log {
             return Ok(false);
         }
         let to = (len - bound) / BLOCK * BLOCK;
+        if to <= from {
+            return Ok(false);
+        }
         self.book.set_extent(Extent {
             head: base + to,
             base,

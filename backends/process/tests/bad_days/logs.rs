@@ -3,11 +3,14 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use alveary_core::{AgentBackendExt, ByteSize, LogItem, LogOptions, LogStreamKind};
+use alveary_core::{
+    AgentBackendExt, AgentId, ByteSize, LogItem, LogOptions, LogStreamKind, RemoveOptions,
+    SpawnOptions,
+};
 use futures_util::StreamExt;
 use libtest_mimic::Trial;
 
-use crate::hive::{Hive, sh, spawn};
+use crate::hive::{Hive, sh, spawn, wait_until};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -19,6 +22,18 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "an_agent_that_cuts_its_log_off_loses_no_count",
             an_agent_that_cuts_its_log_off_loses_no_count,
+        ),
+        trial(
+            "an_id_used_again_has_a_log_of_its_own_that_is_bounded_and_dated",
+            an_id_used_again_has_a_log_of_its_own,
+        ),
+        trial(
+            "a_start_after_a_cut_has_its_own_output",
+            a_start_after_a_cut_has_its_own_output,
+        ),
+        trial(
+            "what_grew_while_no_keeper_lived_is_shortened",
+            what_grew_while_no_keeper_lived_is_shortened,
         ),
         trial(
             "a_follower_sees_what_is_written_as_it_is_written",
@@ -138,4 +153,101 @@ async fn a_follower_sees_what_is_written(hive: Hive) {
         }
     }
     assert_eq!(pieces, ["1\n", "2\n", "3\n"], "each line came by itself");
+}
+
+async fn an_id_used_again_has_a_log_of_its_own(hive: Hive) {
+    let mut hive = hive;
+    hive.configure(|config| config.log_size = ByteSize::mib(1));
+    let backend = hive.open().await;
+    let id = AgentId::random();
+    let log = hive.folder().join("logs").join(format!("{id}~stdout"));
+    let flood = sh("head -c 16000000 /dev/zero");
+    for _ in 0..2 {
+        backend
+            .spawn(&id, &flood, SpawnOptions::default())
+            .await
+            .expect("it starts");
+        assert!(backend.wait(&id).await.expect("it ends").is_success());
+        // The sampler sees the last of it when it looks next.
+        wait_until(
+            || log.metadata().expect("there is a log").blocks() * 512 < 4 << 20,
+            "the log to be shortened",
+        );
+        let mut pieces = backend
+            .logs(&id, LogOptions::default())
+            .await
+            .expect("a log");
+        let (mut kept, mut lost, mut dated) = (0, 0, false);
+        while let Some(item) = pieces.next().await {
+            match item.expect("it can be read") {
+                LogItem::Piece(piece) => {
+                    kept += piece.bytes.len() as u64;
+                    dated |= piece.at.is_some();
+                }
+                LogItem::Lost { bytes, .. } => lost += bytes.expect("it is counted"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(kept + lost, 16_000_000);
+        assert!(dated, "no piece has a time");
+        backend
+            .remove(&id, RemoveOptions::default())
+            .await
+            .expect("it goes");
+    }
+    let left: Vec<_> = std::fs::read_dir(hive.folder().join("logs"))
+        .expect("a folder of logs")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+async fn a_start_after_a_cut_has_its_own_output(hive: Hive) {
+    let backend = hive.open().await;
+    let id = AgentId::random();
+    let cuts = sh(
+        "echo a long line that will be cut off >&2; sleep 0.2; echo short > /dev/stderr; sleep 0.2",
+    );
+    backend
+        .spawn(&id, &cuts, SpawnOptions::default())
+        .await
+        .expect("it starts");
+    backend.wait(&id).await.expect("it ends");
+    backend
+        .spawn(&id, &sh("echo second >&2"), SpawnOptions::default())
+        .await
+        .expect("it starts");
+    backend.wait(&id).await.expect("it ends");
+    let log = backend
+        .logs(&id, LogOptions::default())
+        .await
+        .expect("a log");
+    let bytes = log
+        .collect_bytes(LogStreamKind::Stderr)
+        .await
+        .expect("it can be read");
+    assert_eq!(String::from_utf8_lossy(&bytes), "second\n");
+}
+
+async fn what_grew_while_no_keeper_lived_is_shortened(hive: Hive) {
+    let mut hive = hive;
+    hive.configure(|config| config.log_size = ByteSize::mib(1));
+    let backend = hive.open().await;
+    let waits = sh("echo ready; while [ ! -e go ]; do sleep 0.01; done; head -c 16000000 /dev/zero; touch done; sleep 1000")
+        .cwd(hive.folder());
+    let agent = crate::hive::spawn_until(&backend, &waits, "ready").await;
+    let log = hive
+        .folder()
+        .join("logs")
+        .join(format!("{}~stdout", agent.id));
+    hive.kill_keeper();
+    std::fs::write(hive.folder().join("go"), "").expect("it can be written");
+    let done = hive.folder().join("done");
+    wait_until(|| done.exists(), "the agent to have written");
+    assert!(log.metadata().expect("there is a log").len() > 16_000_000);
+    crate::hive::listed(&backend).await;
+    wait_until(
+        || log.metadata().expect("there is a log").blocks() * 512 < 4 << 20,
+        "the log to be shortened",
+    );
 }
