@@ -83,6 +83,10 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     pub async fn stop_all(&self, options: StopOptions) -> Result<Vec<StopOutcome>> {
         let core = self.core();
         self.up_to_date(Operation::Stop).await?;
+        // One whose start has begun and is not recorded yet will be, in a moment.
+        for id in core.table.ids(Row::is_about_to_be_recorded) {
+            core.until(&id, |row| !row.is_about_to_be_recorded()).await;
+        }
         let agents = core.table.agents(Row::may_live);
         // Those that have ended, too, are not to be started again.
         let everyone = core.table.ids(|_| true);

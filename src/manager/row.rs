@@ -87,9 +87,22 @@ impl Row {
         self.info.as_ref().map(|info| info.incarnation)
     }
 
-    /// Whether something of it may be running.
+    /// Whether something of it may be running, now or in a moment: somebody may be about to start what is
+    /// recorded and has not been seen.
     pub(super) fn may_live(&self) -> bool {
-        self.unsure.is_some() || self.info.as_ref().is_some_and(|i| !i.state.has_ended())
+        self.starting.is_some()
+            || self.unsure.is_some()
+            || self.info.as_ref().is_none_or(|i| !i.state.has_ended())
+    }
+
+    /// Whether it is recorded, or was about to be started, and the engine has never told of it.
+    pub(super) fn is_only_intended(&self) -> bool {
+        self.info.is_none() && !self.is_empty()
+    }
+
+    /// Whether its first start has begun, and nobody else can know of it yet.
+    pub(super) fn is_about_to_be_recorded(&self) -> bool {
+        self.starting.is_some() && self.record.is_none()
     }
 
     /// Takes news. `certain`: they were asked for, and are not what was happened to be heard.

@@ -19,6 +19,20 @@ pub(super) struct Starting {
     _shared: Option<StartGuard>,
 }
 
+/// How an agent that is recorded is started again.
+#[derive(Debug, Default)]
+pub(super) struct Next {
+    /// The start that the caller had before its eyes: where another lives by now, somebody else has just
+    /// done what is asked, and that is the answer.
+    pub(super) seen: Option<Incarnation>,
+    /// What it is to be from now on; as it was where there is none.
+    pub(super) record: Option<Record>,
+    /// How it is stopped, if it lives.
+    pub(super) stop: StopOptions,
+    /// It was to run when this was planned, some time ago: a stop that came between is obeyed.
+    pub(super) unless_stopped: bool,
+}
+
 impl<B: AgentBackend + ?Sized> Core<B> {
     /// Waits for its turn to start an agent; `first`: nobody can have started it before.
     pub(super) async fn turn(&self, id: &AgentId, first: bool) -> Result<Starting> {
@@ -37,7 +51,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
 
     /// Whether nobody is starting this agent at this moment.
     pub(super) fn nobody_starts(&self, id: &AgentId) -> bool {
-        let own = self.table.look(id, |row| row.start.try_lock().is_ok());
+        let own = self.table.look(id, |row| {
+            row.starting.is_none() && row.start.try_lock().is_ok()
+        });
         let shared = self
             .store
             .shared()
@@ -71,14 +87,33 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         self.launch_recorded(&record, announced).await
     }
 
-    /// Starts an agent that has just been recorded.
+    /// Starts an agent that has been recorded, unless somebody has stopped or removed it since.
     pub(super) async fn first_start_of_recorded(
         self: &Arc<Self>,
         record: &Record,
     ) -> Result<AgentInfo> {
         let announced = Announced::new(self, &record.id, record.incarnation, true);
         let _turn = self.turn(&record.id, true).await?;
+        if let Err(error) = self.still_wanted(&record.id, record.incarnation) {
+            announced.withdraw();
+            return Err(error);
+        }
         self.launch_recorded(record, announced).await
+    }
+
+    /// Refuses a start that was recorded earlier and that somebody has called off since. To be asked in
+    /// one's turn: whoever calls it off later waits for it, and ends what came of it.
+    fn still_wanted(&self, id: &AgentId, incarnation: Incarnation) -> Result<()> {
+        self.store.sync(&self.table)?;
+        let wanted = self.store.look(|records| {
+            records.get(id).is_some_and(|record| {
+                record.desired == Desired::Running && record.incarnation == incarnation
+            })
+        });
+        if wanted {
+            return Ok(());
+        }
+        Err(called_off(id))
     }
 
     async fn launch_recorded(
@@ -119,17 +154,17 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     }
 
     /// Starts an agent that is recorded, by a new start of it, after it has been stopped if it lives.
-    ///
-    /// `seen` is the start that the caller had before its eyes: where another lives by now, somebody else
-    /// has just done what is asked, and that is the answer. `record` is what it is to be from now on; as it
-    /// was where there is none.
     pub(super) async fn next_start(
         self: &Arc<Self>,
         id: &AgentId,
-        seen: Option<Incarnation>,
-        record: Option<Record>,
-        stop: StopOptions,
+        next: Next,
     ) -> Result<AgentInfo> {
+        let Next {
+            seen,
+            record,
+            stop,
+            unless_stopped,
+        } = next;
         let _turn = self.turn(id, false).await?;
         self.store.sync(&self.table)?;
         let known = self.table.look(id, |row| row.info.clone()).flatten();
@@ -142,6 +177,13 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         }
         let unsure = self.table.look(id, |row| row.unsure.clone()).flatten();
         let recorded = self.table.look(id, |row| row.record.clone()).flatten();
+        if unless_stopped
+            && recorded
+                .as_ref()
+                .is_none_or(|record| record.desired == Desired::Stopped)
+        {
+            return Err(called_off(id));
+        }
         let incarnation = match (&known, unsure, &recorded) {
             // What was begun is finished: the engine may have it already.
             (_, Some(unsure), _) if record.is_none() => unsure.incarnation,
@@ -251,22 +293,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        self.store.sync(&self.table)?;
-        let wanted = self.table.look(id, |row| {
-            row.record.as_ref().is_some_and(|record| {
-                record.desired == Desired::Running && record.incarnation == next
-            })
-        });
-        if wanted == Some(true) {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Conflict,
-            Operation::Spawn,
-            "it was stopped by somebody else while it was being restarted",
-        )
-        .agent(id)
-        .cure("restart it once more if it is to run"))
+        self.still_wanted(id, next)
     }
 
     /// Records that these are to be stopped and to stay so: one write for all.
@@ -302,6 +329,16 @@ pub(super) fn id_taken(id: &AgentId, name: &str) -> Error {
     )
     .agent(id)
     .cure("restart or remove that one, or choose another id")
+}
+
+fn called_off(id: &AgentId) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Spawn,
+        "it was stopped by somebody else before it was started",
+    )
+    .agent(id)
+    .cure("start it once more if it is to run")
 }
 
 fn not_recorded(id: &AgentId) -> Error {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, Error, ErrorKind, Exit, Incarnation, Restart, Result, StopOptions,
+    AgentBackend, AgentId, EndedBy, Error, ErrorKind, Exit, ExitStatus, Incarnation, Restart,
+    Result, StopOptions,
 };
 use tokio::time::Instant;
 
@@ -162,25 +163,40 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         }
     }
 
-    /// Ends an agent, though somebody may be starting it at this moment, and says how it ended.
+    /// Ends an agent, though somebody may be starting it at this moment, and says how it ended. One that is
+    /// recorded and that the engine does not know has come to its end before it began.
     pub(super) async fn halt(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
         let mut ended = self.table.look(id, Row::incarnation).flatten();
+        let intended = self.table.look(id, Row::is_only_intended) == Some(true);
         let nobody_starts = self.nobody_starts(id);
         let mut answer = self.backend.stop(id, options.clone()).await;
         if !nobody_starts && options.incarnation.is_none() {
             // The start that was under way had not read that the agent is to be stopped. It has ended once
             // it is our turn; later ones read it.
-            drop(self.turn(id, false).await);
+            let turn = self.turn(id, false).await;
+            // One that was not even recorded when it was asked to be stopped is recorded as running by now.
+            let recorded = self.want_stopped(std::slice::from_ref(id)).await;
+            drop(turn);
+            if let Err(error) = recorded {
+                tracing::warn!(%error, agent = %id, "it could not be recorded that an agent is to stay stopped");
+            }
             ended = self.table.look(id, Row::incarnation).flatten();
             let again = self.backend.stop(id, options).await;
             if again.is_ok() || answer.is_err() {
                 answer = again;
             }
         }
-        if let Ok(exit) = &answer {
-            self.table.stopped(id, ended, exit);
+        match answer {
+            Ok(exit) => {
+                self.table.stopped(id, ended, &exit);
+                Ok(exit)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && intended => {
+                let why = "it had not been started".to_owned();
+                Ok(Exit::new(ExitStatus::Unknown { why }, EndedBy::Us))
+            }
+            Err(error) => Err(error),
         }
-        answer
     }
 }
 

@@ -7,7 +7,7 @@ use alveary_core::{
 
 use super::SwarmManager;
 use super::row::Row;
-use super::start::{id_taken, name_taken};
+use super::start::{Next, id_taken, name_taken};
 use crate::state::{Change, Record};
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
@@ -46,7 +46,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     }
 
     /// Ends the agent and says how it ended, after it has ended. It stays stopped until somebody starts it
-    /// again: a restart that is due, or under way, is called off.
+    /// again: a start or restart that is due, or under way, is called off. The exit of one that had not been
+    /// started yet says so.
     ///
     /// `NotFound`: an unknown id. `StillRunning`: even force has not ended it in time. An error of the state
     /// folder: it has ended, and that it is to stay so could not be recorded.
@@ -95,7 +96,12 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let Some(seen) = core.table.look(id, Row::incarnation) else {
             return Err(Error::agent_not_found(Operation::Spawn, id));
         };
-        core.next_start(id, seen, None, stop).await
+        let next = Next {
+            seen,
+            stop,
+            ..Next::default()
+        };
+        core.next_start(id, next).await
     }
 
     /// Starts an agent that has ended, or never was started, from what is recorded of it; one that lives is
@@ -108,9 +114,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             None => Err(Error::agent_not_found(Operation::Spawn, id)),
             Some(Some(info)) if !info.state.has_ended() => Ok(info),
             Some(info) => {
-                let seen = info.map(|info| info.incarnation);
-                core.next_start(id, seen, None, StopOptions::default())
-                    .await
+                let next = Next {
+                    seen: info.map(|info| info.incarnation),
+                    ..Next::default()
+                };
+                core.next_start(id, next).await
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use alveary::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, AgentState, BackendKind, Capabilities,
     Error, ErrorKind, EventOptions, EventStream, Exit, Health, ListOptions, LogOptions, LogStream,
-    MemoryBackend, Operation, RemoveOptions, Result, Running, SpawnOptions, StopOptions,
-    SwarmManager,
+    ManagerOptions, MemoryBackend, Operation, RemoveOptions, Result, Running, SpawnOptions,
+    StopOptions, SwarmManager,
 };
 use alveary_conformance::Chaos;
 use async_trait::async_trait;
@@ -278,6 +278,45 @@ async fn a_stop_waits_for_a_start_that_is_under_way_and_ends_what_came_of_it() {
     spawned.unwrap();
     assert!(stopped.is_ok(), "{stopped:?}");
     assert_eq!(swarm.is_running(&id), Running::No);
+}
+
+/// One is being started, two wait for their turn.
+#[tokio::test(start_paused = true)]
+async fn a_swarm_that_is_stopped_while_it_starts_starts_nobody_else() {
+    let lines = Lines::new();
+    let options = ManagerOptions::default().with_concurrency(1);
+    let swarm = SwarmManager::with_options(lines.clone(), options);
+    swarm.list().await.unwrap();
+    lines.hold.store(true, Ordering::SeqCst);
+    let (started, stopped) = tokio::join!(swarm.spawn_many(["a", "b", "c"].map(stay)), async {
+        lines.reached.notified().await;
+        let stop = swarm.stop_all(StopOptions::default());
+        tokio::pin!(stop);
+        tokio::select! {
+            biased;
+            early = &mut stop => panic!("{early:?}"),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                lines.hold.store(false, Ordering::SeqCst);
+                lines.release.notify_one();
+            }
+        }
+        stop.await.unwrap()
+    });
+    let kinds: Vec<_> = started
+        .iter()
+        .map(|result| result.as_ref().map(|_| ()).map_err(Error::kind))
+        .collect();
+    assert_eq!(
+        kinds,
+        [Ok(()), Err(ErrorKind::Conflict), Err(ErrorKind::Conflict)]
+    );
+    assert_eq!(stopped.len(), 3);
+    assert!(
+        stopped.iter().all(|outcome| outcome.result.is_ok()),
+        "{stopped:?}"
+    );
+    let there = lines.inner.list(ListOptions::default()).await.unwrap();
+    assert!(there.len() == 1 && there[0].state.has_ended(), "{there:?}");
 }
 
 /// Whoever dies between the record and the engine leaves an intent; `up` finishes just that start.

@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod basics;
+mod called_off;
 mod house;
 mod ready;
 mod restart;

@@ -7,7 +7,7 @@ use alveary_core::{AgentId, AgentInfo, AgentSpec, AgentState, Incarnation, SpecH
 use serde_json::Value;
 
 use super::{UpAction, UpStep};
-use crate::state::Record;
+use crate::state::{Desired, Record};
 
 /// An agent as it is to be.
 #[derive(Debug, Clone)]
@@ -38,6 +38,9 @@ pub(super) struct Planned {
     pub(super) record: Option<Record>,
     /// The start that was seen, if any.
     pub(super) seen: Option<Incarnation>,
+    /// Whether it was recorded as one that is to run: if it is no more when its turn comes, somebody has
+    /// stopped it since.
+    pub(super) was_to_run: bool,
     pub(super) after: Vec<String>,
 }
 
@@ -50,9 +53,11 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
         let action = known
             .as_ref()
             .map_or(UpAction::Create, |k| compare(&record, k));
-        if let Some(old) = known.as_ref().and_then(|known| known.record.as_deref()) {
+        let old = known.as_ref().and_then(|known| known.record.as_deref());
+        if let Some(old) = old {
             carry_over(&mut record, old, &action);
         }
+        let was_to_run = old.is_some_and(|old| old.desired == Desired::Running);
         steps.push(Planned {
             step: UpStep {
                 name: record.name().to_owned(),
@@ -63,6 +68,7 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
             seen: known
                 .and_then(|known| known.info)
                 .map(|info| info.incarnation),
+            was_to_run,
             after: record.after.clone(),
             record: Some(record),
         });
@@ -82,6 +88,7 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
         group: known.group,
         record: None,
         seen: known.info.map(|info| info.incarnation),
+        was_to_run: false,
         after: Vec::new(),
     });
     steps.extend(others);

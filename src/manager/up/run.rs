@@ -12,6 +12,7 @@ use super::plan::Planned;
 use super::{UpAction, UpEvent, UpOptions, UpOutcome, UpReport};
 use crate::manager::SwarmManager;
 use crate::manager::bulk::each;
+use crate::manager::start::Next;
 use crate::state::{Change, Record};
 
 /// How far a member is, for those that come after it.
@@ -186,17 +187,19 @@ async fn act<B: AgentBackend + ?Sized>(
     let id = &planned.step.id;
     match (&planned.step.action, &planned.record) {
         (UpAction::Create, Some(record)) => core.first_start_of_recorded(record).await.map(Some),
-        (UpAction::Start { .. }, Some(record)) => {
-            let record = changed(core.store.look(|records| records.get(id).cloned()), record);
-            core.next_start(id, planned.seen, record, StopOptions::default())
-                .await
-                .map(Some)
-        }
-        (UpAction::Recreate { .. }, Some(record)) => {
-            let record = Some(record.clone());
-            core.next_start(id, planned.seen, record, StopOptions::default())
-                .await
-                .map(Some)
+        (UpAction::Start { .. } | UpAction::Recreate { .. }, Some(record)) => {
+            let record = if matches!(planned.step.action, UpAction::Recreate { .. }) {
+                Some(record.clone())
+            } else {
+                changed(core.store.look(|records| records.get(id).cloned()), record)
+            };
+            let next = Next {
+                seen: planned.seen,
+                record,
+                unless_stopped: planned.was_to_run,
+                ..Next::default()
+            };
+            core.next_start(id, next).await.map(Some)
         }
         (UpAction::Keep, _) => Ok(core.table.agent(id).map(|agent| agent.info)),
         (UpAction::Prune, _) => {

@@ -1,0 +1,64 @@
+//! A start that was planned some time ago, and that somebody calls off before its turn comes.
+
+use alveary::{Desired, ErrorKind, Running, StopOptions, UpOptions, UpReport};
+
+use crate::house::{House, until};
+
+const SHOP: &str = r#"
+[agents.db]
+command = ["say", "30000", "up"]
+ready = { log = "up" }
+[agents.web]
+command = ["exit-after", "10", "0"]
+after = ["db"]
+"#;
+
+fn kinds(report: &UpReport) -> Vec<(&str, ErrorKind)> {
+    let failures = report.failures();
+    failures
+        .map(|(step, error)| (step.name.as_str(), error.kind()))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_while_it_waits_for_another_is_not_started() {
+    let house = House::new();
+    let (here, there) = (house.shell().await, house.shell().await);
+    let fleet = house.fleet(SHOP);
+    let (report, ()) = tokio::join!(here.up(&fleet, UpOptions::default()), async {
+        until(&there, "web waits for db", |agents| agents.len() == 2).await;
+        let web = there.find("web").await.unwrap().unwrap();
+        let exit = there.stop(web.id(), StopOptions::default()).await.unwrap();
+        assert!(exit.to_string().contains("had not been started"), "{exit}");
+        // Once more changes nothing.
+        there.stop(web.id(), StopOptions::default()).await.unwrap();
+    });
+    assert_eq!(kinds(&report.unwrap()), [("web", ErrorKind::Conflict)]);
+    let web = here.find("web").await.unwrap().unwrap();
+    assert_eq!(web.desired, Some(Desired::Stopped));
+    assert_eq!(here.is_running(web.id()), Running::No);
+    assert!(here.backend().inspect(web.id()).await.is_err());
+    // It can be started like any other that was stopped.
+    here.start(web.id()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_had_ended_and_is_stopped_while_it_waits_for_another_is_not_started_again() {
+    let house = House::new();
+    let (here, there) = (house.shell().await, house.shell().await);
+    let fleet = house.fleet(SHOP);
+    let first = here.up(&fleet, UpOptions::default()).await.unwrap();
+    assert!(first.is_success());
+    until(&here, "web has ended", |agents| agents[1].exit.is_some()).await;
+    let db = here.find("db").await.unwrap().unwrap();
+    here.stop(db.id(), StopOptions::default()).await.unwrap();
+    let web = here.find("web").await.unwrap().unwrap();
+
+    let (report, ()) = tokio::join!(here.up(&fleet, UpOptions::default()), async {
+        until(&there, "db starts again", |agents| agents[0].exit.is_none()).await;
+        there.stop(web.id(), StopOptions::default()).await.unwrap();
+    });
+    assert_eq!(kinds(&report.unwrap()), [("web", ErrorKind::Conflict)]);
+    let now = here.backend().inspect(web.id()).await.unwrap();
+    assert_eq!(now.incarnation, web.info.incarnation);
+}
