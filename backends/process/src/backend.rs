@@ -28,8 +28,11 @@ use crate::logs::wake::Wakers;
 use crate::os::cgroup::Cgroups;
 use crate::wire::{Answer, Request};
 
-/// What a keeper needs beside an agent's grace to answer a stop.
-const BESIDE_THE_GRACE: Duration = Duration::from_secs(15);
+/// As long as any grace.
+const NO_LIMIT: Duration = Duration::from_hours(30 * 366 * 24);
+
+/// How long a keeper that is asked to end an agent may say nothing before it is asked whether it lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Runs a swarm's agents as local processes.
 ///
@@ -309,23 +312,31 @@ impl AgentBackend for ProcessBackend {
             Keeping::Here(here) => return here.keep().await?.stop(id, options).await,
             Keeping::Apart(client) => client,
         };
-        // How long the answer may take is the agent's grace, which only the keeper knows.
-        let forever = Duration::from_hours(400 * 24);
-        let at_most = options
-            .grace
-            .map_or(forever, |grace| grace + BESIDE_THE_GRACE);
         let stop = || Request::Stop {
             id: id.clone(),
             grace_ms: options
                 .grace
-                .and_then(|grace| u64::try_from(grace.as_millis()).ok()),
+                .map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
             signal: options.signal,
             incarnation: options.incarnation,
         };
-        match client
-            .ask(Operation::Stop, Some(id), stop, Some(at_most))
-            .await?
-        {
+        // How long the answer may take is the agent's grace, which only the keeper knows: what is bounded is
+        // how long the keeper may be silent.
+        let asked = client.ask(Operation::Stop, Some(id), stop, Some(NO_LIMIT));
+        tokio::pin!(asked);
+        let answer = loop {
+            tokio::select! {
+                answer = &mut asked => break answer?,
+                () = tokio::time::sleep(SIGN_OF_LIFE) => {
+                    let inspect = || Request::Inspect { id: id.clone() };
+                    match client.ask(Operation::Stop, Some(id), inspect, None).await {
+                        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                        _ => {}
+                    }
+                }
+            }
+        };
+        match answer {
             Answer::Exit(exit) => Ok(exit),
             _ => Err(unexpected(Operation::Stop)),
         }

@@ -4,6 +4,7 @@ mod connection;
 mod outbox;
 mod starting;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(crate) struct Client {
     /// The connection that all requests share, once there is one.
     shared: AsyncMutex<Option<Arc<Connection>>>,
     facts: Mutex<Option<Facts>>,
+    asked_to_give_way: AtomicBool,
 }
 
 impl Client {
@@ -35,6 +37,7 @@ impl Client {
             program,
             shared: AsyncMutex::default(),
             facts: Mutex::default(),
+            asked_to_give_way: AtomicBool::new(false),
         }
     }
 
@@ -88,6 +91,8 @@ impl Client {
             tries += 1;
             let connection = match self.connection().await {
                 Ok(connection) => connection,
+                // It was about to end, having nothing to keep.
+                Err(error) if error.retry() == Retry::SameId && tries < 3 => continue,
                 // The first keeper may have started it before it went.
                 Err(error) if tries > 1 && operation == Operation::Spawn => {
                     return Err(named(lost(operation).caused_by(error)));
@@ -141,14 +146,19 @@ impl Client {
         if !self.is_older() {
             return Ok(connection);
         }
-        // Ours is the newer program: the keeper becomes it, and its agents notice nothing.
+        // Ours is the newer program: the keeper becomes it, and its agents notice nothing. Asked once: where
+        // the program that is named is no newer either, nothing is won by asking again.
+        if self.asked_to_give_way.swap(true, Ordering::Relaxed) {
+            return Ok(connection);
+        }
         let Some(program) = self.program.path() else {
             return Ok(connection);
         };
         let program = program.to_string_lossy().into_owned();
         tracing::info!(keeper = ?self.facts(), "an older keeper is asked to give way");
+        let asked = connection.ask(Request::GiveWay { program });
         // Whether it could is seen by who answers next.
-        let _replaced = connection.ask(Request::GiveWay { program }).await;
+        let _replaced = tokio::time::timeout(ANSWER_TAKES_AT_MOST, asked).await;
         let stream = starting::connect_or_start(&self.settings, &self.program).await?;
         self.greet(Connection::new(stream)).await
     }

@@ -165,12 +165,26 @@ impl Keep {
         self.0.events.subscribe()
     }
 
+    /// Whether the journal says all that is known here.
+    pub(crate) fn is_written_down(&self) -> bool {
+        let mut table = self.table();
+        // Should it be refused again, the answer is no, and that is all.
+        let _refused = table.journal.pay();
+        table.journal.is_whole()
+    }
+
+    /// Does something with the limits that this process was started with: another program is to measure them
+    /// as they were, since its agents get them.
+    pub(crate) fn as_it_was_started<T>(&self, act: impl FnOnce() -> T) -> T {
+        set_nofile(self.0.nofile);
+        let done = act();
+        raise_nofile();
+        done
+    }
+
     /// Whether any agent lives, or something is known here that the disk has refused to take.
     pub(crate) fn has_anything_to_keep(&self) -> bool {
-        let mut table = self.table();
-        // Should it be refused again, the answer is yes, and that is all.
-        let _refused = table.journal.pay();
-        !table.journal.is_whole() || table.agents.values().any(|agent| !agent.has_ended())
+        !self.is_written_down() || self.table().agents.values().any(|agent| !agent.has_ended())
     }
 
     pub(crate) async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
@@ -298,11 +312,15 @@ pub(crate) fn refused(operation: Operation, id: &AgentId, error: io::Error) -> E
 /// Each agent costs a descriptor here.
 fn raise_nofile() {
     let (_, hard) = Resource::Nofile.ours();
+    set_nofile((hard, hard));
+}
+
+fn set_nofile((soft, hard): (u64, u64)) {
     let limit = rustix::process::Rlimit {
-        current: Some(hard),
+        current: Some(soft),
         maximum: Some(hard),
     };
     if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files stays low: it bounds the number of agents");
+        tracing::warn!(%error, "the limit of open files stays as it is: it bounds the number of agents");
     }
 }

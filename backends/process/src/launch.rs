@@ -37,6 +37,13 @@ pub(crate) struct Launch {
     pub(crate) user: Option<User>,
     pub(crate) limits: Limits,
     pub(crate) stop: Stop,
+    /// What the caller's files are not to be.
+    #[serde(default = "usual_umask")]
+    pub(crate) umask: u32,
+}
+
+fn usual_umask() -> u32 {
+    0o022
 }
 
 /// Without arguments, environment and secrets: none of them belongs into a trace.
@@ -75,9 +82,21 @@ impl Launch {
             ] {
                 env.insert(key.to_owned(), value);
             }
+            crate::os::process::can_be_sent(spec.stop.signal).map_err(|error| {
+                Error::unsupported(
+                    Operation::Spawn,
+                    format!(
+                        "`stop.signal = {}` cannot be sent: {error}",
+                        spec.stop.signal
+                    ),
+                    "use a signal that has a name",
+                )
+            })?;
             if let Some(cwd) = &spec.cwd {
                 check_cwd(cwd)?;
             }
+            // Where the caller stands, not where a keeper does.
+            let cwd = spec.cwd.clone().or_else(|| env::current_dir().ok());
             let Some(name) = spec.command.first() else {
                 return Err(Error::new(
                     ErrorKind::InvalidSpec,
@@ -86,11 +105,7 @@ impl Launch {
                 )
                 .cure("give `command` a program: a local process has no image to take one from"));
             };
-            let program = find_program(
-                name,
-                spec.cwd.as_deref(),
-                env.get("PATH").map(String::as_str),
-            )?;
+            let program = find_program(name, cwd.as_deref(), env.get("PATH").map(String::as_str))?;
             Ok(Self {
                 id: id.clone(),
                 incarnation,
@@ -101,10 +116,11 @@ impl Launch {
                 argv: spec.command.clone(),
                 env,
                 secrets,
-                cwd: spec.cwd.clone(),
+                cwd,
                 user: spec.user,
                 limits: spec.limits.clone(),
                 stop: spec.stop.clone(),
+                umask: crate::os::process::umask().unwrap_or_else(usual_umask),
             })
         };
         launch().map_err(|error| error.agent(id))

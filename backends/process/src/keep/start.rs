@@ -216,6 +216,7 @@ impl Keep {
             env,
             cwd: launch.cwd.clone(),
             user: launch.user,
+            umask: launch.umask,
             outputs,
             limits: self.resources(&launch.limits),
             cgroup: cgroup.map(Cgroup::birthplace).transpose()?,

@@ -65,6 +65,7 @@ fn prepare(settings: &OsStr) -> Result<(Settings, Option<Inherited>), String> {
     let inherited = std::env::var(FDS_VARIABLE)
         .ok()
         .and_then(|fds| spawn::inherit(&fds));
+    spawn::hear_of_children();
     if inherited.is_none() {
         spawn::close_inherited();
         // Its own session: no terminal's signals reach it, nor what it starts.

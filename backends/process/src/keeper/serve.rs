@@ -146,12 +146,21 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             signal,
             incarnation,
         } => keep.signal(&id, signal, incarnation).map(|()| Answer::Done),
+        Request::GiveWay { .. } if !keep.is_written_down() => Err(Error::new(
+            ErrorKind::OutOfResources,
+            Operation::Connect,
+            "the keeper knows what its journal does not, and cannot give way",
+        )
+        .cure("make room on the disk that holds the swarm's state")),
         Request::GiveWay { program } => Err(Error::new(
             ErrorKind::Engine,
             Operation::Connect,
             "the keeper could not become another program",
         )
-        .engine_words(handover.become_program(&program).to_string())),
+        .engine_words(
+            keep.as_it_was_started(|| handover.become_program(&program))
+                .to_string(),
+        )),
         Request::Events => Err(Error::new(
             ErrorKind::Engine,
             Operation::Events,

@@ -28,6 +28,16 @@ pub(crate) fn boot_id() -> String {
         .to_owned()
 }
 
+/// What this process keeps from the files that it makes: asked of the kernel, since the call that tells it
+/// changes it too.
+pub(crate) fn umask() -> Option<u32> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
+}
+
 /// What `/proc/PID/stat` says that we need.
 struct Stat {
     state: u8,

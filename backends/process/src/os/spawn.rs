@@ -33,6 +33,7 @@ pub(crate) struct Program<'a> {
     pub(crate) env: Vec<OsString>,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) user: Option<User>,
+    pub(crate) umask: u32,
     /// Standard output and standard error.
     pub(crate) outputs: &'a [File; 2],
     /// Soft and hard limit by resource.
@@ -113,6 +114,7 @@ struct Child<'a> {
     outputs: &'a [File; 2],
     limits: Vec<(Resource, u64, u64)>,
     user: Option<User>,
+    umask: u32,
     cgroup: Option<OwnedFd>,
     also_enter: Vec<OwnedFd>,
 }
@@ -170,6 +172,7 @@ impl<'a> Child<'a> {
             outputs: program.outputs,
             limits: program.limits,
             user: program.user,
+            umask: program.umask,
             cgroup: program.cgroup,
             also_enter: program.also_enter,
         })
@@ -190,6 +193,8 @@ impl<'a> Child<'a> {
             // SAFETY: a group of its own; two numbers.
             check(unsafe { libc::setpgid(0, 0) })?;
             reset_signals()?;
+            // SAFETY: a number; it cannot fail.
+            unsafe { libc::umask(self.umask) };
             self.also_enter
                 .iter()
                 .try_for_each(|group| enter(group.as_raw_fd()))?;
@@ -316,15 +321,9 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 fn reset_signals() -> io::Result<()> {
     // SAFETY: the set is made by the call that is there to make it; handlers are set to the default only.
     unsafe {
-        // What the caller ignores (Rust programs do so with SIGPIPE) is inherited even by a new program.
-        for signal in [
-            libc::SIGPIPE,
-            libc::SIGINT,
-            libc::SIGQUIT,
-            libc::SIGHUP,
-            libc::SIGTERM,
-            libc::SIGCHLD,
-        ] {
+        // What the caller ignores (Rust programs do so with SIGPIPE) is inherited even by a new program. That
+        // some numbers are no signals, or have no handler to set, is of no interest.
+        for signal in 1..=64 {
             libc::signal(signal, libc::SIG_DFL);
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -428,6 +427,15 @@ pub(crate) fn inherit(list: &str) -> Option<[OwnedFd; 2]> {
     // SAFETY: both were seen to be open, they differ, and nothing in this process owns them: the program
     // that did is gone.
     Some(unsafe { [OwnedFd::from_raw_fd(first), OwnedFd::from_raw_fd(second)] })
+}
+
+/// Puts back what whoever started this process may have ignored for it: children whose end is ignored leave
+/// no exit behind.
+pub(crate) fn hear_of_children() {
+    // SAFETY: called first in `main` of a keeper, while there is one thread; the default is no handler.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
 }
 
 /// Closes whatever this process was started with besides its three standard streams.

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use alveary_core::{
-    AgentBackendExt, AgentState, EndedBy, ErrorKind, ExitStatus, RemoveOptions, StopOptions,
-    TreeKill,
+    AgentBackendExt, AgentId, AgentState, EndedBy, ErrorKind, ExitStatus, RemoveOptions, Signal,
+    SpawnOptions, Stop, StopOptions, TreeKill,
 };
 use libtest_mimic::Trial;
 
@@ -50,6 +50,15 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_keeper_becomes_a_newer_one_in_place",
             a_keeper_becomes_a_newer_one_in_place,
         ),
+        trial(
+            "an_agent_works_where_its_caller_stands",
+            an_agent_works_where_its_caller_stands,
+        ),
+        trial(
+            "a_signal_without_a_name_is_refused_before_anything_is_begun",
+            a_signal_without_a_name_is_refused,
+        ),
+        trial("the_longest_grace_is_a_grace", the_longest_grace_is_a_grace),
         trial(
             "a_keeper_with_nothing_to_keep_ends",
             a_keeper_with_nothing_to_keep_ends,
@@ -365,4 +374,62 @@ async fn a_program_that_is_no_keeper_is_named(hive: Hive) {
         text.contains("/bin/true") && text.contains("run_if_asked"),
         "{text}"
     );
+}
+
+async fn an_agent_works_where_its_caller_stands(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn(&backend, &sh("pwd -P; umask")).await;
+    backend.wait(&agent.id).await.expect("it ends");
+    let here = std::env::current_dir()
+        .expect("a folder")
+        .canonicalize()
+        .expect("a path");
+    let umask = fs::read_to_string("/proc/self/status").expect("a status");
+    let umask = umask
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:\t"))
+        .expect("a umask")
+        .to_owned();
+    assert_eq!(
+        output(&backend, &agent.id).await,
+        format!("{}\n{umask}\n", here.display())
+    );
+}
+
+async fn a_signal_without_a_name_is_refused(hive: Hive) {
+    let backend = hive.open().await;
+    let nameless = Signal::from_number(37).expect("a real-time signal");
+    let spec = sh("sleep 1000").stop(Stop::default().signal(nameless));
+    let error = backend
+        .spawn(&AgentId::random(), &spec, SpawnOptions::default())
+        .await
+        .expect_err("it could never be stopped so");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let agent = spawn(&backend, &sh("sleep 1000")).await;
+    let stop = StopOptions::default().with_signal(nameless);
+    backend
+        .stop(&agent.id, stop)
+        .await
+        .expect_err("it cannot be sent");
+    assert_eq!(
+        state(&backend, &agent.id).await,
+        AgentState::Running,
+        "nothing was begun"
+    );
+    backend
+        .stop(&agent.id, StopOptions::default())
+        .await
+        .expect("it can be stopped");
+}
+
+async fn the_longest_grace_is_a_grace(hive: Hive) {
+    let backend = hive.open().await;
+    let script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+    let agent = spawn_until(&backend, &sh(script), "ready").await;
+    let stop = StopOptions::default().with_grace(std::time::Duration::MAX);
+    let exit = backend
+        .stop(&agent.id, stop)
+        .await
+        .expect("it can be stopped");
+    assert_eq!(exit.status, ExitStatus::Code(3));
 }
