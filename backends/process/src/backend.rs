@@ -173,7 +173,7 @@ impl AgentBackend for ProcessBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let (survives, cgroups, memory, pids) = match &self.0.keeping {
+        let (survives, cgroups, memory, pids, bounded) = match &self.0.keeping {
             Keeping::Here(here) => {
                 let keep = here.begun();
                 let groups = keep.as_ref().and_then(Keep::cgroups);
@@ -182,6 +182,7 @@ impl AgentBackend for ProcessBackend {
                     groups.is_some(),
                     groups.is_some_and(Cgroups::limits_memory),
                     groups.is_some_and(Cgroups::limits_pids),
+                    keep.as_ref().is_some_and(Keep::bounds_logs),
                 )
             }
             Keeping::Apart(client) => {
@@ -192,6 +193,7 @@ impl AgentBackend for ProcessBackend {
                     is(|f| f.cgroups),
                     is(|f| f.limits_memory),
                     is(|f| f.limits_pids),
+                    is(|f| f.bounds_logs),
                 )
             }
         };
@@ -208,7 +210,7 @@ impl AgentBackend for ProcessBackend {
         };
         capabilities.logs = LogFidelity::default();
         capabilities.logs.byte_exact = true;
-        capabilities.logs.bounded = true;
+        capabilities.logs.bounded = bounded;
         capabilities.logs.time_resolution = Some(RESOLUTION);
         capabilities.limits = LimitSupport::default();
         capabilities.limits.memory = memory;
@@ -259,6 +261,13 @@ impl AgentBackend for ProcessBackend {
             health = health.with_note(
                 "no control group with the memory controller can be had: `limits.memory` is refused",
                 Some("run as root, or in a systemd unit with `Delegate=yes`"),
+            );
+        }
+        if !capabilities.logs.bounded {
+            health = health.with_note(
+                "logs grow without bound here: the file system cannot give back the head of a file, or no more \
+                 inotify instances can be had",
+                Some("keep the state folder on ext4, xfs, btrfs or tmpfs, and raise fs.inotify.max_user_instances"),
             );
         }
         Ok(health)

@@ -6,6 +6,7 @@ mod journal;
 mod recover;
 mod start;
 mod stop;
+mod tasks;
 mod tree;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use agent::Agent;
 pub(crate) use agent::Report;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
+use tasks::Tasks;
 
 use crate::lock::KeeperLock;
 use crate::logs::LogFolder;
@@ -68,6 +70,8 @@ struct Shared {
     nofile: (u64, u64),
     table: Mutex<Table>,
     events: broadcast::Sender<AgentEvent>,
+    tasks: Tasks,
+    bounds_logs: bool,
     _sampler: Option<AbortOnDropHandle<()>>,
     /// Given up last, when nothing of ours watches an agent any more.
     _lock: KeeperLock,
@@ -113,10 +117,14 @@ impl Keep {
             process::become_subreaper()?;
             raise_nofile();
         }
+        let tasks = Tasks::new(options.own_process)?;
+        let runtime = tasks.enter();
         let sampler = crate::logs::sampler::start(logs.clone(), options.log_bytes)
             .inspect_err(|error| tracing::warn!(%error, "logs are neither bounded nor dated"))
             .ok();
+        drop(runtime);
         let recovered = recover::from_journal(&options.folder)?;
+        let bounds_logs = sampler.is_some() && crate::os::files::can_punch_holes(logs.path());
         let (events, _) = broadcast::channel(EVENTS);
         let keep = Self(Arc::new(Shared {
             logs,
@@ -124,6 +132,8 @@ impl Keep {
             nofile,
             table: Mutex::new(recovered),
             events,
+            tasks,
+            bounds_logs,
             _sampler: sampler,
             _lock: lock,
             options,
@@ -134,6 +144,11 @@ impl Keep {
 
     pub(crate) fn swarm(&self) -> SwarmUid {
         self.0.options.swarm
+    }
+
+    /// Whether logs are kept from growing without bound.
+    pub(crate) fn bounds_logs(&self) -> bool {
+        self.0.bounds_logs
     }
 
     pub(crate) fn downgrade(&self) -> WeakKeep {

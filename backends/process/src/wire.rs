@@ -102,6 +102,8 @@ pub(crate) struct Facts {
     pub(crate) limits_memory: bool,
     #[serde(default)]
     pub(crate) limits_pids: bool,
+    #[serde(default)]
+    pub(crate) bounds_logs: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

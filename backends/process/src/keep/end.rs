@@ -22,7 +22,7 @@ impl Keep {
     /// Waits for the end of an agent's main process, in a task of its own.
     pub(super) fn watch_end(&self, id: &AgentId, incarnation: Incarnation) {
         let (keep, id) = (self.clone(), id.clone());
-        tokio::spawn(async move {
+        self.0.tasks.spawn(async move {
             let pidfd = {
                 let table = keep.table();
                 table.agents.get(&id).and_then(|agent| agent.pidfd.clone())
@@ -130,7 +130,7 @@ impl Keep {
             .collect();
         for (id, incarnation) in left {
             let keep = self.clone();
-            tokio::spawn(async move {
+            self.0.tasks.spawn(async move {
                 keep.until_cleared(&id, incarnation).await;
                 if let Some(cgroup) = keep
                     .table()

@@ -117,7 +117,7 @@ impl Keep {
         mut force_at: watch::Receiver<Instant>,
     ) {
         let (keep, id) = (self.clone(), id.clone());
-        tokio::spawn(async move {
+        self.0.tasks.spawn(async move {
             loop {
                 let at = *force_at.borrow_and_update();
                 tokio::select! {

@@ -33,6 +33,8 @@ pub(crate) const HELD: &str = "held";
 
 /// A keeper that has had nothing to keep and nobody to serve for so many looks ends.
 const IDLE_LOOKS: u32 = 2;
+/// At its start a keeper puts a log away that is longer than this.
+const LONGEST_LOG: u64 = 1 << 20;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a keeper that gives way hands to its successor.
@@ -75,11 +77,29 @@ fn prepare(settings: &OsStr) -> Result<(Settings, Option<Inherited>), String> {
     // What short lists of processes show; that they show another name is no reason not to live.
     let _unnamed = rustix::thread::set_name(c"alveary-keeper");
     std::env::set_current_dir("/").map_err(|error| error.to_string())?;
+    // A keeper that cannot tell what it sees keeps agents all the same.
+    if let Ok(log) = open_log(&settings.folder) {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_ansi(false)
+            .with_writer(std::sync::Mutex::new(log))
+            .init();
+    }
     let inherited = inherited.map(|[lock, listener]| Inherited {
         lock: lock.into(),
         listener: listener.into(),
     });
     Ok((settings, inherited))
+}
+
+/// What a keeper has to say goes into a file beside its journal, since nobody sees its standard error.
+fn open_log(folder: &Path) -> io::Result<File> {
+    let path = folder.join("keeper.log");
+    let is_long = path.metadata().is_ok_and(|log| log.len() > LONGEST_LOG);
+    if is_long {
+        fs::rename(&path, folder.join("keeper.log.1"))?;
+    }
+    File::options().create(true).append(true).open(path)
 }
 
 fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String> {

@@ -187,6 +187,7 @@ fn hello(keep: &Keep, swarm: alveary_core::SwarmUid) -> alveary_core::Result<Ans
         limits_memory: keep
             .cgroups()
             .is_some_and(crate::os::cgroup::Cgroups::limits_memory),
+        bounds_logs: keep.bounds_logs(),
         limits_pids: keep
             .cgroups()
             .is_some_and(crate::os::cgroup::Cgroups::limits_pids),

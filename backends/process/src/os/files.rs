@@ -16,6 +16,16 @@ pub(crate) fn punch_hole(file: &File, from: u64, to: u64) -> io::Result<()> {
     Ok(rustix::fs::fallocate(file.as_fd(), how, from, to - from)?)
 }
 
+/// Whether the file system of this folder can give back a part of a file.
+pub(crate) fn can_punch_holes(folder: &Path) -> bool {
+    let try_it = || {
+        let file = tempfile::tempfile_in(folder)?;
+        file.set_len(2 * BLOCK)?;
+        punch_hole(&file, 0, BLOCK)
+    };
+    try_it().is_ok()
+}
+
 /// A path to `name` in `folder` that a unix socket's address can hold, however deep the folder is. It is
 /// good for as long as the returned descriptor lives.
 pub(crate) fn short_path(folder: &Path, name: &str) -> io::Result<(OwnedFd, PathBuf)> {

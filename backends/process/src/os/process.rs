@@ -83,7 +83,7 @@ impl Identity {
 
     /// A handle on that process that can never come to mean another.
     pub(crate) fn open(self) -> io::Result<OwnedFd> {
-        let pidfd = rustix::process::pidfd_open(to_pid(self.pid)?, PidfdFlags::NONBLOCK)?;
+        let pidfd = rustix::process::pidfd_open(to_pid(self.pid)?, PidfdFlags::empty())?;
         // Asked after the opening: had the number been given away before it, the start would differ.
         if self.is_there() {
             Ok(pidfd)

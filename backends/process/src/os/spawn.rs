@@ -208,7 +208,7 @@ impl<'a> Child<'a> {
                 // SAFETY: the string ends in NUL and lives through the call.
                 check(unsafe { libc::chdir(cwd.as_ptr()) })?;
             }
-            close_rest_on_exec()?;
+            close_rest_on_exec();
             // SAFETY: both arrays end in null, and all that they point at lives in `self`.
             check(unsafe {
                 libc::execve(
@@ -292,12 +292,18 @@ fn fork_as_of_old(child: &Child<'_>, told: &OwnedFd) -> io::Result<Started> {
         };
         fail(told, &error);
     }
+    let number = pid.unsigned_abs();
     let native = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
-    let pidfd = rustix::process::pidfd_open(native, PidfdFlags::NONBLOCK)?;
-    Ok(Started {
-        pid: pid.unsigned_abs(),
-        pidfd,
-    })
+    match rustix::process::pidfd_open(native, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(Started { pid: number, pidfd }),
+        Err(error) => {
+            // A child whose end nobody could see is worse than none.
+            let _ended = rustix::process::kill_process(native, rustix::process::Signal::KILL);
+            let _reaped =
+                rustix::process::waitpid(Some(native), rustix::process::WaitOptions::empty());
+            Err(error.into())
+        }
+    }
 }
 
 /// Tells the parent why the child did not become the program, and ends the child.
@@ -378,16 +384,23 @@ fn become_user(user: User) -> io::Result<()> {
 
 /// Whatever the process that embeds us has left open without close-on-exec stays out of the agent. Marked
 /// and not closed: a failed exec is reported through one of them.
-fn close_rest_on_exec() -> io::Result<()> {
+fn close_rest_on_exec() {
     // SAFETY: three numbers; nothing is pointed at.
-    check(unsafe {
+    let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
             3,
             u32::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
-    })
+    };
+    if done < 0 {
+        // Older than Linux 5.11: one by one, as far as programs go.
+        for fd in 3..4096 {
+            // SAFETY: setting a flag of a descriptor, or of none, touches no memory.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
 }
 
 /// Every system call says by a negative number that it failed; of which width depends on the call.

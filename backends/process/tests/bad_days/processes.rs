@@ -41,6 +41,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "what_cannot_start_leaves_nothing",
             what_cannot_start_leaves_nothing,
         ),
+        trial(
+            "a_keeping_in_this_process_outlives_the_runtime_that_began_it",
+            a_keeping_in_this_process_outlives_a_runtime,
+        ),
         trial_for_root(
             "an_agent_runs_as_another_user_and_reads_its_secret",
             an_agent_runs_as_another_user,
@@ -248,4 +252,30 @@ async fn out_of_memory(hive: Hive) -> Completion {
     );
     assert!(!exists(pid));
     Completion::Completed
+}
+
+async fn a_keeping_in_this_process_outlives_a_runtime(hive: Hive) {
+    let mut hive = hive;
+    hive.configure(|config| config.keeper = false);
+    let begin = move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+        let began = runtime.block_on(async {
+            let backend = hive.open().await;
+            let script = "trap 'exit 8' TERM; echo ready; while :; do sleep 0.01; done";
+            let agent = spawn_until(&backend, &sh(script), "ready").await;
+            (backend, agent)
+        });
+        (began, hive)
+    };
+    let ((backend, agent), _hive) = std::thread::spawn(begin).join().expect("it begins");
+    let exit = backend
+        .stop(&agent.id, StopOptions::default())
+        .await
+        .expect("it can be stopped");
+    assert_eq!((exit.status, exit.by), (ExitStatus::Code(8), EndedBy::Us));
+    let again = spawn(&backend, &sh("exit 5")).await;
+    assert_eq!(
+        backend.wait(&again.id).await.expect("it ends").status,
+        ExitStatus::Code(5)
+    );
 }
