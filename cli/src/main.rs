@@ -53,16 +53,25 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     runtime.block_on(verbs::run(&cli.verb, &context))
 }
 
-/// On request by `ALVEARY_LOG`. The supervisor, whose stderr is a file of its own, does so unasked.
+/// On request by `ALVEARY_LOG`. The supervisor, whose stderr is a file of its own, does so unasked; and so does
+/// everyone of a record that was found damaged and is passed over.
 fn speak_of_own_doings(verb: &Verb) {
-    let filter = match (std::env::var("ALVEARY_LOG"), verb) {
-        (Ok(filter), _) => filter,
-        (Err(_), Verb::Supervise(_)) => "info".to_owned(),
-        (Err(_), _) => return,
+    let (filter, asked) = match (std::env::var("ALVEARY_LOG"), verb) {
+        (Ok(filter), _) => (filter, true),
+        (Err(_), Verb::Supervise(_)) => ("info".to_owned(), true),
+        (Err(_), _) => (DAMAGE.to_owned(), false),
     };
-    tracing_subscriber::fmt()
+    let form = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    if asked {
+        form.init();
+    } else {
+        form.without_time().with_target(false).init();
+    }
 }
+
+/// Who reads records, and would otherwise say to nobody what is wrong with them.
+const DAMAGE: &str =
+    "alveary::state=warn,alveary::manager::store=warn,alveary_process::keep::journal=warn";

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::hive::{Hive, SpawnQuietly, eventually, is_alive, pid_of, signal};
+use crate::hive::{Hive, SpawnQuietly, eventually, is_alive, keeper_of, pid_of, signal};
 use crate::tally::{Tally, processes, rounds};
 
 #[test]
@@ -182,13 +182,6 @@ fn endless_output_fills_no_disk_and_blocks_nobody() {
     });
     tally.down(&hive);
     tally.report();
-}
-
-/// The parent of an agent's main process.
-fn keeper_of(agent: u32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-    parent.unwrap().trim().parse().unwrap()
 }
 
 /// How much of the disk the logs take.

@@ -216,6 +216,13 @@ pub(crate) fn pid_of(agent: &Value) -> u32 {
     u32::try_from(pid).unwrap()
 }
 
+/// The parent of an agent's main process.
+pub(crate) fn keeper_of(agent: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    parent.unwrap().trim().parse().unwrap()
+}
+
 /// Sends a signal to a process of ours.
 pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();

@@ -4,6 +4,7 @@
 
 mod bad_days;
 mod bad_input;
+mod damage;
 mod detached;
 mod foreground;
 mod hive;
@@ -13,3 +14,4 @@ mod pty;
 mod supervisors;
 mod tally;
 mod terminal;
+mod verbs;

@@ -1,0 +1,189 @@
+//! Verbs and flags that need no bad day.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::hive::{Hive, eventually, finish, is_alive, pid_of};
+use crate::tally::processes;
+
+const TWO: &str = r#"
+    swarm = "demo"
+    [agents.lives]
+    command = ["sleep", "1000"]
+    [agents.ended]
+    command = ["echo", "done"]
+"#;
+
+fn names(hive: &Hive) -> Vec<Value> {
+    let agents = hive.agents();
+    agents.iter().map(|agent| agent["name"].clone()).collect()
+}
+
+#[test]
+fn rm_forgets_what_has_ended_and_ends_what_lives_only_by_force() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "ended"]);
+    let pid = pid_of(&hive.agent("lives"));
+
+    hive.ok(&["rm", "ended"]);
+    assert_eq!(names(&hive), ["lives"]);
+    assert_eq!(hive.run(&["logs", "ended"]).code(), Some(2));
+
+    let refused = hive.run(&["rm", "lives"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(refused.stderr().contains("lives"), "{refused}");
+    assert!(refused.stderr().contains("help:"), "{refused}");
+    assert!(is_alive(pid));
+    assert_eq!(names(&hive), ["lives"]);
+
+    hive.ok(&["rm", "-f", "lives"]);
+    assert!(!is_alive(pid), "rm came back before the end");
+    assert!(names(&hive).is_empty());
+}
+
+#[test]
+fn rm_of_several_does_what_it_can_and_says_what_it_cannot() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "ended"]);
+    let ran = hive.run(&["rm", "lives", "ended"]);
+    assert_eq!(ran.code(), Some(2), "{ran}");
+    assert_eq!(names(&hive), ["lives"]);
+}
+
+#[test]
+fn ps_leaves_long_values_whole_on_request() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.a]
+        command = ["sleep", "1000"]
+        capabilities = ["a-capability-of-forty-characters-or-more-1", "a-capability-of-forty-characters-or-more-2"]
+        "#,
+    );
+    hive.ok(&["up", "-d"]);
+    let id = hive.agent("a")["agent_id"].as_str().unwrap().to_owned();
+    let both =
+        "a-capability-of-forty-characters-or-more-1,a-capability-of-forty-characters-or-more-2";
+    let short = hive.ok(&["ps"]);
+    assert!(short.contains(&id[..12]) && !short.contains(&id), "{short}");
+    let whole = hive.ok(&["ps", "--no-trunc"]);
+    assert!(whole.contains(&id), "{whole}");
+    assert!(whole.contains(both), "{whole}");
+}
+
+#[test]
+fn a_backend_can_be_named_beside_the_file() {
+    let hive = Hive::new(&TWO.replace("swarm =", "backend = \"no-such\"\nswarm ="));
+    assert_eq!(hive.run(&["up", "-d"]).code(), Some(2));
+    hive.ok(&["--backend", "process", "up", "-d"]);
+    let json = hive.ok(&["--backend", "process", "ps", "--format", "json"]);
+    let lives: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&lives["backend"], &lives["state"]),
+        (&"process".into(), &"running".into())
+    );
+    hive.rewrite(TWO);
+}
+
+#[test]
+fn a_keeper_that_cannot_start_is_told_as_the_backends_failure() {
+    let hive = Hive::new(TWO);
+    // What the keeper locks cannot be locked.
+    fs::create_dir_all(hive.state().join("demo/process/keeper.lock")).unwrap();
+    fs::set_permissions(
+        hive.state().join("demo"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .unwrap();
+    for args in [&["up", "-d"][..], &["up"]] {
+        let ran = hive.run(args);
+        assert_eq!(ran.code(), Some(125), "{ran}");
+        assert!(ran.stderr().contains("keeper"), "{ran}");
+        assert!(ran.stderr().contains("help:"), "{ran}");
+        assert!(processes(&hive.state()).is_empty());
+        assert_eq!(hive.supervisor(), None);
+    }
+    fs::remove_dir(hive.state().join("demo/process/keeper.lock")).unwrap();
+    hive.ok(&["up", "-d"]);
+    assert_eq!(hive.agent("lives")["state"], "running");
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_is_told_as_the_systems_failure() {
+    let hive = Hive::new(TWO);
+    let mut up = hive.command();
+    // Nobody, not even root, makes folders there.
+    up.args(["up", "-d"]).env("ALVEARY_STATE_DIR", "/proc/none");
+    let ran = finish(&mut up);
+    assert_eq!(ran.code(), Some(125), "{ran}");
+    assert!(ran.stderr().contains("/proc/none"), "{ran}");
+    assert!(ran.stderr().contains("help:"), "{ran}");
+}
+
+#[test]
+fn names_that_look_the_same_are_refused() {
+    let hive = Hive::new(
+        "swarm = \"demo\"\n[agents.\"caf\\u00e9\"]\ncommand = [\"true\"]\n[agents.\"cafe\\u0301\"]\ncommand = [\"true\"]\n",
+    );
+    for args in [&["up"][..], &["up", "-d"], &["config", "check"]] {
+        let ran = hive.run(args);
+        assert_eq!(ran.code(), Some(2), "{ran}");
+        assert!(ran.stderr().contains("cannot be an agent's name"), "{ran}");
+    }
+    assert!(!hive.state().exists(), "something was begun");
+}
+
+#[test]
+fn what_an_agent_wrote_goes_into_a_pipe_byte_by_byte() {
+    let hive = Hive::new("swarm = \"demo\"\n[agents.a]\ncommand = [\"cat\", \"bytes\"]");
+    // Every byte, lines without text, half characters, no end of the last line, and more than one buffer.
+    let mut bytes: Vec<u8> = (0..=255).collect();
+    bytes.extend(b"\0\0\n\n\r\n\xff\xfe\xc3\n\xe2\x80\n");
+    bytes = bytes.repeat(1000);
+    bytes.extend(b"\0no end\xf0\x9f");
+    fs::write(hive.path().join("bytes"), &bytes).unwrap();
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "--exit-code", "a"]);
+    for args in [&["logs", "a"][..], &["logs", "-f", "a"]] {
+        let ran = hive.run(args);
+        assert_eq!(ran.code(), Some(0));
+        assert!(ran.bytes() == bytes, "{args:?}: other bytes came out");
+    }
+}
+
+#[test]
+fn a_stop_while_a_restart_is_due_wins() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.stopped]
+        command = ["sh", "-c", "echo try; exit 1"]
+        restart = { policy = "always", delay = "1s" }
+        [agents.goes-on]
+        command = ["sh", "-c", "echo try; exit 1"]
+        restart = { policy = "always", delay = "1s" }
+        "#,
+    );
+    hive.ok(&["up", "-d"]);
+    hive.until("stopped", "is to be started again", |agent| {
+        agent["state"] == "exited" && agent["restarting"] == true
+    });
+    hive.ok(&["stop", "stopped"]);
+    let tries = hive.ok(&["logs", "stopped"]).lines().count();
+    // The other, which began with it, is started again and then, after a longer pause, once more.
+    hive.until("goes-on", "is started again twice", |agent| {
+        agent["restarts"].as_u64() >= Some(2)
+    });
+    let stopped = hive.agent("stopped");
+    assert_eq!(
+        (&stopped["state"], &stopped["restarting"]),
+        (&"exited".into(), &false.into())
+    );
+    assert_eq!(hive.ok(&["logs", "stopped"]).lines().count(), tries);
+    eventually("nobody waits for it any more", || {
+        (hive.run(&["wait", "stopped"]).code() == Some(0)).then_some(())
+    });
+}
