@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::agent::{Agent, Running};
 use super::restart::{self, History};
-use crate::state::{Desired, Record, wall_millis};
+use crate::state::{Desired, GaveUp, Record, wall_millis};
 
 /// What is known of one agent.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(super) struct Row {
     pub(super) last_end: Option<(Incarnation, Exit)>,
     /// The end for which a restart has been decided.
     pub(super) decided: Option<Incarnation>,
+    /// Why it is given up, before that is recorded.
+    pub(super) gave_up: Option<GaveUp>,
     /// The start whose readiness is being looked at.
     pub(super) probed: Option<Incarnation>,
     /// The start that was seen to be ready.
@@ -145,14 +147,39 @@ impl Row {
         }
     }
 
+    /// Whether its users want it to run.
+    pub(super) fn is_to_run(&self) -> bool {
+        let record = self.record.as_ref();
+        record.is_some_and(|record| record.desired == Desired::Running)
+    }
+
+    /// A start that is recorded, and of which nothing has been heard yet.
+    pub(super) fn begun(&self) -> Option<Incarnation> {
+        if let Some(unsure) = &self.unsure {
+            return Some(unsure.incarnation);
+        }
+        let recorded = self.record.as_ref()?.incarnation;
+        let known = self.incarnation();
+        let wanted = known.is_none() || self.is_to_run() && self.gave_up().is_none();
+        (wanted && known != Some(recorded)).then_some(recorded)
+    }
+
     /// Whether it has ended, and its policy and its users want it started again.
     pub(super) fn wants_restart(&self) -> bool {
         let (Some(record), Some(exit)) = (&self.record, self.exit()) else {
             return false;
         };
-        record.desired == Desired::Running
-            && record.gave_up.as_ref().map(|why| why.incarnation) != self.incarnation()
+        self.is_to_run()
+            && self.gave_up().is_none()
             && restart::wants(record.spec.restart.policy, &exit)
+    }
+
+    /// Why its present start was the last, if it was.
+    pub(super) fn gave_up(&self) -> Option<&GaveUp> {
+        let recorded = self.record.as_ref().and_then(|r| r.gave_up.as_ref());
+        let ours = self.gave_up.as_ref();
+        let present = |why: &&GaveUp| Some(why.incarnation) == self.incarnation();
+        recorded.filter(present).or_else(|| ours.filter(present))
     }
 
     /// Whether its present start has been seen to be ready.
@@ -248,13 +275,10 @@ impl Row {
                 why: unsure.why.clone(),
             };
         }
-        let gave_up = self.record.as_ref().and_then(|r| r.gave_up.as_ref());
-        match gave_up {
-            Some(gave_up) if gave_up.incarnation == info.incarnation && info.state.has_ended() => {
-                AgentState::Failed {
-                    reason: gave_up.reason.clone(),
-                }
-            }
+        match self.gave_up() {
+            Some(why) if info.state.has_ended() => AgentState::Failed {
+                reason: why.reason.clone(),
+            },
             _ => info.state.clone(),
         }
     }

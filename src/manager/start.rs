@@ -15,8 +15,15 @@ use crate::state::{Change, Desired, Record, StartGuard, wall_millis};
 
 /// Held while an agent is started: no other start of it is made, and a stop waits for this one's end.
 pub(super) struct Starting {
-    _own: OwnedMutexGuard<()>,
+    own: OwnedMutexGuard<()>,
     _shared: Option<StartGuard>,
+}
+
+impl Starting {
+    /// Lets other processes have their turn, and keeps those of this process waiting.
+    fn give_way(self) -> OwnedMutexGuard<()> {
+        self.own
+    }
 }
 
 /// How an agent that is recorded is started again.
@@ -38,13 +45,23 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     pub(super) async fn turn(&self, id: &AgentId, first: bool) -> Result<Starting> {
         let own = self.table.look(id, |row| Arc::clone(&row.start));
         let own = own.unwrap_or_default().lock_owned().await;
+        self.turn_among_all(id, own, first).await
+    }
+
+    /// As [`turn`](Self::turn), for who has it already as far as this process goes.
+    async fn turn_among_all(
+        &self,
+        id: &AgentId,
+        own: OwnedMutexGuard<()>,
+        first: bool,
+    ) -> Result<Starting> {
         let shared = match self.store.shared() {
             None => None,
             Some(shared) if first => Some(shared.gates.first_start(id).await?),
             Some(shared) => Some(shared.gates.next_start(id).await?),
         };
         Ok(Starting {
-            _own: own,
+            own,
             _shared: shared,
         })
     }
@@ -165,31 +182,31 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             stop,
             unless_stopped,
         } = next;
-        let _turn = self.turn(id, false).await?;
+        let asked_as_it_is = record.is_none();
+        let mut turn = self.turn(id, false).await?;
         self.store.sync(&self.table)?;
-        let known = self.table.look(id, |row| row.info.clone()).flatten();
+        let mut known = self.table.look(id, |row| row.info.clone()).flatten();
+        if unless_stopped && self.table.look(id, Row::is_to_run) != Some(true) {
+            return Err(called_off(id));
+        }
+        if known.is_some() && self.table.look(id, Row::begun).flatten().is_some() {
+            // Somebody may have made that start just now: only the engine knows.
+            self.ask(id).await;
+            known = self.table.look(id, |row| row.info.clone()).flatten();
+        }
         if let Some(info) = &known
             && Some(info.incarnation) != seen
             && !info.state.has_ended()
-            && record.is_none()
+            && asked_as_it_is
         {
             return Ok(info.clone());
         }
-        let unsure = self.table.look(id, |row| row.unsure.clone()).flatten();
-        let recorded = self.table.look(id, |row| row.record.clone()).flatten();
-        if unless_stopped
-            && recorded
-                .as_ref()
-                .is_none_or(|record| record.desired == Desired::Stopped)
-        {
-            return Err(called_off(id));
-        }
-        let incarnation = match (&known, unsure, &recorded) {
-            // What was begun is finished: the engine may have it already.
-            (_, Some(unsure), _) if record.is_none() => unsure.incarnation,
-            (None, _, Some(recorded)) if record.is_none() => recorded.incarnation,
-            _ => Incarnation::random(),
-        };
+        // What was begun is finished: the engine may have it already, and who else finishes it makes the same
+        // start.
+        let begun = self.table.look(id, Row::begun).flatten();
+        let incarnation = begun
+            .filter(|_| asked_as_it_is)
+            .unwrap_or_else(Incarnation::random);
         let announced = Announced::new(self, id, incarnation, false);
         let spec = match self.record_next(id, incarnation, record).await {
             Ok(spec) => spec,
@@ -198,32 +215,77 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 return Err(error);
             }
         };
-        if known.is_some_and(|info| !info.state.has_ended()) {
-            match self.stop_before_start(id, incarnation, stop).await {
-                Ok(()) => {}
+        if let Some(living) = known.filter(|info| !info.state.has_ended()) {
+            // However long it takes to end: agents share gates, and others are not to wait for that.
+            let own = turn.give_way();
+            let stopped = self
+                .stop_before_start(id, living.incarnation, stop)
+                .await
+                .map(|()| own);
+            let again = match stopped {
+                Ok(own) => self.turn_among_all(id, own, false).await,
+                Err(error) => Err(error),
+            };
+            let wanted = again.and_then(|turn| {
+                self.still_wanted(id, incarnation)?;
+                Ok(turn)
+            });
+            turn = match wanted {
+                Ok(turn) => turn,
                 Err(error) => {
                     announced.withdraw();
                     return Err(error);
                 }
-            }
+            };
         }
         let answer = self.launch(&spec, announced).await;
-        if let Err(error) = &answer
-            && error.kind() != ErrorKind::Indeterminate
-        {
-            // It does not run, and nobody is to think that it soon will.
-            if let Err(error) = self.want_stopped(std::slice::from_ref(id)).await {
-                tracing::warn!(%error, agent = %id, "it could not be recorded that an agent is not to run");
-            }
-        }
+        let answer = match answer {
+            Err(error) => self.not_started(id, error, asked_as_it_is).await,
+            answer => answer,
+        };
+        drop(turn);
         answer
     }
 
-    /// Starts again, in one's turn, what has ended by itself. `None`: it is not wanted any more.
+    /// What a start that failed leaves: where it is the agent's own fault nobody is to think that it soon will
+    /// run; what passes changes nothing of what is wanted.
+    async fn not_started(
+        self: &Arc<Self>,
+        id: &AgentId,
+        error: Error,
+        asked_as_it_is: bool,
+    ) -> Result<AgentInfo> {
+        if error.kind() == ErrorKind::AlreadyExists {
+            // Somebody else was faster, by a way that knows no gates.
+            self.ask(id).await;
+            let living = self.table.look(id, |row| row.info.clone()).flatten();
+            match living.filter(|info| !info.state.has_ended()) {
+                Some(info) if asked_as_it_is => return Ok(info),
+                Some(_) => return Err(error),
+                None => {}
+            }
+        }
+        if error.kind() == ErrorKind::Indeterminate {
+            return Err(error);
+        }
+        if passes(&error) {
+            // Whoever restarts agents goes on with it.
+            self.follow(id);
+            return Err(error);
+        }
+        if let Err(error) = self.want_stopped(std::slice::from_ref(id)).await {
+            tracing::warn!(%error, agent = %id, "it could not be recorded that an agent is not to run");
+        }
+        Err(error)
+    }
+
+    /// Starts again, in one's turn, what has ended by itself. `counts`: it is one more restart, and not one
+    /// more attempt at the same. `None`: it is not wanted any more.
     pub(super) async fn restart_now(
         self: &Arc<Self>,
         id: &AgentId,
         incarnation: Incarnation,
+        counts: bool,
     ) -> Result<Option<Result<AgentInfo>>> {
         let announced = Announced::new(self, id, incarnation, false);
         let mut spec = None;
@@ -237,7 +299,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 let change = || Change::Restarted {
                     id: id.clone(),
                     incarnation,
-                    at: wall_millis(),
+                    at: counts.then(wall_millis),
                 };
                 Ok(wanted.map(|_| change()).into_iter().collect())
             })
@@ -280,20 +342,25 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         spec.ok_or_else(|| not_recorded(id))
     }
 
-    /// Ends what lives before the start `next`, unless somebody wants it stopped meanwhile.
+    /// Ends what lives before another start, and nothing that somebody else has started meanwhile.
     async fn stop_before_start(
         &self,
         id: &AgentId,
-        next: Incarnation,
+        living: Incarnation,
         options: StopOptions,
     ) -> Result<()> {
-        let before = self.table.look(id, Row::incarnation).flatten();
+        let options = options.with_incarnation(living);
         match self.backend.stop(id, options).await {
-            Ok(exit) => self.table.stopped(id, before, &exit),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Ok(exit) => {
+                self.table.stopped(id, Some(living), &exit);
+                Ok(())
+            }
+            // It is gone, or another start of it has been made: the next one is refused then, or is that.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        self.still_wanted(id, next)
     }
 
     /// Records that these are to be stopped and to stay so: one write for all.
@@ -310,6 +377,19 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             })
             .await
     }
+}
+
+/// Whether an error is nobody's fault who was to be started: the engine, the disk or another process stands
+/// in the way for now.
+pub(super) fn passes(error: &Error) -> bool {
+    error.operation() == Operation::State
+        || matches!(
+            error.kind(),
+            ErrorKind::EngineUnavailable
+                | ErrorKind::Conflict
+                | ErrorKind::OutOfResources
+                | ErrorKind::Timeout
+        )
 }
 
 pub(super) fn name_taken(name: &str, holder: &AgentId) -> Error {

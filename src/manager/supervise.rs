@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::restart::{self, Decision};
 use super::row::Row;
-use crate::state::{Change, GaveUp, Lease};
+use super::start::passes;
+use crate::state::{Change, Desired, GaveUp, Lease, Records};
 
 /// What became of an attempt to start an agent again.
 enum Attempt {
@@ -31,7 +32,13 @@ struct Plan {
     decision: Decision,
     /// How the last start went, as the end of a sentence.
     last: String,
+    /// Whether it has yet to be recorded as a restart that counts.
+    counts: bool,
 }
+
+/// Between two attempts that something else than the agent has hindered.
+const HINDERED_AT_LEAST: Duration = Duration::from_millis(500);
+const HINDERED_AT_MOST: Duration = Duration::from_secs(2);
 
 impl<B: AgentBackend + ?Sized> Core<B> {
     /// Waits until nobody else restarts the swarm's agents, and does it from then on.
@@ -93,14 +100,15 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                     return;
                 }
             }
-            let error = match self.start_again(&plan.id, plan.ended).await {
+            let error = match self.start_again(&mut plan).await {
                 Ok(Attempt::Started | Attempt::Abandoned) => return,
                 Ok(Attempt::Failed(error)) | Err(error) => error,
             };
             tracing::warn!(%error, "an agent could not be started again");
-            if error.kind() == ErrorKind::EngineUnavailable {
+            if passes(&error) {
                 // It is not the agent's fault: this counts for nothing.
-                plan.decision = Decision::After(plan.policy.max_delay.min(Duration::from_secs(2)));
+                let pause = plan.policy.max_delay;
+                plan.decision = Decision::After(pause.clamp(HINDERED_AT_LEAST, HINDERED_AT_MOST));
                 continue;
             }
             let last = format!("could not be started: {}", error.message());
@@ -116,18 +124,20 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     }
 
     /// Starts it again, if at this very moment everybody still wants that.
-    async fn start_again(self: &Arc<Self>, id: &AgentId, ended: Incarnation) -> Result<Attempt> {
+    async fn start_again(self: &Arc<Self>, plan: &mut Plan) -> Result<Attempt> {
+        let id = &plan.id;
         let turn = self.turn(id, false).await?;
         self.store.sync(&self.table)?;
         let next = self.table.look(id, |row| {
-            let unsure = row.unsure.as_ref().map(|unsure| unsure.incarnation);
-            (row.wants_restart() && row.incarnation() == Some(ended))
-                .then(|| unsure.unwrap_or_else(Incarnation::random))
+            // What was begun is finished, by us before or by somebody who restarts it at this moment.
+            (row.wants_restart() && row.incarnation() == Some(plan.ended))
+                .then(|| row.begun().unwrap_or_else(Incarnation::random))
         });
         let Some(next) = next.flatten() else {
             return Ok(Attempt::Abandoned);
         };
-        let answer = self.restart_now(id, next).await?;
+        let answer = self.restart_now(id, next, plan.counts).await?;
+        plan.counts = false;
         drop(turn);
         Ok(match answer {
             None => Attempt::Abandoned,
@@ -141,25 +151,44 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         })
     }
 
+    /// Says that it is not started again, at once in this process, and to the others as soon as that can be
+    /// recorded.
     async fn give_up(self: &Arc<Self>, plan: Plan) {
-        let reason = restart::used_up(&plan.policy, &plan.last);
-        tracing::warn!(agent = %plan.id, %reason, "it is not started again");
-        let recorded = self
-            .store
-            .commit(&self.table, |records| {
-                let known = records.get(&plan.id).is_some();
-                let change = || Change::GaveUp {
-                    id: plan.id.clone(),
-                    why: GaveUp {
-                        incarnation: plan.ended,
-                        reason: reason.clone(),
-                    },
-                };
-                Ok(known.then(change).into_iter().collect())
-            })
-            .await;
-        if let Err(error) = recorded {
-            tracing::warn!(%error, "it could not be recorded that an agent is given up");
+        let why = GaveUp {
+            incarnation: plan.ended,
+            reason: restart::used_up(&plan.policy, &plan.last),
+        };
+        tracing::warn!(agent = %plan.id, reason = %why.reason, "it is not started again");
+        let intended = |records: &Records| {
+            let record = records.get(&plan.id)?;
+            (record.desired == Desired::Running).then_some(record.incarnation)
+        };
+        // Whoever stops or starts it from now on begins anew.
+        let Some(last) = self.store.look(intended) else {
+            return;
+        };
+        self.table.gave_up(&plan.id, Some(why.clone()));
+        loop {
+            let recorded = self
+                .store
+                .commit(&self.table, |records| {
+                    let fresh = intended(records) == Some(last);
+                    let change = || Change::GaveUp {
+                        id: plan.id.clone(),
+                        why: why.clone(),
+                    };
+                    Ok(fresh.then(change).into_iter().collect())
+                })
+                .await;
+            let Err(error) = recorded else {
+                self.table.gave_up(&plan.id, None);
+                return;
+            };
+            tracing::warn!(%error, agent = %plan.id, "it could not be recorded that an agent is given up");
+            tokio::time::sleep(HINDERED_AT_MOST).await;
+            if self.table.look(&plan.id, |row| row.gave_up() == Some(&why)) != Some(true) {
+                return;
+            }
         }
     }
 
@@ -215,5 +244,6 @@ fn plan_restart(
         policy,
         decision,
         last,
+        counts: true,
     })
 }

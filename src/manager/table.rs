@@ -15,7 +15,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use super::agent::{Agent, Running};
 use super::row::{Row, Unsure};
 use super::subscribe::SwarmEvent;
-use crate::state::{Records, Touched};
+use crate::state::{GaveUp, Record, Records, Touched};
 pub(super) use hearing::{Gone, Hearing, Lost};
 
 /// How many changes a slow subscriber may be behind before it is given a new snapshot instead.
@@ -194,6 +194,11 @@ impl Table {
                 if record.is_some_and(|record| record.restarts.is_empty()) {
                     row.history = None;
                 }
+                let start = |record: &Record| (record.incarnation, record.desired);
+                if row.record.as_deref().map(start) != record.map(|record| start(record)) {
+                    // Somebody wants something else of it by now.
+                    row.gave_up = None;
+                }
                 row.record = record.cloned();
                 row.touched = touch;
             });
@@ -254,6 +259,11 @@ impl Table {
     /// A start was seen to be ready.
     pub(super) fn ready(&self, id: &AgentId, incarnation: Incarnation) {
         self.alter(id, |row| row.ready = Some(incarnation));
+    }
+
+    /// It is not started again, which is still to be recorded; `None`: no more than the record says.
+    pub(super) fn gave_up(&self, id: &AgentId, why: Option<GaveUp>) {
+        self.alter(id, |row| row.gave_up = why);
     }
 
     /// Changes what nobody but the manager sees of a row.

@@ -93,6 +93,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     pub async fn restart(&self, id: &AgentId, stop: StopOptions) -> Result<AgentInfo> {
         let core = self.core();
         core.attach_if_possible().await;
+        core.refuse_another_start(id, stop.incarnation)?;
         let Some(seen) = core.table.look(id, Row::incarnation) else {
             return Err(Error::agent_not_found(Operation::Spawn, id));
         };

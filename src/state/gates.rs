@@ -7,6 +7,9 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use alveary_core::{AgentId, Result};
 
@@ -20,24 +23,42 @@ const GATES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Gates {
     dir: PathBuf,
+    /// The same gates among this process's own starts. They wait here for as long as it takes: only another
+    /// process, which may be a stopped one, is waited for with a limit.
+    own: Vec<Arc<RwLock<()>>>,
 }
 
 /// A gate that is held; it opens when this is dropped.
 #[derive(Debug)]
 pub(crate) struct StartGuard {
+    // Dropped first, so that whoever of this process comes next finds the file free.
     _file: File,
+    _own: Own,
+}
+
+#[derive(Debug)]
+enum Own {
+    Shared { _guard: OwnedRwLockReadGuard<()> },
+    Alone { _guard: OwnedRwLockWriteGuard<()> },
 }
 
 impl Gates {
     pub(crate) fn new(folder: &Folder) -> Result<Self> {
         let dir = folder.subfolder("starts")?;
-        Ok(Self { dir })
+        let mut own = Vec::new();
+        own.resize_with(GATES, Arc::default);
+        Ok(Self { dir, own })
+    }
+
+    /// Which gate is this agent's.
+    fn number(id: &AgentId) -> usize {
+        // The sum of the bytes: the same in every version, and even enough.
+        let sum: usize = id.as_str().bytes().map(usize::from).sum();
+        sum % GATES
     }
 
     fn path(&self, id: &AgentId) -> PathBuf {
-        // The sum of the bytes: the same in every version, and even enough.
-        let sum: usize = id.as_str().bytes().map(usize::from).sum();
-        self.dir.join(format!("{:02x}", sum % GATES))
+        self.dir.join(format!("{:02x}", Self::number(id)))
     }
 
     /// Held while a new agent is started, beside others.
@@ -57,12 +78,24 @@ impl Gates {
     }
 
     async fn hold(&self, id: &AgentId, hold: Hold) -> Result<StartGuard> {
+        let own = Arc::clone(&self.own[Self::number(id)]);
+        let own = match hold {
+            Hold::Shared => Own::Shared {
+                _guard: own.read_owned().await,
+            },
+            Hold::Alone => Own::Alone {
+                _guard: own.write_owned().await,
+            },
+        };
         let path = self.path(id);
         let file = open_lock(&path)?;
         let mut patience = Patience::new();
         while !try_lock(&file, &path, hold)? {
             patience.pause(&path).await?;
         }
-        Ok(StartGuard { _file: file })
+        Ok(StartGuard {
+            _file: file,
+            _own: own,
+        })
     }
 }

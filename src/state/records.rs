@@ -114,7 +114,8 @@ pub(crate) enum Change {
     Restarted {
         id: AgentId,
         incarnation: Incarnation,
-        at: u64,
+        /// When, in wall-clock milliseconds, where this is one more restart that counts.
+        at: Option<u64>,
     },
     /// It is not restarted any more.
     GaveUp { id: AgentId, why: GaveUp },
@@ -196,9 +197,9 @@ impl Records {
                 at,
             } => self.alter(&id, |member| {
                 member.incarnation = incarnation;
-                let excess = (member.restarts.len() + 1).saturating_sub(MOST_RESTARTS);
+                member.restarts.extend(at);
+                let excess = member.restarts.len().saturating_sub(MOST_RESTARTS);
                 member.restarts.drain(..excess);
-                member.restarts.push(at);
             }),
             Change::GaveUp { id, why } => self.alter(&id, |member| member.gave_up = Some(why)),
             Change::Remove { id } => {
@@ -287,7 +288,7 @@ mod tests {
         records.apply(Change::Restarted {
             id: id.clone(),
             incarnation: Incarnation::random(),
-            at: 1,
+            at: Some(1),
         });
         let why = GaveUp {
             incarnation: Incarnation::random(),

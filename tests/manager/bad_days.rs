@@ -1,14 +1,14 @@
 //! An engine that does not answer, answers too late, or is silent.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alveary::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, AgentState, BackendKind, Capabilities,
-    Error, ErrorKind, EventOptions, EventStream, Exit, Health, ListOptions, LogOptions, LogStream,
-    ManagerOptions, MemoryBackend, Operation, RemoveOptions, Result, Running, SpawnOptions,
-    StopOptions, SwarmManager,
+    Desired, Error, ErrorKind, EventOptions, EventStream, Exit, Health, ListOptions, LogOptions,
+    LogStream, ManagerOptions, MemoryBackend, Operation, RemoveOptions, Result, Running,
+    SpawnOptions, StopOptions, SwarmManager,
 };
 use alveary_conformance::Chaos;
 use async_trait::async_trait;
@@ -66,6 +66,9 @@ struct Lines {
     cut: AtomicBool,
     cutting: broadcast::Sender<()>,
     hold: AtomicBool,
+    /// With what starts are refused, and how many were asked for.
+    refuse: Mutex<Option<ErrorKind>>,
+    starts: AtomicUsize,
     /// A held start has reached us.
     reached: Notify,
     release: Notify,
@@ -78,6 +81,8 @@ impl Lines {
             cut: AtomicBool::new(false),
             cutting: broadcast::Sender::new(1),
             hold: AtomicBool::new(false),
+            refuse: Mutex::default(),
+            starts: AtomicUsize::new(0),
             reached: Notify::new(),
             release: Notify::new(),
         })
@@ -86,6 +91,10 @@ impl Lines {
     fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
         let _ = self.cutting.send(());
+    }
+
+    fn refuse_starts(&self, kind: impl Into<Option<ErrorKind>>) {
+        *self.refuse.lock().expect("nobody panics with it") = kind.into();
     }
 
     fn mend(&self) {
@@ -123,6 +132,11 @@ impl AgentBackend for Lines {
     }
     async fn spawn(&self, id: &AgentId, spec: &AgentSpec, o: SpawnOptions) -> Result<AgentInfo> {
         self.check_line(Operation::Spawn)?;
+        self.starts.fetch_add(1, Ordering::SeqCst);
+        let refused = *self.refuse.lock().expect("nobody panics with it");
+        if let Some(kind) = refused {
+            return Err(Error::new(kind, Operation::Spawn, "not now"));
+        }
         if self.hold.load(Ordering::SeqCst) {
             self.reached.notify_one();
             self.release.notified().await;
@@ -227,6 +241,81 @@ async fn an_engine_that_is_away_uses_up_no_restarts() {
         *agents[0].state() == AgentState::Running
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_the_agents_fault_uses_up_no_restarts_and_is_not_tried_without_a_pause() {
+    for kind in [
+        ErrorKind::OutOfResources,
+        ErrorKind::Conflict,
+        ErrorKind::EngineUnavailable,
+    ] {
+        let lines = Lines::new();
+        let swarm = SwarmManager::new(lines.clone());
+        let policy = alveary::Restart::always()
+            .at_most(2, Duration::from_hours(1))
+            .delay(Duration::ZERO, Duration::ZERO);
+        let echo = swarm
+            .spawn(AgentSpec::new("echo", ["stay"]).restart(policy))
+            .await
+            .unwrap();
+        lines.refuse_starts(kind);
+        lines
+            .inner
+            .stop(&echo.id, StopOptions::by_force())
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let tried = lines.starts.load(Ordering::SeqCst);
+        assert!((10..1300).contains(&tried), "{kind}: {tried}");
+        lines.refuse_starts(None);
+        until(&swarm, "it runs again", |agents| {
+            *agents[0].state() == AgentState::Running
+        })
+        .await;
+        // One restart was made, however often it was tried.
+        assert_eq!(swarm.get(&echo.id).await.unwrap().restarts, 1, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_away_during_a_restart_by_hand_changes_nothing_of_what_is_wanted() {
+    let lines = Lines::new();
+    let swarm = SwarmManager::new(lines.clone());
+    let policy = alveary::Restart::always();
+    let echo = swarm.spawn(stay("echo").restart(policy)).await.unwrap();
+    lines.refuse_starts(ErrorKind::EngineUnavailable);
+    let error = swarm
+        .restart(&echo.id, StopOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::EngineUnavailable);
+    let agent = swarm.get(&echo.id).await.unwrap();
+    assert_eq!(agent.desired, Some(Desired::Running));
+    lines.refuse_starts(None);
+    until(&swarm, "it runs again", |agents| {
+        *agents[0].state() == AgentState::Running
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_meets_a_fresher_start_leaves_it_and_what_is_wanted_of_it() {
+    let lines = Lines::new();
+    let swarm = SwarmManager::new(lines.clone());
+    let echo = swarm.spawn(stay("echo")).await.unwrap();
+    lines.hold.store(true, Ordering::SeqCst);
+    let (restarted, other) = tokio::join!(swarm.restart(&echo.id, StopOptions::default()), async {
+        lines.reached.notified().await;
+        let other = SpawnOptions::default();
+        let info = lines.inner.spawn(&echo.id, &stay("echo"), other).await;
+        lines.release.notify_one();
+        info.unwrap()
+    });
+    assert_eq!(restarted.unwrap().incarnation, other.incarnation);
+    let agent = swarm.get(&echo.id).await.unwrap();
+    assert_eq!(agent.info.incarnation, other.incarnation);
+    assert_eq!(agent.desired, Some(Desired::Running));
 }
 
 #[tokio::test(start_paused = true)]

@@ -324,3 +324,45 @@ async fn a_lost_record_is_written_anew_and_nobody_is_forgotten() {
             .all(|a| a.desired.is_some())
     );
 }
+
+/// More agents than there are gates, each longer in ending than a gate is waited for.
+#[tokio::test(start_paused = true)]
+async fn agents_that_take_long_to_end_do_not_hinder_each_others_restart() {
+    let house = House::new();
+    let swarm = house.shell().await;
+    let specs = (0..80)
+        .map(|n| AgentSpec::new(format!("a-{n}"), ["stubborn"]).grace(Duration::from_secs(15)));
+    let started = swarm.spawn_many(specs).await;
+    let ids: Vec<_> = started.into_iter().map(|info| info.unwrap().id).collect();
+    let restarts = ids
+        .iter()
+        .map(|id| swarm.restart(id, StopOptions::default()));
+    for restarted in futures_util::future::join_all(restarts).await {
+        restarted.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_given_up_has_failed_also_while_that_cannot_be_recorded() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    swarm.wait_supervising().await;
+    let once = Restart::always().at_most(0, Duration::from_mins(1));
+    let bad = AgentSpec::new("bad", ["exit-after", "1000", "7"]).restart(once);
+    swarm.spawn(bad).await.unwrap();
+    let failed = |agents: &[Agent]| matches!(agents[0].state(), AgentState::Failed { .. });
+    // As a stopped process does that was about to write.
+    let lock = fs::File::open(house.state().join("state.lock")).unwrap();
+    lock.lock().unwrap();
+    until(&swarm, "it has failed", failed).await;
+    assert!(swarm.list().await.unwrap()[0].is_settled());
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    lock.unlock().unwrap();
+    let other = house.shell().await;
+    until(&swarm, "it is recorded", |_| {
+        let journal = fs::read_to_string(house.state().join("members.jsonl")).unwrap();
+        journal.contains("gave-up")
+    })
+    .await;
+    until(&other, "the others know", failed).await;
+}
