@@ -92,6 +92,15 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         }
     }
 
+    /// As [`attach`](Self::attach), for those who can do without news for a while: an engine that was heard
+    /// and is not now makes the states unknown; one that never was is an error.
+    pub(super) async fn attach_if_ever_heard(self: &Arc<Self>, operation: Operation) -> Result<()> {
+        match self.attach(operation).await {
+            Err(error) if !self.table.was_ever_heard() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// As [`attach`](Self::attach), for those who ask the engine themselves: whether it answers them, they
     /// will see.
     pub(super) async fn attach_if_possible(self: &Arc<Self>) {
@@ -111,6 +120,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             .caused_by(error)
         })?;
         if !self.attached.swap(true, Ordering::AcqRel) {
+            // What an earlier listener, or its end, has left is not what this one will hear.
+            self.table.listen_anew();
             let attached = Attached(Arc::clone(self));
             runtime.spawn(async move {
                 let core = &attached.0;

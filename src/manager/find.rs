@@ -87,13 +87,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         Ok(self.core().table.agents(which))
     }
 
-    /// An engine that was heard and is not now makes the states unknown; one that never was is an error.
     pub(super) async fn up_to_date(&self, operation: Operation) -> Result<()> {
-        let core = self.core();
-        match core.attach(operation).await {
-            Err(error) if !core.table.was_ever_heard() => return Err(error),
-            _ => {}
-        }
+        self.core().attach_if_ever_heard(operation).await?;
         self.sync_records()
     }
 }

@@ -107,6 +107,13 @@ impl Row {
         self.starting.is_some() && self.record.is_none()
     }
 
+    /// Whether the engine itself did not know how it stands.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let info = self.info.as_ref();
+        self.unsure.is_none()
+            && info.is_some_and(|info| matches!(info.state, AgentState::Unknown { .. }))
+    }
+
     /// Takes news. `certain`: they were asked for, and are not what was happened to be heard.
     pub(super) fn merge(&mut self, info: AgentInfo, certain: bool) -> Merged {
         if let Some(known) = &self.info {

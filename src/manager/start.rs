@@ -118,6 +118,18 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         self.launch_recorded(record, announced).await
     }
 
+    /// Makes a first start that was begun before, by us or by somebody else, and of which nothing has been
+    /// heard. It stays recorded whatever the answer: only the engine knows what became of the earlier attempt.
+    pub(super) async fn finish_first_start(self: &Arc<Self>, record: &Record) -> Result<AgentInfo> {
+        let announced = Announced::new(self, &record.id, record.incarnation, true);
+        let _turn = self.turn(&record.id, false).await?;
+        if let Err(error) = self.still_wanted(&record.id, record.incarnation) {
+            announced.withdraw();
+            return Err(error);
+        }
+        self.launch(&record.spec, announced).await
+    }
+
     /// Refuses a start that was recorded earlier and that somebody has called off since. To be asked in
     /// one's turn: whoever calls it off later waits for it, and ends what came of it.
     fn still_wanted(&self, id: &AgentId, incarnation: Incarnation) -> Result<()> {
@@ -361,6 +373,38 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Records that an agent is to be stopped, by the start of it that is named: another that somebody has
+    /// recorded since goes on.
+    pub(super) async fn want_start_stopped(
+        &self,
+        id: &AgentId,
+        named: Option<Incarnation>,
+    ) -> Result<()> {
+        self.store
+            .commit(&self.table, |records| {
+                let meant = records.get(id).filter(|record| {
+                    record.desired != Desired::Stopped
+                        && named.is_none_or(|named| record.incarnation == named)
+                });
+                let stop = |_: &Arc<Record>| Change::Stop { id: id.clone() };
+                Ok(meant.map(stop).into_iter().collect())
+            })
+            .await
+    }
+
+    /// Records that an agent that lives is to run, as the start that it is.
+    pub(super) async fn want_running(&self, id: &AgentId, incarnation: Incarnation) -> Result<()> {
+        self.store
+            .commit(&self.table, |records| {
+                let change = |_: &Arc<Record>| Change::Start {
+                    id: id.clone(),
+                    incarnation,
+                };
+                Ok(records.get(id).map(change).into_iter().collect())
+            })
+            .await
     }
 
     /// Records that these are to be stopped and to stay so: one write for all.

@@ -8,6 +8,8 @@ mod run;
 use alveary_core::{AgentBackend, AgentId, Error, ErrorKind, Operation, Result};
 
 use super::SwarmManager;
+use super::bulk::each;
+use super::row::Row;
 use crate::config::{Fleet, Member, Place};
 use crate::state::Record;
 
@@ -51,8 +53,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     }
 
     async fn plan(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<plan::Planned>> {
-        self.core().attach(Operation::List).await?;
-        self.sync_records()?;
+        self.look_around().await?;
         let members = chosen(fleet, &options.names)?;
         let wanted = self.wanted(fleet, &members, options.exe.as_deref())?;
         let mut known = self.known();
@@ -70,14 +71,27 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         members: &[Member],
         options: &UpOptions,
     ) -> Result<UpReport> {
-        self.core().attach(Operation::List).await?;
-        self.sync_records()?;
+        self.look_around().await?;
         let wanted = self.wanted(fleet, members, options.exe.as_deref())?;
         let mut known = self.known();
         known.retain(|known| wanted.iter().any(|wanted| wanted.is(&known.id)));
         let planned = plan(wanted, known, false);
         self.look_ahead(fleet, &planned, options)?;
         run::run(self, planned, options).await
+    }
+
+    /// Brings what is known up to date, and asks for those of whom the engine did not know whether they run:
+    /// none is started beside itself, or stopped, for a doubt that has passed.
+    async fn look_around(&self) -> Result<()> {
+        let core = self.core();
+        core.attach(Operation::List).await?;
+        self.sync_records()?;
+        let doubtful = core.table.ids(Row::is_doubtful);
+        each(doubtful, core.options.concurrency, |id| async move {
+            core.ask(&id).await;
+        })
+        .await;
+        Ok(())
     }
 
     /// What these members are to be, under the ids that their names have.

@@ -1,8 +1,8 @@
 //! The verbs that are about one agent.
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Exit, Incarnation, LogOptions,
-    LogStream, Operation, RemoveOptions, Result, Signal, StopOptions,
+    AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, Error, ErrorKind, Exit, Incarnation,
+    LogOptions, LogStream, Operation, RemoveOptions, Result, Signal, StopOptions,
 };
 
 use super::SwarmManager;
@@ -21,20 +21,22 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     }
 
     /// As [`spawn`](Self::spawn), under an id that the caller chose. The same call again, after one whose
-    /// outcome was unknown, finishes that start and never makes a second agent.
+    /// outcome was unknown, finishes that start, or gives the agent that lives by it, and never makes a
+    /// second one.
     pub async fn spawn_as(&self, id: AgentId, spec: AgentSpec) -> Result<AgentInfo> {
         spec.validate().map_err(|error| error.agent(&id))?;
         let core = self.core();
         core.attach_if_possible().await;
-        let unsure = core.table.look(&id, |row| {
-            let same = row
-                .record
-                .as_ref()
-                .is_some_and(|record| *record.spec == spec);
-            same.then(|| row.unsure.clone().map(|_| row.record.clone()))
+        let same = core.table.look(&id, |row| {
+            let record = row.record.clone()?;
+            (*record.spec == spec).then(|| (record, row.info.clone(), row.unsure.is_some()))
         });
-        if let Some(Some(Some(Some(record)))) = unsure {
-            return core.first_start_of_recorded(&record).await;
+        match same.flatten() {
+            Some((_, Some(info), false)) if !info.state.has_ended() => return Ok(info),
+            Some((record, None, _) | (record, _, true)) => {
+                return core.finish_first_start(&record).await;
+            }
+            _ => {}
         }
         if let Some(holder) = core.table.named(&spec.name) {
             return Err(name_taken(&spec.name, &holder));
@@ -57,7 +59,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         core.refuse_another_start(id, options.incarnation)?;
         // What cannot be recorded, as on a full disk, is done all the same; that it may not last is then the
         // answer.
-        let recorded = core.want_stopped(std::slice::from_ref(id)).await;
+        let recorded = core.want_start_stopped(id, options.incarnation).await;
         let exit = core.halt(id, options).await?;
         recorded.map(|()| exit)
     }
@@ -105,16 +107,26 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         core.next_start(id, next).await
     }
 
-    /// Starts an agent that has ended, or never was started, from what is recorded of it; one that lives is
-    /// left as it is.
+    /// Starts an agent that has ended, is ending, or never was started, from what is recorded of it. One that
+    /// lives is left as it is, and is to run from now on.
     pub async fn start(&self, id: &AgentId) -> Result<AgentInfo> {
         let core = self.core();
         core.attach_if_possible().await;
-        let known = core.table.look(id, |row| row.info.clone());
-        match known {
-            None => Err(Error::agent_not_found(Operation::Spawn, id)),
-            Some(Some(info)) if !info.state.has_ended() => Ok(info),
-            Some(info) => {
+        let known = core.table.look(id, |row| {
+            (row.info.clone(), row.is_to_run(), row.record.is_some())
+        });
+        let Some((info, to_run, recorded)) = known else {
+            return Err(Error::agent_not_found(Operation::Spawn, id));
+        };
+        match info {
+            // One that is on its way to its end is waited for, and started after it.
+            Some(info) if !info.state.has_ended() && info.state != AgentState::Stopping => {
+                if recorded && !to_run {
+                    core.want_running(id, info.incarnation).await?;
+                }
+                Ok(info)
+            }
+            info => {
                 let next = Next {
                     seen: info.map(|info| info.incarnation),
                     ..Next::default()

@@ -19,11 +19,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Waits until the agent's present start has ended, and says how.
     ///
     /// One that could not start ends as [`Unknown`](alveary_core::ExitStatus::Unknown) with the reason.
-    /// `NotFound`: an unknown id, or it was removed meanwhile. Waits as long as it takes, also while the
-    /// engine cannot be heard; dropping the call harms nobody.
+    /// `NotFound`: an unknown id, or it was removed meanwhile. Waits as long as it takes, also while an
+    /// engine that was heard before cannot be heard; dropping the call harms nobody.
     pub async fn wait(&self, id: &AgentId) -> Result<Exit> {
         let core = self.core();
-        core.attach(Operation::Wait).await?;
+        core.attach_if_ever_heard(Operation::Wait).await?;
         let mut waited_for: Option<Incarnation> = None;
         core.when(id, |row| {
             let now = row.incarnation()?;
@@ -46,7 +46,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// `NotFound` as for [`wait`](Self::wait). One that is recorded and was never started is waited for.
     pub async fn wait_settled(&self, id: &AgentId) -> Result<Exit> {
         let core = self.core();
-        core.attach(Operation::Wait).await?;
+        core.attach_if_ever_heard(Operation::Wait).await?;
         core.when(id, |row| {
             if row.wants_restart() || row.starting.is_some() {
                 return None;
@@ -64,7 +64,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// not to be started again. `NotFound`: an unknown id, or it was removed meanwhile.
     pub async fn wait_ready(&self, id: &AgentId) -> Result<AgentInfo> {
         let core = self.core();
-        core.attach(Operation::Wait).await?;
+        core.attach_if_ever_heard(Operation::Wait).await?;
         core.wait_ready(id).await
     }
 }

@@ -202,6 +202,47 @@ async fn while_the_engine_is_silent_nothing_is_claimed_of_anybody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_begins_to_wait_while_the_engine_is_silent_waits_on() {
+    let lines = Lines::new();
+    let swarm = SwarmManager::new(lines.clone());
+    let echo = swarm.spawn(stay("echo")).await.unwrap();
+    lines.cut();
+    until(&swarm, "the silence is noticed", |agents| {
+        matches!(agents[0].state(), AgentState::Unknown { .. })
+    })
+    .await;
+    let (exit, ()) = tokio::join!(swarm.wait(&echo.id), async {
+        let stop = StopOptions::default();
+        lines.inner.stop(&echo.id, stop).await.unwrap();
+        lines.mend();
+    });
+    assert_eq!(exit.unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_manager_whose_first_runtime_has_ended_works_on_the_next() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let lines = Lines::new();
+    let swarm = SwarmManager::new(lines.clone());
+    runtime().block_on(async { swarm.list().await.unwrap() });
+    let next = runtime();
+    // Also the calls that need to hear the engine.
+    next.block_on(async { swarm.down(alveary::DownOptions::default()).await.unwrap() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_call_again_gives_the_agent_that_lives_by_it() {
+    let swarm = SwarmManager::new(Arc::new(memory()));
+    let id = AgentId::new("timmy").unwrap();
+    let first = swarm.spawn_as(id.clone(), stay("echo")).await.unwrap();
+    let again = swarm.spawn_as(id.clone(), stay("echo")).await.unwrap();
+    assert_eq!(first.incarnation, again.incarnation);
+    let other = stay("echo").capability("else");
+    let error = swarm.spawn_as(id, other).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_engine_that_never_answered_is_an_error_and_not_an_empty_swarm() {
     let lines = Lines::new();
     lines.cut();

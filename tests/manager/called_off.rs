@@ -1,8 +1,10 @@
 //! A start that was planned some time ago, and that somebody calls off before its turn comes.
 
-use alveary::{Desired, ErrorKind, Running, StopOptions, UpOptions, UpReport};
+use alveary::{
+    AgentSpec, AgentState, Desired, ErrorKind, Running, StopOptions, UpOptions, UpReport,
+};
 
-use crate::house::{House, until};
+use crate::house::{House, swarm, until};
 
 const SHOP: &str = r#"
 [agents.db]
@@ -61,4 +63,44 @@ async fn what_had_ended_and_is_stopped_while_it_waits_for_another_is_not_started
     assert_eq!(kinds(&report.unwrap()), [("web", ErrorKind::Conflict)]);
     let now = here.backend().inspect(web.id()).await.unwrap();
     assert_eq!(now.incarnation, web.info.incarnation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_of_one_that_is_being_stopped_waits_for_its_end() {
+    let swarm = swarm();
+    let spec = AgentSpec::new("echo", ["stubborn"]).grace(std::time::Duration::from_secs(5));
+    let echo = swarm.spawn(spec).await.unwrap();
+    let (stopped, started) = tokio::join!(swarm.stop(&echo.id, StopOptions::default()), async {
+        until(&swarm, "it is being stopped", |agents| {
+            *agents[0].state() == AgentState::Stopping
+        })
+        .await;
+        swarm.start(&echo.id).await
+    });
+    stopped.unwrap();
+    assert_ne!(started.unwrap().incarnation, echo.incarnation);
+    let agent = swarm.get(&echo.id).await.unwrap();
+    assert_eq!(agent.desired, Some(Desired::Running));
+    assert_eq!(*agent.state(), AgentState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_names_a_start_says_nothing_of_the_one_that_is_to_follow_it() {
+    let house = House::new();
+    let (here, there) = (house.shell().await, house.shell().await);
+    let spec = AgentSpec::new("echo", ["stubborn"]).grace(std::time::Duration::from_secs(5));
+    let echo = here.spawn(spec).await.unwrap();
+    let restart = here.restart(&echo.id, StopOptions::default());
+    let (restarted, stopped) = tokio::join!(restart, async {
+        until(&there, "it is stopped before its restart", |agents| {
+            *agents[0].state() == AgentState::Stopping
+        })
+        .await;
+        let named = StopOptions::default().with_incarnation(echo.incarnation);
+        there.stop(&echo.id, named).await
+    });
+    stopped.unwrap();
+    assert_ne!(restarted.unwrap().incarnation, echo.incarnation);
+    let agent = here.get(&echo.id).await.unwrap();
+    assert_eq!(agent.desired, Some(Desired::Running));
 }

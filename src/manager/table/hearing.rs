@@ -166,6 +166,11 @@ impl Table {
         .unwrap_or(Gone::NotThere)
     }
 
+    /// Somebody begins to listen: whether the engine is heard is to be seen.
+    pub(in crate::manager) fn listen_anew(&self) {
+        self.hearing.send_replace(Hearing::NotYet);
+    }
+
     /// The engine cannot be heard: nothing is known.
     pub(in crate::manager) fn lose(&self, error: &Error) {
         let why = error.to_string();

@@ -55,7 +55,8 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
             .map_or(UpAction::Create, |k| compare(&record, k));
         let old = known.as_ref().and_then(|known| known.record.as_deref());
         if let Some(old) = old {
-            carry_over(&mut record, old, &action);
+            record.since = old.since;
+            record.incarnation = old.incarnation;
         }
         let was_to_run = old.is_some_and(|old| old.desired == Desired::Running);
         steps.push(Planned {
@@ -95,16 +96,6 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
     steps
 }
 
-/// What one and the same agent keeps.
-fn carry_over(new: &mut Record, old: &Record, action: &UpAction) {
-    new.since = old.since;
-    new.incarnation = old.incarnation;
-    if *action == UpAction::Keep {
-        new.ready = old.ready;
-        new.restarts.clone_from(&old.restarts);
-    }
-}
-
 fn compare(wanted: &Record, known: &Known) -> UpAction {
     let changed = change(wanted, known);
     let Some(info) = &known.info else {
@@ -118,6 +109,9 @@ fn compare(wanted: &Record, known: &Known) -> UpAction {
         },
         (AgentState::Failed { reason }, _) => UpAction::Start {
             why: format!("it failed: {reason}"),
+        },
+        (AgentState::Stopping, _) => UpAction::Start {
+            why: "it is being stopped".to_owned(),
         },
         (AgentState::Unknown { .. }, None) => UpAction::Start {
             why: "it is not known whether it runs".to_owned(),
@@ -211,6 +205,7 @@ mod tests {
         let running = record("running", "true");
         let ended = record("ended", "true");
         let never = record("never", "true");
+        let ending = record("ending", "true");
         let old = record("changed", "true");
         let mut changed = record("changed", "false");
         Arc::make_mut(&mut changed.spec)
@@ -221,10 +216,11 @@ mod tests {
             known(&running, Some(AgentState::Running)),
             known(&ended, Some(exited())),
             known(&never, None),
+            known(&ending, Some(AgentState::Stopping)),
             known(&old, Some(AgentState::Running)),
             known(&gone, Some(AgentState::Running)),
         ];
-        let wanted = [fresh, running, ended, never, changed];
+        let wanted = [fresh, running, ended, never, ending, changed];
         assert_eq!(
             lines(&wanted, known.clone(), false),
             [
@@ -232,6 +228,7 @@ mod tests {
                 "keep running",
                 "start ended: it exited with code 7",
                 "start never: it was never started",
+                "start ending: it is being stopped",
                 "recreate changed: command, env changed",
                 "leave gone: it is not in the file (`--prune` removes it)",
             ]

@@ -13,7 +13,7 @@ use super::{UpAction, UpEvent, UpOptions, UpOutcome, UpReport};
 use crate::manager::SwarmManager;
 use crate::manager::bulk::each;
 use crate::manager::start::Next;
-use crate::state::{Change, Record};
+use crate::state::{Change, Desired, Record};
 
 /// How far a member is, for those that come after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,20 +78,41 @@ async fn record_all<B: AgentBackend + ?Sized>(
                     continue;
                 };
                 let old = records.get(&record.id);
-                let put = match planned.step.action {
-                    UpAction::Create => true,
-                    UpAction::Keep => old.is_none_or(|old| **old != *record),
+                let put = match (&planned.step.action, old) {
+                    (UpAction::Keep, Some(old)) => {
+                        let kept = kept(old, record, planned.was_to_run);
+                        (**old != kept).then_some(kept)
+                    }
                     // What next_start puts in place needs something to be there.
-                    UpAction::Start { .. } | UpAction::Recreate { .. } => old.is_none(),
-                    UpAction::Prune | UpAction::Foreign => false,
+                    (UpAction::Create, _)
+                    | (
+                        UpAction::Keep | UpAction::Start { .. } | UpAction::Recreate { .. },
+                        None,
+                    ) => Some(record.clone()),
+                    _ => None,
                 };
-                if put {
-                    changes.push(Change::Put(Arc::new(record.clone())));
-                }
+                changes.extend(put.map(|record| Change::Put(Arc::new(record))));
             }
             Ok(changes)
         })
         .await
+}
+
+/// What is recorded of one that stays as it is: what the file says of it, and of its life what is recorded by
+/// now. Whoever stopped it since the plan was made is obeyed.
+fn kept(now: &Record, wanted: &Record, was_to_run: bool) -> Record {
+    Record {
+        group: wanted.group.clone(),
+        index: wanted.index,
+        after: wanted.after.clone(),
+        spec: Arc::clone(&wanted.spec),
+        desired: if was_to_run {
+            now.desired
+        } else {
+            Desired::Running
+        },
+        ..now.clone()
+    }
 }
 
 fn tasks(planned: Vec<Planned>) -> Vec<Task> {
@@ -225,4 +246,30 @@ fn changed(old: Option<Arc<Record>>, new: &Record) -> Option<Record> {
             && old.after == new.after
     });
     (!same).then(|| new.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use alveary_core::{AgentId, AgentSpec, Incarnation};
+
+    use super::*;
+
+    #[test]
+    fn what_happened_to_an_agent_since_the_plan_is_kept() {
+        let planned = Record::new(AgentId::random(), AgentSpec::new("echo", ["true"]));
+        let mut wanted = planned.clone();
+        wanted.group = "echoes".into();
+        // Restarted, ready and stopped while the plan was made.
+        let mut now = planned;
+        now.incarnation = Incarnation::random();
+        now.ready = Some(now.incarnation);
+        now.restarts = vec![1];
+        now.desired = Desired::Stopped;
+        let kept = kept(&now, &wanted, true);
+        assert_eq!(kept.group, "echoes");
+        assert_eq!(
+            (kept.incarnation, kept.ready, kept.restarts, kept.desired),
+            (now.incarnation, now.ready, now.restarts, Desired::Stopped)
+        );
+    }
 }
