@@ -2,10 +2,11 @@
 //! no failure of one loses another.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Operation, Result, StopOptions,
+    AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Operation, RemoveOptions,
+    Result, StopOptions,
 };
 use futures_util::StreamExt;
 
@@ -72,15 +73,28 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             })
             .collect();
         let admitted = core.admit(admitted).await;
+        let queue = Queue::of(core, &admitted);
+        let queue = &queue;
         each(admitted, core.options.concurrency, |record| async move {
-            core.first_start_of_recorded(&record?).await
+            let record = record?;
+            queue.begin(&record.id);
+            core.first_start_of_recorded(&record).await
         })
         .await
     }
 
     /// Stops every agent, several at once, those that started last first. Gives one outcome for each that
-    /// was not known to have ended; they stay stopped until somebody starts them again.
+    /// was not known to have ended, in the order in which they did; they stay stopped until somebody starts
+    /// them again.
     pub async fn stop_all(&self, options: StopOptions) -> Result<Vec<StopOutcome>> {
+        let agents = self.call_off_everyone().await?;
+        let mut outcomes = Vec::with_capacity(agents.len());
+        self.core().stop_these(agents, options, &mut outcomes).await;
+        Ok(outcomes)
+    }
+
+    /// Records that everybody is to stay stopped. Gives those that may live.
+    pub(super) async fn call_off_everyone(&self) -> Result<Vec<Agent>> {
         let core = self.core();
         self.up_to_date(Operation::Stop).await?;
         // One whose start has begun and is not recorded yet will be, in a moment.
@@ -92,9 +106,9 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let everyone = core.table.ids(|_| true);
         // They are stopped also where it cannot be recorded, as on a full disk.
         if let Err(error) = core.want_stopped(&everyone).await {
-            tracing::warn!(%error, "it could not be recorded that the swarm is to stay stopped");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "it could not be recorded that the swarm is to stay stopped");
         }
-        Ok(core.stop_these(agents, options).await)
+        Ok(agents)
     }
 
     pub(super) fn sync_records(&self) -> Result<()> {
@@ -140,26 +154,83 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     }
 
     /// Stops these, of which it is recorded already that they are to be stopped: the youngest first, and
-    /// those that others come after once those have ended.
+    /// those that others come after once those have ended. Each outcome is there as soon as it is known, also
+    /// where the call is dropped before the last.
     pub(super) async fn stop_these(
         self: &Arc<Self>,
         agents: Vec<Agent>,
         options: StopOptions,
-    ) -> Vec<StopOutcome> {
-        let mut outcomes = Vec::with_capacity(agents.len());
+        outcomes: &mut Vec<StopOutcome>,
+    ) {
+        let at_once = self.options.concurrency.max(64);
         for wave in self.last_first(agents) {
-            let options = &options;
-            let ended = each(wave, self.options.concurrency.max(64), |agent| async move {
-                let result = self.halt(agent.id(), options.clone()).await;
-                StopOutcome {
-                    id: agent.info.id,
-                    name: agent.info.name,
-                    result,
+            let ending = wave.into_iter().map(|agent| {
+                let options = options.clone();
+                async move {
+                    let result = self.halt(agent.id(), options).await;
+                    StopOutcome {
+                        id: agent.info.id,
+                        name: agent.info.name,
+                        result,
+                    }
+                }
+            });
+            let ending = futures_util::stream::iter(ending).buffer_unordered(at_once);
+            let mut ending = std::pin::pin!(ending);
+            while let Some(outcome) = ending.next().await {
+                outcomes.push(outcome);
+            }
+        }
+    }
+}
+
+/// New agents that are recorded and whose turn to start has not come. Those that are left when this is dropped
+/// are forgotten again, in the background.
+struct Queue<B: AgentBackend + ?Sized> {
+    core: Arc<Core<B>>,
+    waiting: Mutex<HashSet<AgentId>>,
+}
+
+impl<B: AgentBackend + ?Sized> Queue<B> {
+    fn of(core: &Arc<Core<B>>, records: &[Result<Record>]) -> Self {
+        let ids = records.iter().flatten().map(|record| record.id.clone());
+        Self {
+            core: Arc::clone(core),
+            waiting: Mutex::new(ids.collect()),
+        }
+    }
+
+    /// It is this one's turn: what becomes of it from now on its start knows.
+    fn begin(&self, id: &AgentId) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.remove(id);
+    }
+}
+
+impl<B: AgentBackend + ?Sized> Drop for Queue<B> {
+    fn drop(&mut self) {
+        let waiting = self.waiting.get_mut();
+        let waiting = std::mem::take(waiting.unwrap_or_else(PoisonError::into_inner));
+        if waiting.is_empty() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            tracing::warn!("agents whose start was called off stay recorded: there is no runtime");
+            return;
+        };
+        let core = Arc::clone(&self.core);
+        runtime.spawn(async move {
+            let at_once = core.options.concurrency;
+            each(waiting.into_iter().collect(), at_once, |id| {
+                let core = &core;
+                async move {
+                    // Somebody may have started it meanwhile: then it is left as it is.
+                    if let Err(error) = core.forget(&id, RemoveOptions::default()).await {
+                        tracing::debug!(kind = %error.kind(), why = error.message(), agent = %id, "an agent whose start was called off stays");
+                    }
                 }
             })
             .await;
-            outcomes.extend(ended);
-        }
-        outcomes
+        });
     }
 }

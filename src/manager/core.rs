@@ -105,7 +105,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     /// will see.
     pub(super) async fn attach_if_possible(self: &Arc<Self>) {
         if let Err(error) = self.attach(Operation::Events).await {
-            tracing::debug!(%error, "the engine cannot be heard");
+            tracing::debug!(kind = %error.kind(), why = error.message(), "the engine cannot be heard");
         }
     }
 

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentInfo, ErrorKind, ListOptions, Operation, RemoveOptions, Result,
+    AgentBackend, AgentId, AgentInfo, Error, ErrorKind, ListOptions, Operation, RemoveOptions,
+    Result,
 };
 use tokio::time::Instant;
 
 use super::SwarmManager;
 use super::bulk::each;
+use super::core::Core;
 use super::shutdown::{ShutdownOptions, StopOutcome};
 use crate::state::{Change, Lease};
 
@@ -44,7 +46,7 @@ pub struct DownReport {
     /// How many agents were removed.
     pub removed: usize,
     /// Those that could not be removed, and why. They are still recorded: once more may do it.
-    pub left: Vec<(AgentInfo, alveary_core::Error)>,
+    pub left: Vec<(AgentInfo, Error)>,
 }
 
 impl DownReport {
@@ -57,6 +59,8 @@ impl DownReport {
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Stops every agent, those that others come after last, removes them all, and forgets the swarm's
     /// records; whoever restarts its agents in another process ends. What cannot be removed stays recorded.
+    ///
+    /// `Conflict`: all that there was is removed, and somebody has begun to start agents meanwhile.
     pub async fn down(&self, options: DownOptions) -> Result<DownReport> {
         let core = self.core();
         core.attach(Operation::List).await?;
@@ -69,39 +73,59 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 Ok(anything.then_some(Change::Down).into_iter().collect())
             })
             .await;
-        if let Err(error) = recorded {
-            tracing::warn!(%error, "it could not be recorded that the swarm goes down");
+        if let Err(error) = &recorded {
+            tracing::warn!(kind = %error.kind(), why = error.message(), "it could not be recorded that the swarm goes down");
         }
         let mut report = DownReport {
             stopped: self.shutdown(options.shutdown.clone()).await?,
             removed: 0,
             left: Vec::new(),
         };
+        let mut removed = Vec::new();
         // From the engine itself, since a late start of somebody who had not read yet may come between.
-        for _ in 0..ROUNDS {
+        for round in 0..=ROUNDS {
             let there = core.backend.list(ListOptions::default()).await?;
             if there.is_empty() {
                 report.left.clear();
                 break;
             }
-            let removed = each(there, core.options.concurrency, |info| async move {
-                let removing = core.forget(&info.id, RemoveOptions::default().with_force(true));
-                match removing.await {
+            if round == ROUNDS {
+                report.left = there.into_iter().map(came_late).collect();
+                break;
+            }
+            let outcomes = each(there, core.options.concurrency, |info| async move {
+                match core.end_and_remove(&info.id).await {
                     Err(error) if error.kind() != ErrorKind::NotFound => Err((info, error)),
-                    _ => Ok(()),
+                    _ => Ok(info.id),
                 }
             })
             .await;
-            let all = removed.len();
-            report.left = removed.into_iter().filter_map(Result::err).collect();
-            report.removed += all - report.left.len();
-            if report.left.len() == all {
+            report.left.clear();
+            let before = removed.len();
+            for outcome in outcomes {
+                match outcome {
+                    Ok(id) => removed.push(id),
+                    Err(left) => report.left.push(left),
+                }
+            }
+            if removed.len() == before {
                 break;
             }
         }
+        report.removed = removed.len();
         if report.is_complete() {
-            core.store.clear(&core.table).await?;
+            let marked = recorded.is_ok();
+            core.store
+                .clear(&core.table, |records| {
+                    if marked && records.len() > 0 && !records.is_going_down() {
+                        return Err(lives_again());
+                    }
+                    Ok(())
+                })
+                .await?;
             self.see_off_supervisor().await?;
+        } else if let Err(error) = core.forget_recorded(&removed).await {
+            tracing::warn!(kind = %error.kind(), why = error.message(), "agents that were removed could not be forgotten");
         }
         Ok(report)
     }
@@ -127,7 +151,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             // the looking does.
             tokio::select! {
                 _ = life.changed() => {}
-                () = tokio::time::sleep(LOOK) => core.store.sync(&core.table)?,
+                // What cannot be read now, as for want of descriptors, is read at the next look.
+                () = tokio::time::sleep(LOOK) => core.sync(),
             }
         }
     }
@@ -145,4 +170,33 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         }
         Ok(())
     }
+}
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    /// Removes an agent though it may live. Its record goes with everybody else's.
+    async fn end_and_remove(&self, id: &AgentId) -> Result<()> {
+        let _turn = self.turn(id, false).await?;
+        self.remove_from_engine(id, RemoveOptions::default().with_force(true))
+            .await
+    }
+}
+
+fn came_late(info: AgentInfo) -> (AgentInfo, Error) {
+    let error = Error::new(
+        ErrorKind::Conflict,
+        Operation::Remove,
+        "it was started while the swarm was taken down",
+    )
+    .agent(&info.id)
+    .cure("see who starts it, and take the swarm down once more");
+    (info, error)
+}
+
+fn lives_again() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Remove,
+        "somebody has begun to start agents while the swarm was taken down",
+    )
+    .cure("take it down once more if they are to go, too")
 }

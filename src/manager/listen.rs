@@ -48,7 +48,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                     }
                 }
                 Some(WatchEvent::Lost(error)) => {
-                    tracing::debug!(%error, "the engine is not heard any more");
+                    tracing::debug!(kind = %error.kind(), why = error.message(), "the engine is not heard any more");
                     self.table.lose(&error);
                 }
                 Some(_) => {}
@@ -64,7 +64,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     /// Reads what other processes have recorded. What cannot be read now is read at the next occasion.
     pub(super) fn sync(&self) {
         if let Err(error) = self.store.sync(&self.table) {
-            tracing::warn!(%error, "the swarm's records could not be read");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "the swarm's records could not be read");
         }
     }
 
@@ -77,7 +77,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 self.follow(id);
             }
             Err(error) if error.kind() == ErrorKind::NotFound => self.vanished(id, mark).await,
-            Err(error) => tracing::debug!(%error, "an agent's state is left to the next list"),
+            Err(error) => {
+                tracing::debug!(kind = %error.kind(), why = error.message(), "an agent's state is left to the next list");
+            }
         }
     }
 
@@ -101,7 +103,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             })
             .await;
         if let Err(error) = forgotten {
-            tracing::warn!(%error, "an agent that is gone could not be forgotten");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "an agent that is gone could not be forgotten");
         }
     }
 

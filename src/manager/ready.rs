@@ -79,7 +79,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                                 false
                             }
                             Err(error) => {
-                                tracing::debug!(%error, "output is read again to see whether it is ready");
+                                tracing::debug!(kind = %error.kind(), why = error.message(), "output is read again to see whether it is ready");
                                 break;
                             }
                         };
@@ -88,7 +88,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                         }
                     }
                 }
-                Err(error) => tracing::debug!(%error, "output is not there yet"),
+                Err(error) => {
+                    tracing::debug!(kind = %error.kind(), why = error.message(), "output is not there yet");
+                }
             }
             sleep(pause).await;
             pause = (pause * 2).min(LOOK_AT_LEAST);
@@ -114,7 +116,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             })
             .await;
         if let Err(error) = recorded {
-            tracing::warn!(%error, "it could not be recorded that an agent is ready");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "it could not be recorded that an agent is ready");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Stopping the whole swarm in a bounded time: on request, on a token, or when a guard is dropped.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -67,14 +68,34 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// after last, and says how each ended. Nothing is removed. After
     /// [`within`](ShutdownOptions::within) force is used, so that it ends.
     pub async fn shutdown(&self, options: ShutdownOptions) -> Result<Vec<StopOutcome>> {
-        if let Ok(stopped) =
-            tokio::time::timeout(options.within, self.stop_all(options.stop.clone())).await
-        {
-            return stopped;
-        }
         let core = self.core();
-        let left = core.table.agents(Row::may_live);
-        let outcomes = each(left, usize::MAX, |agent: Agent| async move {
+        let mut agents = Vec::new();
+        let mut outcomes = Vec::new();
+        let in_time = tokio::time::timeout(options.within, async {
+            agents = self.call_off_everyone().await?;
+            core.stop_these(agents.clone(), options.stop.clone(), &mut outcomes)
+                .await;
+            Ok(())
+        })
+        .await;
+        if let Ok(stopped) = in_time {
+            return stopped.map(|()| outcomes);
+        }
+        if agents.is_empty() {
+            agents = core.table.agents(Row::may_live);
+        }
+        // How those ended that did in time is known; force is for the rest.
+        outcomes.retain(|outcome| outcome.result.is_ok());
+        let ended: HashSet<_> = outcomes.iter().map(|outcome| &outcome.id).collect();
+        agents.retain(|agent| !ended.contains(agent.id()));
+        outcomes.extend(self.force(agents).await);
+        Ok(outcomes)
+    }
+
+    /// Ends these by force, all at once.
+    async fn force(&self, agents: Vec<Agent>) -> Vec<StopOutcome> {
+        let core = self.core();
+        each(agents, usize::MAX, |agent: Agent| async move {
             let halt = core.halt(agent.id(), StopOptions::by_force());
             let result = match tokio::time::timeout(FORCE, halt).await {
                 Ok(result) => result,
@@ -92,8 +113,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 result,
             }
         })
-        .await;
-        Ok(outcomes)
+        .await
     }
 
     /// Waits until the token is cancelled, then [shuts down](Self::shutdown).
@@ -166,11 +186,11 @@ impl<B: AgentBackend + ?Sized> Drop for ShutdownGuard<B> {
                 Ok(outcomes) => {
                     for outcome in outcomes {
                         if let Err(error) = outcome.result {
-                            tracing::warn!(%error, "an agent was not stopped");
+                            tracing::warn!(kind = %error.kind(), why = error.message(), "an agent was not stopped");
                         }
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the swarm was not stopped"),
+                Err(error) => tracing::warn!(kind = %error.kind(), why = error.message(), "the swarm was not stopped"),
             }
         });
     }

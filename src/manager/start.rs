@@ -161,7 +161,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 .await;
             // Why it could not be started is what the caller has to know.
             if let Err(error) = forgotten {
-                tracing::warn!(%error, agent = %id, "an agent that could not be started could not be forgotten");
+                tracing::warn!(kind = %error.kind(), why = error.message(), agent = %id, "an agent that could not be started could not be forgotten");
             }
         }
         answer
@@ -286,7 +286,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             return Err(error);
         }
         if let Err(error) = self.want_stopped(std::slice::from_ref(id)).await {
-            tracing::warn!(%error, agent = %id, "it could not be recorded that an agent is not to run");
+            tracing::warn!(kind = %error.kind(), why = error.message(), agent = %id, "it could not be recorded that an agent is not to run");
         }
         Err(error)
     }

@@ -125,14 +125,19 @@ impl Store {
         self.write(table, attempt).await
     }
 
-    /// Forgets every record: the swarm is down.
-    pub(super) async fn clear(&self, table: &Table) -> Result<()> {
+    /// Forgets every record, where nothing in the newest ones speaks against it: the swarm is down.
+    pub(super) async fn clear(
+        &self,
+        table: &Table,
+        mut may: impl FnMut(&Records) -> Result<()>,
+    ) -> Result<()> {
         let attempt = |inner: &mut Inner| match inner {
             Inner::Memory(records) => {
+                may(records)?;
                 *records = Records::default();
                 Ok(Ok(Touched::All))
             }
-            Inner::Disk(journal) => Ok(if journal.try_clear()? {
+            Inner::Disk(journal) => Ok(if journal.try_clear(&mut may)? {
                 Ok(Touched::default())
             } else {
                 Err(journal.lock_path().to_owned())

@@ -52,7 +52,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 match Lease::take(folder).await {
                     Ok(lease) => break Some(lease),
                     Err(error) => {
-                        tracing::warn!(%error, "the lease of the swarm cannot be had");
+                        tracing::warn!(kind = %error.kind(), why = error.message(), "the lease of the swarm cannot be had");
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }
@@ -104,7 +104,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 Ok(Attempt::Started | Attempt::Abandoned) => return,
                 Ok(Attempt::Failed(error)) | Err(error) => error,
             };
-            tracing::warn!(%error, "an agent could not be started again");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "an agent could not be started again");
             if passes(&error) {
                 // It is not the agent's fault: this counts for nothing.
                 let pause = plan.policy.max_delay;
@@ -184,7 +184,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 self.table.gave_up(&plan.id, None);
                 return;
             };
-            tracing::warn!(%error, agent = %plan.id, "it could not be recorded that an agent is given up");
+            tracing::warn!(kind = %error.kind(), why = error.message(), agent = %plan.id, "it could not be recorded that an agent is given up");
             tokio::time::sleep(HINDERED_AT_MOST).await;
             if self.table.look(&plan.id, |row| row.gave_up() == Some(&why)) != Some(true) {
                 return;
@@ -207,7 +207,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             let recorded = self.want_stopped(std::slice::from_ref(id)).await;
             drop(turn);
             if let Err(error) = recorded {
-                tracing::warn!(%error, agent = %id, "it could not be recorded that an agent is to stay stopped");
+                tracing::warn!(kind = %error.kind(), why = error.message(), agent = %id, "it could not be recorded that an agent is to stay stopped");
             }
             ended = self.table.look(id, Row::incarnation).flatten();
             let again = self.backend.stop(id, options).await;

@@ -174,6 +174,16 @@ impl<B: AgentBackend + ?Sized> super::Core<B> {
         // Nobody starts it between its end and its being forgotten.
         let _turn = self.turn(id, false).await?;
         self.store.sync(&self.table)?;
+        self.remove_from_engine(id, options).await?;
+        self.forget_recorded(std::slice::from_ref(id)).await
+    }
+
+    /// Removes an agent, and leaves what is recorded of it. To be called in one's turn.
+    pub(super) async fn remove_from_engine(
+        &self,
+        id: &AgentId,
+        options: RemoveOptions,
+    ) -> Result<()> {
         let recorded = self.table.look(id, |row| row.record.is_some()) == Some(true);
         let mark = self.table.mark();
         match self.backend.remove(id, options).await {
@@ -182,11 +192,16 @@ impl<B: AgentBackend + ?Sized> super::Core<B> {
             Err(error) => return Err(error),
         }
         self.table.gone(id, mark);
+        Ok(())
+    }
+
+    /// Forgets what is recorded of these: one write for all.
+    pub(super) async fn forget_recorded(&self, ids: &[AgentId]) -> Result<()> {
         self.store
             .commit(&self.table, |records| {
-                let known = records.get(id).is_some();
-                let change = || Change::Remove { id: id.clone() };
-                Ok(known.then(change).into_iter().collect())
+                let known = |id: &&AgentId| records.get(id).is_some();
+                let change = |id: &AgentId| Change::Remove { id: id.clone() };
+                Ok(ids.iter().filter(known).map(change).collect())
             })
             .await
     }

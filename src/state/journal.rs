@@ -285,14 +285,16 @@ impl Journal {
         Ok(true)
     }
 
-    /// Ends this life of the swarm: no members, and the next one to come begins another. `false` as in
-    /// [`try_commit`](Self::try_commit).
-    pub(crate) fn try_clear(&mut self) -> Result<bool> {
+    /// Ends this life of the swarm, where nothing in the newest records speaks against it: no members, and
+    /// the next one to come begins another. `false` as in [`try_commit`](Self::try_commit).
+    pub(crate) fn try_clear(&mut self, may: impl FnOnce(&Records) -> Result<()>) -> Result<bool> {
         let lock = Arc::clone(&self.lock);
         if !try_lock(&lock, &self.lock_path, Hold::Alone)? {
             return Ok(false);
         }
         let _locked = Locked(&lock);
+        self.sync()?;
+        may(&self.records)?;
         match std::fs::remove_file(&self.path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -393,7 +395,7 @@ impl Journal {
             return;
         }
         if let Err(error) = self.write_anew() {
-            tracing::warn!(%error, "the record of the members was not written anew");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "the record of the members was not written anew");
         }
     }
 

@@ -99,7 +99,7 @@ impl SwarmRecord {
             (Ok(old), _) => old,
             (Err(error), Some(_)) if error.kind() == ErrorKind::Engine && path.is_file() => {
                 let copy = keep_corrupt(&path)?;
-                tracing::warn!(%error, copy = %copy.display(), "the swarm's record was written anew");
+                tracing::warn!(kind = %error.kind(), why = error.message(), copy = %copy.display(), "the swarm's record was written anew");
                 None
             }
             (Err(error), _) => return Err(error),

@@ -449,6 +449,45 @@ async fn a_swarm_that_is_stopped_while_it_starts_starts_nobody_else() {
     assert!(there.len() == 1 && there[0].state.has_ended(), "{there:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_many_starts_that_are_called_off_those_that_waited_leave_nothing() {
+    let lines = Lines::new();
+    let options = ManagerOptions::default().with_concurrency(1);
+    let swarm = SwarmManager::with_options(lines.clone(), options);
+    swarm.list().await.unwrap();
+    lines.hold.store(true, Ordering::SeqCst);
+    {
+        let starts = swarm.spawn_many(["a", "b", "c"].map(stay));
+        tokio::pin!(starts);
+        tokio::select! {
+            _ = &mut starts => panic!("they are held"),
+            () = lines.reached.notified() => {}
+        }
+    }
+    until(&swarm, "nothing is left of them", <[_]>::is_empty).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_has_to_use_force_tells_also_of_those_that_obeyed() {
+    let swarm = SwarmManager::new(Arc::new(memory()));
+    let stubborn = AgentSpec::new("stubborn", ["stubborn"]).grace(Duration::from_hours(1));
+    swarm.spawn(stubborn).await.unwrap();
+    swarm.spawn(stay("good")).await.unwrap();
+    let options = alveary::ShutdownOptions::default().with_within(Duration::from_secs(5));
+    let stopped = swarm.shutdown(options).await.unwrap();
+    let how: Vec<_> = stopped
+        .iter()
+        .map(|outcome| (outcome.name.as_str(), outcome.result.as_ref().unwrap().by))
+        .collect();
+    assert_eq!(
+        how,
+        [
+            ("good", alveary::EndedBy::Us),
+            ("stubborn", alveary::EndedBy::UsByForce)
+        ]
+    );
+}
+
 /// Whoever dies between the record and the engine leaves an intent; `up` finishes just that start.
 #[tokio::test(start_paused = true)]
 async fn an_intent_that_never_became_an_agent_is_pending_and_up_finishes_it() {

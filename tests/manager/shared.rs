@@ -366,3 +366,26 @@ async fn who_is_given_up_has_failed_also_while_that_cannot_be_recorded() {
     .await;
     until(&other, "the others know", failed).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn down_forgets_nobody_who_was_started_while_it_took_its_time() {
+    let house = House::new();
+    let (here, there) = (house.shell().await, house.shell().await);
+    let old = AgentSpec::new("old", ["stubborn"]).grace(Duration::from_secs(5));
+    here.spawn(old).await.unwrap();
+    let (down, ()) = tokio::join!(here.down(DownOptions::default()), async {
+        until(&there, "it is being stopped", |agents| {
+            *agents[0].state() == AgentState::Stopping
+        })
+        .await;
+        // The engine does not have it any more when `down` looks: only the record tells of it.
+        let late = there.spawn(stay("late")).await.unwrap();
+        there
+            .backend()
+            .remove(&late.id, RemoveOptions::default().with_force(true))
+            .await
+            .unwrap();
+    });
+    assert_eq!(down.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(names(&there.list().await.unwrap()).contains(&"late".to_owned()));
+}
