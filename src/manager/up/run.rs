@@ -23,12 +23,15 @@ enum Stage {
     Failed,
 }
 
+/// The members of a group, and how far each is.
+type Group = Vec<(String, watch::Receiver<Stage>)>;
+
 /// A step on its way.
 struct Task {
     planned: Planned,
     stage: watch::Sender<Stage>,
-    /// Whoever has to be ready first.
-    before: Vec<(String, watch::Receiver<Stage>)>,
+    /// Whoever has to be ready first, group by group: all who come after a group look at one list of it.
+    before: Vec<Arc<Group>>,
     /// Whether others wait for it.
     awaited: bool,
 }
@@ -116,7 +119,7 @@ fn kept(now: &Record, wanted: &Record, was_to_run: bool) -> Record {
 }
 
 fn tasks(planned: Vec<Planned>) -> Vec<Task> {
-    let mut stages: HashMap<String, Vec<(String, watch::Receiver<Stage>)>> = HashMap::new();
+    let mut stages: HashMap<String, Group> = HashMap::new();
     let mut tasks: Vec<Task> = Vec::with_capacity(planned.len());
     for planned in planned {
         let (stage, seen) = watch::channel(Stage::Coming);
@@ -137,6 +140,10 @@ fn tasks(planned: Vec<Planned>) -> Vec<Task> {
         .iter()
         .flat_map(|task| task.planned.after.iter().cloned())
         .collect();
+    let stages: HashMap<String, Arc<Group>> = stages
+        .into_iter()
+        .map(|(name, group)| (name, Arc::new(group)))
+        .collect();
     for task in &mut tasks {
         task.awaited = awaited.contains(&task.planned.group);
         let before = task
@@ -144,7 +151,7 @@ fn tasks(planned: Vec<Planned>) -> Vec<Task> {
             .after
             .iter()
             .filter_map(|group| stages.get(group));
-        task.before = before.flatten().cloned().collect();
+        task.before = before.cloned().collect();
     }
     tasks
 }
@@ -184,7 +191,7 @@ async fn take<B: AgentBackend + ?Sized>(
 }
 
 async fn wait_for_those_before(task: &Task) -> Result<()> {
-    for (name, stage) in &task.before {
+    for (name, stage) in task.before.iter().flat_map(|group| group.iter()) {
         let mut stage = stage.clone();
         let reached = stage.wait_for(|stage| *stage != Stage::Coming).await;
         if !matches!(reached.as_deref(), Ok(Stage::Ready)) {
@@ -253,6 +260,7 @@ mod tests {
     use alveary_core::{AgentId, AgentSpec, Incarnation};
 
     use super::*;
+    use crate::manager::up::UpStep;
 
     #[test]
     fn what_happened_to_an_agent_since_the_plan_is_kept() {
@@ -271,5 +279,33 @@ mod tests {
             (kept.incarnation, kept.ready, kept.restarts, kept.desired),
             (now.incarnation, now.ready, now.restarts, Desired::Stopped)
         );
+    }
+
+    #[test]
+    fn all_who_come_after_a_group_look_at_one_list_of_it() {
+        let member = |name: &str, group: &str, after: &[&str]| {
+            let record = Record::new(AgentId::random(), AgentSpec::new(name, ["true"]));
+            Planned {
+                step: UpStep {
+                    name: name.to_owned(),
+                    id: record.id.clone(),
+                    action: UpAction::Create,
+                },
+                group: group.to_owned(),
+                record: Some(record),
+                seen: None,
+                was_to_run: false,
+                after: after.iter().map(|name| (*name).to_owned()).collect(),
+            }
+        };
+        let tasks = tasks(vec![
+            member("db-1", "db", &[]),
+            member("db-2", "db", &[]),
+            member("web-1", "web", &["db"]),
+            member("web-2", "web", &["db"]),
+        ]);
+        assert!(tasks[0].awaited && !tasks[2].awaited);
+        assert_eq!(tasks[2].before[0].len(), 2);
+        assert!(Arc::ptr_eq(&tasks[2].before[0], &tasks[3].before[0]));
     }
 }
