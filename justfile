@@ -19,11 +19,33 @@ test *args:
 bench *args:
     cargo bench --workspace --all-features {{ args }}
 
-# The bad days at full size, as a table.
-torture:
-    @cargo build --release --package alveary-cli --tests
-    @printf '| %-58s | runs | lost | doubled | leaked | wrong |\n' scenario
-    @ALVEARY_TORTURE=full cargo test --quiet --release --package alveary-cli --test cli bad_days -- --nocapture --test-threads 1 | grep -oE '\|.*\|$|panicked.*|FAILED'
+# The bad days at full size, as one table: `just torture CYCLES ROUNDS`.
+torture cycles='1000' rounds='50':
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # Beside what the command line's own tests count: `cycles` starts and stops, each given up at another moment,
+    # and `rounds` kills of a manager that starts agents.
+    cargo build --quiet --release --package alveary-cli --package alveary-process --tests
+    status=0
+    # A trial that passes has counted nothing amiss.
+    rows() {
+        cargo test --quiet --release --package alveary-process --test "$2" "$3" |
+            awk -v runs="$1" '
+                /^test .* ok$/ { amiss = 0 }
+                /^test .* FAILED$/ { amiss = "yes" }
+                /^test .* (ok|FAILED)$/ {
+                    name = $2; gsub(/_/, " ", name); gsub(/::[a-z ]*::/, ": ", name)
+                    printf "| %-86s | %4d | %4s | %7s | %6s | %5s |\n", name, runs, amiss, amiss, amiss, amiss
+                }
+                /panicked/' || status=1
+    }
+    printf '| %-86s | runs | lost | doubled | leaked | wrong |\n' scenario
+    printf '|%s|------|------|---------|--------|-------|\n' "$(printf -- '-%.0s' {1..88})"
+    ALVEARY_TORTURE=full cargo test --quiet --release --package alveary-cli --test cli bad_days -- --nocapture --test-threads 1 |
+        grep -oE '\|.*\|$|panicked.*|FAILED' || status=1
+    TORTURE_CYCLES={{ cycles }} rows {{ cycles }} bad_days dropped_futures
+    CONFORMANCE_ROUNDS={{ rounds }} rows {{ rounds }} conformance agents_that_start_while_their_manager_is_killed
+    exit $status
 
 # The five agents of the README.
 quickstart:

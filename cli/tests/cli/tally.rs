@@ -98,7 +98,7 @@ impl Tally {
             wrong,
             notes,
         } = self;
-        println!("| {scenario:58} | {runs:4} | {lost:4} | {doubled:7} | {leaked:6} | {wrong:5} |");
+        println!("| {scenario:86} | {runs:4} | {lost:4} | {doubled:7} | {leaked:6} | {wrong:5} |");
         assert_eq!([lost, doubled, leaked, wrong], [0; 4], "{notes:#?}");
     }
 }
