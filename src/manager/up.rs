@@ -18,6 +18,18 @@ pub use report::{UpAction, UpOutcome, UpReport, UpStep};
 
 use plan::{Known, Wanted, plan};
 
+/// How often a plan is made anew because somebody else has recorded one of its names meanwhile.
+const PLANS: usize = 20;
+
+fn overtaken() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Spawn,
+        "others go on bringing this swarm up at the same moment",
+    )
+    .cure("see `ps`, and bring it up again")
+}
+
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// What [`up`](Self::up) would do, without doing it.
     pub async fn plan_up(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<UpStep>> {
@@ -31,9 +43,14 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     ///
     /// An error where nothing was begun; what became of each agent is in the report.
     pub async fn up(&self, fleet: &Fleet, options: UpOptions) -> Result<UpReport> {
-        let planned = self.plan(fleet, &options).await?;
-        self.look_ahead(fleet, &planned, &options)?;
-        run::run(self, planned, &options).await
+        for _ in 0..PLANS {
+            let planned = self.plan(fleet, &options).await?;
+            self.look_ahead(fleet, &planned, &options)?;
+            if run::record_all(self, &planned).await? {
+                return run::run(self, planned, &options).await;
+            }
+        }
+        Err(overtaken())
     }
 
     /// Refuses what cannot start before the first agent is started.
@@ -71,13 +88,18 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         members: &[Member],
         options: &UpOptions,
     ) -> Result<UpReport> {
-        self.look_around().await?;
-        let wanted = self.wanted(fleet, members, options.exe.as_deref())?;
-        let mut known = self.known();
-        known.retain(|known| wanted.iter().any(|wanted| wanted.is(&known.id)));
-        let planned = plan(wanted, known, false);
-        self.look_ahead(fleet, &planned, options)?;
-        run::run(self, planned, options).await
+        for _ in 0..PLANS {
+            self.look_around().await?;
+            let wanted = self.wanted(fleet, members, options.exe.as_deref())?;
+            let mut known = self.known();
+            known.retain(|known| wanted.iter().any(|wanted| wanted.is(&known.id)));
+            let planned = plan(wanted, known, false);
+            self.look_ahead(fleet, &planned, options)?;
+            if run::record_all(self, &planned).await? {
+                return run::run(self, planned, options).await;
+            }
+        }
+        Err(overtaken())
     }
 
     /// Brings what is known up to date, and asks for those of whom the engine did not know whether they run:

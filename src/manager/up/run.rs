@@ -43,7 +43,6 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
 ) -> Result<UpReport> {
     let steps: Vec<_> = planned.iter().map(|planned| planned.step.clone()).collect();
     options.tell(UpEvent::Planned(&steps));
-    record_all(swarm, &planned).await?;
     let turns = Semaphore::new(swarm.core().options.concurrency.max(1));
     let outcomes = each(tasks(planned), usize::MAX, |task| {
         let turns = &turns;
@@ -68,14 +67,24 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
 
 /// Writes down, all at once, who is new and what else is recorded of those that stay as they are. Those that
 /// are started again are recorded in their turn.
-async fn record_all<B: AgentBackend + ?Sized>(
+///
+/// `false`, and nothing is written: since the plan was made somebody else has recorded one of the new names,
+/// under an id that is to be kept.
+pub(in super::super) async fn record_all<B: AgentBackend + ?Sized>(
     swarm: &SwarmManager<B>,
     planned: &[Planned],
-) -> Result<()> {
+) -> Result<bool> {
     let core = swarm.core();
+    let mut overtaken = false;
     core.store
         .commit(&core.table, |records| {
+            overtaken = planned.iter().any(|planned| {
+                planned.step.action == UpAction::Create && records.named(&planned.step.name).is_some()
+            });
             let mut changes = Vec::new();
+            if overtaken {
+                return Ok(changes);
+            }
             for planned in planned {
                 let Some(record) = &planned.record else {
                     continue;
@@ -98,7 +107,8 @@ async fn record_all<B: AgentBackend + ?Sized>(
             }
             Ok(changes)
         })
-        .await
+        .await?;
+    Ok(!overtaken)
 }
 
 /// What is recorded of one that stays as it is: what the file says of it, and of its life what is recorded by
