@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
 use crate::pty::Pty;
+use crate::tally::processes;
 
 const TWO: &str = r#"
     swarm = "demo"
@@ -149,4 +150,23 @@ fn many_detached_ups_at_once_leave_one_supervisor_or_one_and_a_spare() {
     let stay = supervisors(&hive);
     hive.ok(&["up", "-d"]);
     assert_eq!(supervisors(&hive), stay);
+}
+
+#[test]
+fn many_first_ups_at_once_start_each_agent_once() {
+    let hive = Hive::new(TWO);
+    let ups: Vec<_> = (0..12)
+        .map(|_| {
+            let mut up = hive.command();
+            up.args(["up", "-d"]).stderr(Stdio::piped());
+            up.spawn().unwrap()
+        })
+        .collect();
+    for up in ups {
+        let up = up.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&up.stderr);
+        assert!(up.status.success(), "{said}");
+    }
+    assert_eq!(hive.agents().len(), 2);
+    assert_eq!(processes(&hive.state()).len(), 2, "each runs once");
 }
