@@ -179,10 +179,9 @@ impl Cgroup {
             .flatten()
     }
 
-    /// Those that are in it now.
+    /// Those that are in it now, or in a group that was made beneath it.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        let list = fs::read_to_string(self.tree.join("cgroup.procs")).unwrap_or_default();
-        list.lines().filter_map(|pid| pid.parse().ok()).collect()
+        processes_in(&self.tree)
     }
 
     /// Whether any process is in it.
@@ -216,11 +215,41 @@ impl Cgroup {
 
     /// Takes the groups away. `false`: some process is still in them, be it as a zombie.
     pub(crate) fn remove(&self) -> bool {
-        self.folders().all(|folder| match fs::remove_dir(folder) {
-            Ok(()) => true,
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        })
+        self.folders().all(|folder| remove_with_all_beneath(folder))
     }
+}
+
+/// Removes a group after those that its agent has made in it.
+fn remove_with_all_beneath(group: &Path) -> bool {
+    let is_gone = |removed: io::Result<()>| match removed {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    // At once where nothing is beneath it, which is nearly always.
+    is_gone(fs::remove_dir(group)) || {
+        groups_in(group).for_each(|beneath| {
+            remove_with_all_beneath(&beneath);
+        });
+        is_gone(fs::remove_dir(group))
+    }
+}
+
+/// The processes of a group and of those beneath it.
+fn processes_in(group: &Path) -> Vec<u32> {
+    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    let own = list.lines().filter_map(|pid| pid.parse().ok());
+    let beneath = groups_in(group).flat_map(|beneath| processes_in(&beneath));
+    own.chain(beneath).collect()
+}
+
+/// The groups that are right beneath this one.
+fn groups_in(group: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(group)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
 }
 
 /// Makes a group, and the swarm's own above it should that have gone away with the last of its agents.

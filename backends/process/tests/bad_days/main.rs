@@ -41,6 +41,18 @@ where
     })
 }
 
+/// A trial that may find that this machine cannot make it, and says why.
+fn trial_if_possible<F>(name: &'static str, run: fn(Hive) -> F) -> Trial
+where
+    F: Future<Output = Completion> + 'static,
+{
+    Trial::ignorable_test(name, move || {
+        let mut done = Completion::Completed;
+        in_runtime(async { done = run(Hive::new(name)).await });
+        Ok(done)
+    })
+}
+
 /// A trial that only root can make.
 fn trial_for_root<F>(name: &'static str, run: fn(Hive) -> F) -> Trial
 where

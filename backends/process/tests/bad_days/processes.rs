@@ -1,15 +1,18 @@
 //! Agents that do not want to end, that leave others behind, or that use up what there is.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use alveary_core::{
     AgentBackendExt, AgentId, ByteSize, EndedBy, ErrorKind, ExitStatus, Limits, RemoveOptions,
-    Secret, Signal, SpawnOptions, StopOptions, User,
+    Secret, Signal, SpawnOptions, StopOptions, TreeKill, User,
 };
 use libtest_mimic::{Completion, Trial};
 
 use crate::hive::{Hive, exists, output, processes, sh, signal, spawn, spawn_until, wait_until};
-use crate::{in_runtime, trial, trial_for_root};
+use crate::{trial, trial_for_root, trial_if_possible};
+
+const NO_CGROUP: &str = "no cgroup v2 can be divided here: run the tests as root";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -45,15 +48,15 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_keeping_in_this_process_outlives_the_runtime_that_began_it",
             a_keeping_in_this_process_outlives_a_runtime,
         ),
+        trial_if_possible(
+            "groups_that_an_agent_made_go_with_it",
+            groups_that_an_agent_made_go_with_it,
+        ),
         trial_for_root(
             "an_agent_runs_as_another_user_and_reads_its_secret",
             an_agent_runs_as_another_user,
         ),
-        Trial::ignorable_test("an_agent_that_runs_out_of_memory_says_so", || {
-            let mut done = Completion::Completed;
-            in_runtime(async { done = out_of_memory(Hive::new("out_of_memory")).await });
-            Ok(done)
-        }),
+        trial_if_possible("an_agent_that_runs_out_of_memory_says_so", out_of_memory),
     ]
 }
 
@@ -92,7 +95,7 @@ async fn dropped_futures_leave_no_zombie_and_no_descriptor(hive: Hive) {
     backend.wait(&warm_up.id).await.expect("it ends");
     let keeper = hive.keeper().expect("there is a keeper");
     let descriptors = || {
-        std::fs::read_dir(format!("/proc/{keeper}/fd"))
+        fs::read_dir(format!("/proc/{keeper}/fd"))
             .expect("it lives")
             .count()
     };
@@ -112,7 +115,7 @@ async fn dropped_futures_leave_no_zombie_and_no_descriptor(hive: Hive) {
     }
     wait_until(|| descriptors() <= before, "the descriptors to be closed");
     let is_zombie = |pid: u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
             let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
             fields.next() == Some("Z") && fields.next() == Some(&keeper.to_string())
         })
@@ -153,8 +156,8 @@ async fn a_limit_of_processor_time_ends_the_agent(hive: Hive) {
 async fn a_program_that_was_only_just_written_starts(hive: Hive) {
     let backend = hive.open().await;
     let program = hive.folder().join("fresh");
-    std::fs::copy("/bin/true", &program).expect("it can be copied");
-    let held_open = std::fs::File::options()
+    fs::copy("/bin/true", &program).expect("it can be copied");
+    let held_open = fs::File::options()
         .append(true)
         .open(&program)
         .expect("it can be opened");
@@ -172,16 +175,15 @@ async fn a_program_that_was_only_just_written_starts(hive: Hive) {
 async fn what_cannot_start_leaves_nothing(hive: Hive) {
     let backend = hive.open().await;
     let script = hive.folder().join("script");
-    std::fs::write(&script, "#!/no/such/interpreter\n").expect("it can be written");
+    fs::write(&script, "#!/no/such/interpreter\n").expect("it can be written");
     let data = hive.folder().join("data");
-    std::fs::write(&data, "neither a program nor a script").expect("it can be written");
+    fs::write(&data, "neither a program nor a script").expect("it can be written");
     for (path, words) in [
         (&script, "interpreter"),
         (&data, "no program that this machine can run"),
     ] {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
-            .expect("a mode can be set");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
         let spec = alveary_core::AgentSpec::new("broken", [path.to_string_lossy()]);
         let error = backend
             .spawn(&AgentId::random(), &spec, SpawnOptions::default())
@@ -191,7 +193,7 @@ async fn what_cannot_start_leaves_nothing(hive: Hive) {
         assert!(error.to_string().contains(words), "{error}");
     }
     assert!(crate::hive::listed(&backend).await.is_empty());
-    let logs = std::fs::read_dir(hive.folder().join("logs"))
+    let logs = fs::read_dir(hive.folder().join("logs"))
         .expect("a folder of logs")
         .count();
     assert_eq!(logs, 0);
@@ -206,8 +208,7 @@ async fn an_agent_runs_as_another_user(hive: Hive) {
         .take_while(|folder| *folder != std::path::Path::new("/tmp"))
     {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))
-            .expect("a mode can be set");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).expect("a mode can be set");
     }
     let spec = sh("id -u; id -g; id -G; cat \"$KEY_FILE\"; stat -c ' %a %u' \"$KEY_FILE\"; echo x > \"$KEY_FILE\" || echo refused")
         .user(User { uid: 65_534, gid: 65_533 })
@@ -278,4 +279,44 @@ async fn a_keeping_in_this_process_outlives_a_runtime(hive: Hive) {
         backend.wait(&again.id).await.expect("it ends").status,
         ExitStatus::Code(5)
     );
+}
+
+/// An agent may divide its own group further, and move into what it has made.
+async fn groups_that_an_agent_made_go_with_it(hive: Hive) -> Completion {
+    let backend = hive.open().await;
+    let script = r#"
+        within=$(sed -n 's/^0:://p' /proc/self/cgroup)
+        mount=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2 .*/\1/p' /proc/self/mountinfo | head -n 1)
+        mkdir -p "$mount$within/inner/most" "$mount$within/other"
+        echo $$ > "$mount$within/inner/most/cgroup.procs"
+        echo "$mount$within"
+        exec env -i sleep 1000"#;
+    backend.check().await.expect("it can be checked");
+    if backend.capabilities().tree_kill != TreeKill::Enforced {
+        return Completion::ignored_with(NO_CGROUP);
+    }
+    let (id, spec) = (AgentId::random(), sh(script));
+    let agent = backend
+        .spawn(&id, &spec, SpawnOptions::default())
+        .await
+        .expect("the agent starts");
+    let pid = agent.pid.expect("it has a number");
+    wait_until(
+        || fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| environment.is_empty()),
+        "the agent to have moved",
+    );
+    let group = output(&backend, &id).await;
+    let group = std::path::Path::new(group.trim());
+    assert!(group.join("inner/most").exists(), "{}", group.display());
+    // It has cleared its environment: the group beneath its own proves it.
+    hive.kill_keeper();
+    let found = crate::hive::state(&backend, &id).await;
+    assert_eq!(found, alveary_core::AgentState::Running);
+    backend
+        .stop(&id, StopOptions::default())
+        .await
+        .expect("it can be stopped");
+    assert!(!exists(pid));
+    assert!(!group.exists(), "{} is left", group.display());
+    Completion::Completed
 }
