@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Operation, Result};
-use crate::spec::{AgentSpec, SecretDelivery, SecretSpec};
+use crate::spec::{AgentSpec, RestartBy, SecretDelivery, SecretSpec};
 
 /// What a backend promises. Conservative until [`check`](crate::AgentBackend::check) has been called.
 ///
@@ -31,6 +31,8 @@ pub struct Capabilities {
     /// Whether a stopped agent can be told from a killed one by its own signal handler: the agent is sent a
     /// real signal.
     pub signals: bool,
+    /// Whether the engine can be left to start its agents again: `restart.by = "engine"`.
+    pub engine_restarts: bool,
 }
 
 impl Capabilities {
@@ -50,6 +52,11 @@ impl Capabilities {
             (limits.nproc.is_some(), can.nproc, "limits.nproc"),
             (spec.user.is_some(), self.user, "user"),
             (spec.cwd.is_some(), self.cwd, "cwd"),
+            (
+                spec.restart.by == RestartBy::Engine,
+                self.engine_restarts,
+                "restart.by = \"engine\"",
+            ),
             (
                 spec.secrets.values().any(files),
                 self.secret_files,

@@ -55,8 +55,9 @@ pub use options::{
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
     AgentSpec, ByteSize, ContainerSpec, InvalidByteSize, InvalidMount, InvalidUser, Limits,
-    MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartPolicy, Secret,
-    SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, User, check_name,
+    MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartBy,
+    RestartPolicy, Secret, SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, User,
+    check_name,
 };
 pub use text::{Escaped, is_unsafe};
 pub use watch::{Watch, WatchEvent, WatchOptions};

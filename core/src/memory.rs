@@ -145,6 +145,7 @@ impl AgentBackend for MemoryBackend {
             cwd: false,
             container: false,
             signals: true,
+            engine_restarts: false,
         }
     }
 

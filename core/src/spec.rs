@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use container::{ContainerSpec, InvalidMount, Mount, Pull};
 pub use hash::SpecHash;
-pub use lifecycle::{Ready, ReadyCheck, Restart, RestartPolicy, Stop};
+pub use lifecycle::{Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Stop};
 pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};
 pub use secret::{Secret, SecretDelivery, SecretSource, SecretSpec};
 pub use validate::{MAX_ARGUMENT, RESERVED_PREFIX};

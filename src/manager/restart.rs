@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use alveary_core::{EndedBy, Exit, Restart, RestartPolicy};
+use alveary_core::{EndedBy, Exit, Restart, RestartBy, RestartPolicy};
 use tokio::time::Instant;
 
 /// The restarts of one agent that still count.
@@ -63,9 +63,13 @@ impl History {
     }
 }
 
-/// Whether the policy lets an agent that ended like this be started again at all.
-pub(crate) fn wants(policy: RestartPolicy, exit: &Exit) -> bool {
-    match policy {
+/// Whether it is for us to start an agent again that ended like this. One that is left to its engine has ended
+/// when the engine says so, and for good.
+pub(crate) fn wants(restart: &Restart, exit: &Exit) -> bool {
+    if restart.by != RestartBy::Supervisor {
+        return false;
+    }
+    match restart.policy {
         RestartPolicy::Always => true,
         RestartPolicy::OnFailure => {
             !exit.is_success() && !matches!(exit.by, EndedBy::Us | EndedBy::UsByForce)
@@ -95,7 +99,6 @@ mod tests {
 
     #[test]
     fn each_policy_restarts_what_it_says() {
-        use RestartPolicy::{Always, Never, OnFailure};
         let success = exit(ExitStatus::Code(0), EndedBy::Itself);
         let failure = exit(ExitStatus::Code(7), EndedBy::Itself);
         let stopped = exit(ExitStatus::Code(143), EndedBy::Us);
@@ -104,17 +107,21 @@ mod tests {
             EndedBy::UsByForce,
         );
         let lost = Exit::unknown("a reboot");
-        for (policy, of, restarted) in [
-            (Never, &failure, false),
-            (OnFailure, &success, false),
-            (OnFailure, &failure, true),
-            (OnFailure, &stopped, false),
-            (OnFailure, &forced, false),
-            (OnFailure, &lost, true),
-            (Always, &success, true),
-            (Always, &stopped, true),
+        let (never, on_failure, always) =
+            (Restart::never(), Restart::on_failure(), Restart::always());
+        let by_engine = Restart::always().by_engine();
+        for (restart, of, restarted) in [
+            (&never, &failure, false),
+            (&on_failure, &success, false),
+            (&on_failure, &failure, true),
+            (&on_failure, &stopped, false),
+            (&on_failure, &forced, false),
+            (&on_failure, &lost, true),
+            (&always, &success, true),
+            (&always, &stopped, true),
+            (&by_engine, &failure, false),
         ] {
-            assert_eq!(wants(policy, of), restarted, "{policy:?}, {of}");
+            assert_eq!(wants(restart, of), restarted, "{restart:?}, {of}");
         }
     }
 

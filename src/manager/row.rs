@@ -176,9 +176,7 @@ impl Row {
         let (Some(record), Some(exit)) = (&self.record, self.exit()) else {
             return false;
         };
-        self.is_to_run()
-            && self.gave_up().is_none()
-            && restart::wants(record.spec.restart.policy, &exit)
+        self.is_to_run() && self.gave_up().is_none() && restart::wants(&record.spec.restart, &exit)
     }
 
     /// Why its present start was the last, if it was.

@@ -3,6 +3,7 @@
 mod bad_days;
 mod basics;
 mod called_off;
+mod engine_restarts;
 mod house;
 mod ready;
 mod restart;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentId, AgentSpec, ByteSize, ErrorKind, Limits, ListOptions, MAX_ARGUMENT, Secret, SecretSpec,
-    SpawnOptions, Stop, User,
+    AgentId, AgentSpec, ByteSize, ErrorKind, Limits, ListOptions, MAX_ARGUMENT, Restart, Secret,
+    SecretSpec, SpawnOptions, Stop, User,
 };
 
 use super::errors::program_that_is_not_there;
@@ -187,6 +187,11 @@ async fn what_this_backend_cannot_do_is_unsupported_and_nothing_is_begun(swarm: 
             capabilities.secret_files,
             "a secret as a file",
             good.clone().secret("A", secret),
+        ),
+        (
+            capabilities.engine_restarts,
+            "restarts by the engine",
+            good.clone().restart(Restart::always().by_engine()),
         ),
     ] {
         if !can {

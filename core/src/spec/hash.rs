@@ -108,6 +108,8 @@ mod tests {
             .clone()
             .restart(Restart::never())
             .grace(crate::Stop::default().grace);
+        let by_engine = plain.clone().restart(Restart::never().by_engine());
+        assert_ne!(plain.hash(), by_engine.hash());
         assert_eq!(plain.hash(), spelt_out.hash());
         assert_ne!(plain.hash(), plain.clone().env("A", "1").hash());
     }

@@ -61,6 +61,9 @@ pub struct Restart {
     /// When.
     #[serde(skip_serializing_if = "is_default")]
     pub policy: RestartPolicy,
+    /// Who starts it again.
+    #[serde(skip_serializing_if = "is_default")]
+    pub by: RestartBy,
     /// How many restarts within [`within`](Self::within); one more and the agent has failed.
     #[serde(skip_serializing_if = "is_default_max")]
     pub max: u32,
@@ -98,6 +101,7 @@ impl Default for Restart {
     fn default() -> Self {
         Self {
             policy: RestartPolicy::Never,
+            by: RestartBy::Supervisor,
             max: DEFAULT_MAX,
             within: DEFAULT_WITHIN,
             delay: DEFAULT_DELAY,
@@ -118,6 +122,21 @@ pub enum RestartPolicy {
     OnFailure,
     /// Whenever it ended.
     Always,
+}
+
+/// Who starts an agent again. It is one of the two and never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RestartBy {
+    /// The swarm's supervisor, with the window and the pauses that stand here.
+    #[default]
+    Supervisor,
+    /// The engine, by its own policy and with its own pauses, whether a supervisor lives or not.
+    ///
+    /// As long as the engine is to start it again the agent has not ended: its backend tells of no exit, and
+    /// each start that the engine makes belongs to the same incarnation.
+    Engine,
 }
 
 impl Restart {
@@ -154,6 +173,26 @@ impl Restart {
         self.delay = first;
         self.max_delay = longest;
         self
+    }
+
+    /// Leaves it to the engine: see [`RestartBy::Engine`].
+    pub fn by_engine(mut self) -> Self {
+        self.by = RestartBy::Engine;
+        self
+    }
+
+    /// What stands here that only a supervisor can do, by its key.
+    pub(super) fn only_supervised(&self) -> Option<&'static str> {
+        let always = self.policy == RestartPolicy::Always;
+        [
+            // No engine counts the restarts of what it is to start again whatever happens.
+            (always && !is_default_max(&self.max), "max"),
+            (!is_default_within(&self.within), "within"),
+            (!is_default_delay(&self.delay), "delay"),
+            (!is_default_max_delay(&self.max_delay), "max_delay"),
+        ]
+        .into_iter()
+        .find_map(|(said, key)| said.then_some(key))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AgentSpec, ByteSize, Limits};
+use super::{AgentSpec, ByteSize, Limits, Restart, RestartBy};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::text::{Escaped, is_unsafe};
 
@@ -35,6 +35,7 @@ pub(super) fn spec(spec: &AgentSpec) -> Result<()> {
         }
         no_nul("the working directory", &cwd.to_string_lossy())?;
     }
+    restart(&spec.restart)?;
     for (what, time) in [
         ("stop.grace", spec.stop.grace),
         ("restart.within", spec.restart.within),
@@ -187,6 +188,18 @@ fn limits(limits: &Limits) -> Result<()> {
     Ok(())
 }
 
+fn restart(restart: &Restart) -> Result<()> {
+    match restart.only_supervised() {
+        Some(key) if restart.by == RestartBy::Engine => Err(invalid(format!(
+            "an engine that restarts its agents does so in its own way, without `restart.{key}`"
+        ))
+        .cure(format!(
+            "leave `{key}` out, or leave restarts to the supervisor"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn no_nul(what: &str, text: &str) -> Result<()> {
     if text.contains('\0') {
         return Err(invalid(format!(
@@ -240,6 +253,22 @@ mod tests {
             (echo().cwd("work"), "not absolute"),
             (echo().capability("a,b"), "cannot be a capability"),
             (
+                echo().restart(
+                    Restart::on_failure()
+                        .at_most(5, Duration::from_secs(7))
+                        .by_engine(),
+                ),
+                "without `restart.within`",
+            ),
+            (
+                echo().restart(
+                    Restart::always()
+                        .at_most(3, Duration::from_mins(1))
+                        .by_engine(),
+                ),
+                "without `restart.max`",
+            ),
+            (
                 echo().limits(Limits::default().memory(ByteSize(4096))),
                 "memory limit",
             ),
@@ -247,6 +276,18 @@ mod tests {
             let sentence = refused(&spec);
             assert!(sentence.contains(words), "{sentence}");
         }
+    }
+
+    #[test]
+    fn an_engine_may_restart_up_to_so_many_failures() {
+        let failures = Restart::on_failure().at_most(3, Duration::from_mins(1));
+        assert!(echo().restart(failures.by_engine()).validate().is_ok());
+        assert!(
+            echo()
+                .restart(Restart::always().by_engine())
+                .validate()
+                .is_ok()
+        );
     }
 
     #[test]
