@@ -54,7 +54,7 @@ pub use options::{
 };
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
-    AgentSpec, ByteSize, ContainerSpec, InvalidByteSize, InvalidMount, InvalidUser, Limits,
+    AgentSpec, ByteSize, ContainerSpec, HealthCheck, InvalidByteSize, InvalidMount, InvalidUser, Limits,
     MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartBy,
     RestartPolicy, Secret, SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, User,
     check_name,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use container::{ContainerSpec, InvalidMount, Mount, Pull};
+pub use container::{ContainerSpec, HealthCheck, InvalidMount, Mount, Pull};
 pub use hash::SpecHash;
 pub use lifecycle::{Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Stop};
 pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
+use super::{ByteSize, is_default};
 
 /// How an agent is put into a container, where the backend is a container engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +44,66 @@ pub struct ContainerSpec {
     /// Folders in memory that it can write.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tmpfs: Vec<String>,
+    /// What the image runs before the spec's [`command`](super::AgentSpec::command), where that is not what
+    /// the image itself says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Whether a small init is process 1, which reaps orphans and passes signals on. Yes unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<bool>,
+    /// Kernel capabilities that it is given back: all are dropped otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_add: Vec<String>,
+    /// Whether its programs may gain rights by setuid and their like. No unless said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_privileges: bool,
+    /// Whether it has all rights over the host.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub privileged: bool,
+    /// Its seccomp profile: a file of the host, or `unconfined`; the engine's own unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<String>,
+    /// The name of its `AppArmor` profile; the engine's own unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apparmor: Option<String>,
+    /// The runtime that the engine runs it by, such as `runsc` or `kata`; the engine's default one unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Devices of the host: `/dev/outside[:/dev/inside[:rwm]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// Graphics processors: `all`, or how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<String>,
+    /// How large `/dev/shm` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shm: Option<ByteSize>,
+    /// How its health is looked at, in place of what the image says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthCheck>,
+}
+
+/// How the engine looks at a container's health. Times that are not said are the engine's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct HealthCheck {
+    /// The program that looks, with its arguments: code 0 is healthy. Without one nothing is looked at,
+    /// whatever the image says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The time between two looks.
+    #[serde(skip_serializing_if = "Option::is_none", with = "humantime_serde")]
+    pub interval: Option<Duration>,
+    /// How long a look may take.
+    #[serde(skip_serializing_if = "Option::is_none", with = "humantime_serde")]
+    pub timeout: Option<Duration>,
+    /// How long after its start failures do not count.
+    #[serde(skip_serializing_if = "Option::is_none", with = "humantime_serde")]
+    pub start_period: Option<Duration>,
+    /// After how many failures in a row it is unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
 }
 
 /// When an image is pulled.
