@@ -6,20 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentBackendExt, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendConfig,
-    BackendKind, Capabilities, ConnectContext, Error, ErrorKind, EventOptions, EventStream, Exit,
-    Health, Incarnation, LimitSupport, ListOptions, LogFidelity, LogOptions, LogStream, Operation,
-    RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions, Survival, SwarmUid,
-    TreeKill,
+    AgentBackend, AgentBackendExt, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind,
+    Capabilities, Error, ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation,
+    LimitSupport, ListOptions, LogFidelity, LogOptions, LogStream, Operation, RemoveOptions,
+    Result, Signal, Signals, SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tempfile::TempDir;
 
-use crate::client::{Client, Program, unexpected};
-use crate::config::ProcessConfig;
+use crate::client::{Client, unexpected};
+use crate::config::NAME;
 use crate::here::Here;
 use crate::keep::{Keep, Report, read_reports};
-use crate::keeper::{self, Settings};
 use crate::launch::Launch;
 use crate::logs::LogFolder;
 use crate::logs::reader;
@@ -37,7 +35,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// Runs a swarm's agents as local processes.
 ///
 /// Where it can, it lets a keeper keep them, a small process of its own that outlives us
-/// ([`keeper::run_if_asked`]). Dropping it ends no agent.
+/// ([`keeper::run_if_asked`](crate::keeper::run_if_asked)). Dropping it ends no agent.
 ///
 /// Cloning gives another handle on the same.
 #[derive(Clone)]
@@ -54,7 +52,7 @@ struct Inner {
 }
 
 /// Who keeps the agents.
-enum Keeping {
+pub(crate) enum Keeping {
     /// A process of its own.
     Apart(Client),
     /// This process.
@@ -62,61 +60,20 @@ enum Keeping {
 }
 
 impl ProcessBackend {
-    /// Makes the backend of one swarm. Starts no keeper yet.
-    ///
-    /// Needs a tokio runtime around it. `Conflict`: another process keeps this folder's agents itself.
-    pub fn connect(config: &ProcessConfig, context: ConnectContext) -> Result<Self> {
-        if keeper::was_asked_in_vain() {
-            return Err(Error::new(
-                ErrorKind::EngineUnavailable,
-                Operation::Connect,
-                "this program was started to be a keeper and does not know how",
-            )
-            .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`"));
-        }
-        let trouble = |error| {
-            crate::trouble::from_io(Operation::Connect, "the state folder cannot be used", error)
-        };
-        let passing = match context.state_dir {
-            Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("alveary-")
-                    .tempdir()
-                    .map_err(trouble)?,
-            ),
-        };
-        let folder = match (&context.state_dir, &passing) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(passing)) => passing.path().to_owned(),
-            (None, None) => unreachable!("one of the two was just made"),
-        };
-        let settings = Settings {
-            name: context.swarm,
-            swarm: context.uid,
-            secrets: context
-                .secrets_dir
-                .unwrap_or_else(|| folder.join("secrets")),
-            log_bytes: config.log_size.0,
-            cgroups: config.cgroups,
-            folder: folder.clone(),
-        };
-        let program = match context.keeper {
-            Some(path) => Some(Program::At(path)),
-            None => keeper::can_be_keeper().then_some(Program::ThisOne),
-        };
-        let keeping = match program.filter(|_| config.keeper && passing.is_none()) {
-            Some(program) => Keeping::Apart(Client::new(settings, program)),
-            None => Keeping::Here(Here::new(settings)),
-        };
-        Ok(Self(Arc::new(Inner {
-            swarm: context.uid,
+    pub(crate) fn new(
+        swarm: SwarmUid,
+        folder: PathBuf,
+        keeping: Keeping,
+        passing: Option<TempDir>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            swarm,
             logs: LogFolder::in_state(&folder),
             wakers: Wakers::default(),
             folder,
             keeping,
             passing,
-        })))
+        }))
     }
 
     async fn report(&self, operation: Operation, id: &AgentId) -> Result<Report> {
@@ -169,7 +126,7 @@ impl ProcessBackend {
 #[async_trait]
 impl AgentBackend for ProcessBackend {
     fn kind(&self) -> BackendKind {
-        BackendKind::new(ProcessConfig::NAME)
+        BackendKind::new(NAME)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -1,12 +1,10 @@
 //! The table `[backends.process]`.
 
-use std::sync::Arc;
-
-use alveary_core::{AgentBackend, BackendConfig, ByteSize, ConnectContext, Result};
-use async_trait::async_trait;
+use alveary_core::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::ProcessBackend;
+/// The word that picks this backend.
+pub(crate) const NAME: &str = "process";
 
 /// The settings of the process backend: the table `[backends.process]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +27,5 @@ impl Default for ProcessConfig {
             keeper: true,
             cgroups: true,
         }
-    }
-}
-
-#[async_trait]
-impl BackendConfig for ProcessConfig {
-    const NAME: &'static str = "process";
-
-    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
-        Ok(Arc::new(ProcessBackend::connect(&self, context)?))
     }
 }

@@ -3,14 +3,15 @@
 //! It starts when it is needed and ends when it has nothing to keep. A program becomes one by a line in its
 //! `main`: [`run_if_asked`].
 
+mod handover;
 pub(crate) mod run;
 mod serve;
 mod settings;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use settings::SETTINGS_VARIABLE;
 pub(crate) use settings::Settings;
-use settings::{FDS_VARIABLE, SETTINGS_VARIABLE};
 
 static CAN_BE_KEEPER: AtomicBool = AtomicBool::new(false);
 

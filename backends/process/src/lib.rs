@@ -12,6 +12,7 @@
 mod backend;
 mod client;
 mod config;
+mod connect;
 mod here;
 mod keep;
 pub mod keeper;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener as StdListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -16,8 +16,9 @@ use rustix::process::{setsid, umask};
 use tokio::net::UnixListener;
 use tokio::time::MissedTickBehavior;
 
+use super::handover::{Handover, keeper_name};
 use super::serve::{Clients, serve};
-use super::{FDS_VARIABLE, SETTINGS_VARIABLE, Settings};
+use super::settings::{FDS_VARIABLE, SETTINGS_VARIABLE, Settings};
 use crate::keep::Keep;
 use crate::lock::KeeperLock;
 use crate::os::files::short_path;
@@ -134,11 +135,7 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
         listener
             .set_nonblocking(true)
             .map_err(|error| error.to_string())?;
-        let handover = Handover {
-            settings: settings.clone(),
-            lock: handover_lock,
-            listener: listener.as_raw_fd(),
-        };
+        let handover = Handover::new(settings.clone(), handover_lock, listener.as_raw_fd());
         let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
         tell_starter(READY);
         silence_stdout();
@@ -201,37 +198,6 @@ async fn attend(keep: &Keep, listener: &UnixListener, handover: Handover) -> io:
             }
         }
     }
-}
-
-/// What another program needs to go on where this one stands.
-#[derive(Debug)]
-pub(super) struct Handover {
-    settings: Settings,
-    lock: RawFd,
-    listener: RawFd,
-}
-
-impl Handover {
-    /// Becomes another program in place: children stay children, the lock stays taken, those who knock wait.
-    /// Returns only if that fails.
-    pub(super) fn become_program(&self, program: &str) -> io::Error {
-        let settings = match self.settings.to_variable() {
-            Ok(settings) => settings,
-            Err(error) => return error.into(),
-        };
-        spawn::exec_with(
-            Command::new(program)
-                .arg0(keeper_name(&self.settings))
-                .env(SETTINGS_VARIABLE, settings)
-                .env(FDS_VARIABLE, format!("{},{}", self.lock, self.listener)),
-            [self.lock, self.listener],
-        )
-    }
-}
-
-/// What a list of processes shows.
-pub(crate) fn keeper_name(settings: &Settings) -> String {
-    format!("alveary-keeper {}", settings.name)
 }
 
 /// The keeper's command, for those who start it.

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, FramedWrite};
 
-use super::run::Handover;
+use super::handover::Handover;
 use crate::keep::Keep;
 use crate::wire::{Answer, Event, Facts, Problem, Request, VERSION, codec, decode, encode};
 
