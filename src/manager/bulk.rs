@@ -110,10 +110,6 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         }
         Ok(agents)
     }
-
-    pub(super) fn sync_records(&self) -> Result<()> {
-        self.core().store.sync(&self.core().table)
-    }
 }
 
 impl<B: AgentBackend + ?Sized> Core<B> {

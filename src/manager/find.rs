@@ -47,12 +47,20 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// Whom a person means by this: the agent of that name, all of a kind, or the one whose id begins so.
     ///
-    /// `NotFound` guesses what was meant. `InvalidSpec`: several ids begin so, and it says which.
+    /// `NotFound` guesses what was meant. `InvalidSpec`: several ids begin so, or several agents bear that name
+    /// of which nobody recorded any, and it says which.
     pub async fn resolve(&self, text: &str) -> Result<Vec<Agent>> {
+        let group = self.group(text).await?;
         if let Some(agent) = self.find(text).await? {
+            let bearers = |agent: &&Agent| agent.name() == text;
+            if agent.desired.is_none() && group.iter().filter(bearers).count() > 1 {
+                return Err(ambiguous(
+                    format!("several agents are called `{}`", Escaped(text)),
+                    &group,
+                ));
+            }
             return Ok(vec![agent]);
         }
-        let group = self.group(text).await?;
         if !group.is_empty() {
             return Ok(group);
         }
@@ -78,7 +86,10 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 ),
             )
             .cure(guess.unwrap_or_else(|| "`ps -a` shows those that there are".to_owned()))),
-            _ => Err(ambiguous(text, &begins)),
+            _ => Err(ambiguous(
+                format!("the ids of several agents begin with `{}`", Escaped(text)),
+                &begins,
+            )),
         }
     }
 
@@ -89,11 +100,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     pub(super) async fn up_to_date(&self, operation: Operation) -> Result<()> {
         self.core().attach_if_ever_heard(operation).await?;
-        self.sync_records()
+        self.core().up_to_date().await
     }
 }
 
-fn ambiguous(text: &str, candidates: &[Agent]) -> Error {
+fn ambiguous(what: String, candidates: &[Agent]) -> Error {
     const SHOWN: usize = 5;
     let mut names: Vec<_> = candidates
         .iter()
@@ -106,11 +117,7 @@ fn ambiguous(text: &str, candidates: &[Agent]) -> Error {
     Error::new(
         ErrorKind::InvalidSpec,
         Operation::Find,
-        format!(
-            "the ids of several agents begin with `{}`: {}",
-            Escaped(text),
-            names.join(", ")
-        ),
+        format!("{what}: {}", names.join(", ")),
     )
-    .cure("give more of the id, or the name")
+    .cure("give more of the id, or another name")
 }

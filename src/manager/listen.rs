@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use alveary_core::{AgentBackend, AgentBackendExt, AgentId, ErrorKind, WatchEvent};
+use alveary_core::{AgentBackend, AgentBackendExt, AgentId, ErrorKind, Result, WatchEvent};
 use futures_util::StreamExt;
 
+use super::bulk::each;
 use super::core::Core;
 use super::row::{Merged, Row};
 use super::table::Gone;
@@ -66,6 +67,23 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if let Err(error) = self.store.sync(&self.table) {
             tracing::warn!(kind = %error.kind(), why = error.message(), "the swarm's records could not be read");
         }
+    }
+
+    /// Reads what other processes have recorded, and asks for those whom they have forgotten.
+    pub(super) async fn up_to_date(self: &Arc<Self>) -> Result<()> {
+        self.store.sync(&self.table)?;
+        let forgotten = self.table.take_forgotten();
+        self.ask_all(forgotten).await;
+        Ok(())
+    }
+
+    /// Asks the engine how these stand, several at once.
+    pub(super) async fn ask_all(self: &Arc<Self>, ids: impl IntoIterator<Item = AgentId>) {
+        let ids: Vec<_> = ids.into_iter().collect();
+        each(ids, self.options.concurrency, |id| async move {
+            self.ask(&id).await;
+        })
+        .await;
     }
 
     /// Asks the engine how an agent stands.

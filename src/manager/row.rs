@@ -85,6 +85,10 @@ impl Row {
             && self.unsure.is_none()
     }
 
+    pub(super) fn is_recorded_and_known(&self) -> bool {
+        self.record.is_some() && self.info.is_some()
+    }
+
     pub(super) fn incarnation(&self) -> Option<Incarnation> {
         self.info.as_ref().map(|info| info.incarnation)
     }
@@ -158,6 +162,11 @@ impl Row {
     pub(super) fn is_to_run(&self) -> bool {
         let record = self.record.as_ref();
         record.is_some_and(|record| record.desired == Desired::Running)
+    }
+
+    /// Whether somebody wants it to run, now or when its turn comes.
+    pub(super) fn is_called_for(&self) -> bool {
+        self.record.as_ref().is_some_and(|r| r.is_called_for())
     }
 
     /// A start that is recorded, and of which nothing has been heard yet.

@@ -36,7 +36,7 @@ pub(super) struct Next {
     pub(super) record: Option<Record>,
     /// How it is stopped, if it lives.
     pub(super) stop: StopOptions,
-    /// It was to run when this was planned, some time ago: a stop that came between is obeyed.
+    /// This was planned, and recorded, some time ago: a stop that came between is obeyed.
     pub(super) unless_stopped: bool,
 }
 
@@ -198,7 +198,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         let mut turn = self.turn(id, false).await?;
         self.store.sync(&self.table)?;
         let mut known = self.table.look(id, |row| row.info.clone()).flatten();
-        if unless_stopped && self.table.look(id, Row::is_to_run) != Some(true) {
+        if unless_stopped && self.table.look(id, Row::is_called_for) != Some(true) {
             return Err(called_off(id));
         }
         if known.is_some() && self.table.look(id, Row::begun).flatten().is_some() {
@@ -384,9 +384,11 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     ) -> Result<()> {
         self.store
             .commit(&self.table, |records| {
-                let meant = records.get(id).filter(|record| {
-                    record.desired != Desired::Stopped
-                        && named.is_none_or(|named| record.incarnation == named)
+                let meant = records.get(id).filter(|record| match named {
+                    None => record.is_called_for(),
+                    Some(named) => {
+                        record.desired == Desired::Running && record.incarnation == named
+                    }
                 });
                 let stop = |_: &Arc<Record>| Change::Stop { id: id.clone() };
                 Ok(meant.map(stop).into_iter().collect())
@@ -411,13 +413,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     pub(super) async fn want_stopped(&self, ids: &[AgentId]) -> Result<()> {
         self.store
             .commit(&self.table, |records| {
-                let runs = |id: &&AgentId| {
-                    records
-                        .get(id)
-                        .is_some_and(|record| record.desired != Desired::Stopped)
-                };
+                let wanted = |id: &&AgentId| records.get(id).is_some_and(|r| r.is_called_for());
                 let stop = |id: &AgentId| Change::Stop { id: id.clone() };
-                Ok(ids.iter().filter(runs).map(stop).collect())
+                Ok(ids.iter().filter(wanted).map(stop).collect())
             })
             .await
     }

@@ -33,7 +33,12 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Rows {
     by_id: HashMap<AgentId, Row>,
-    by_name: HashMap<String, AgentId>,
+    /// Whoever bears a name: one, but for agents that another program left behind.
+    by_name: HashMap<String, Vec<AgentId>>,
+    /// Those whose record another process has removed: most likely the engine does not know them either.
+    forgotten: HashSet<AgentId>,
+    /// The starts that were removed here, and when: what is heard of one later is older than its removal.
+    removed: HashMap<AgentId, (Incarnation, u64)>,
     /// Why the engine cannot be heard, if it cannot.
     deaf: Option<String>,
     /// Whether it ever was heard.
@@ -46,6 +51,8 @@ impl Table {
             rows: RwLock::new(Rows {
                 by_id: HashMap::new(),
                 by_name: HashMap::new(),
+                forgotten: HashSet::new(),
+                removed: HashMap::new(),
                 deaf: Some("the engine has not been heard yet".to_owned()),
                 heard: false,
             }),
@@ -123,8 +130,12 @@ impl Table {
         rows.by_id.get(id)?.view(id, rows.deaf.as_deref())
     }
 
+    /// Whose name this is: a recorded agent's before that of one that merely bears it.
     pub(super) fn named(&self, name: &str) -> Option<AgentId> {
-        self.read().by_name.get(name).cloned()
+        let rows = self.read();
+        let bearers = rows.by_name.get(name)?;
+        let recorded = bearers.iter().find(|id| rows.is_recorded(id));
+        recorded.or(bearers.first()).cloned()
     }
 
     /// Those for whom this holds, in order of kind and number.
@@ -190,6 +201,9 @@ impl Table {
                 continue;
             }
             let touch = self.touch();
+            if record.is_none() && rows.by_id.get(&id).is_some_and(Row::is_recorded_and_known) {
+                rows.forgotten.insert(id.clone());
+            }
             rows.change(&id, |row| {
                 if record.is_some_and(|record| record.restarts.is_empty()) {
                     row.history = None;
@@ -256,6 +270,30 @@ impl Table {
         });
     }
 
+    /// An agent was removed here.
+    pub(super) fn removed(&self, id: &AgentId) {
+        let mut rows = self.write();
+        let touch = self.touch();
+        if let Some(last) = rows.by_id.get(id).and_then(Row::incarnation) {
+            rows.removed.insert(id.clone(), (last, touch));
+        }
+        rows.change(id, |row| {
+            row.info = None;
+            row.unsure = None;
+            row.touched = touch;
+        });
+        self.tell(&rows, id);
+        rows.sweep(id);
+    }
+
+    /// Those whose record another process has removed since this was last asked.
+    pub(super) fn take_forgotten(&self) -> HashSet<AgentId> {
+        if self.read().forgotten.is_empty() {
+            return HashSet::new();
+        }
+        std::mem::take(&mut self.write().forgotten)
+    }
+
     /// A start was seen to be ready.
     pub(super) fn ready(&self, id: &AgentId, incarnation: Incarnation) {
         self.alter(id, |row| row.ready = Some(incarnation));
@@ -287,19 +325,26 @@ impl Rows {
 
     fn renamed(&mut self, id: &AgentId, before: Option<&str>, after: Option<String>) {
         if let Some(before) = before
-            && self.by_name.get(before) == Some(id)
+            && let Some(bearers) = self.by_name.get_mut(before)
         {
-            self.by_name.remove(before);
-        }
-        let Some(after) = after else { return };
-        // A recorded agent has its name before one that merely bears it.
-        let recorded = |id| self.by_id.get(id).is_some_and(|row| row.record.is_some());
-        match self.by_name.get(&after) {
-            Some(holder) if recorded(holder) && !recorded(id) => {}
-            _ => {
-                self.by_name.insert(after, id.clone());
+            bearers.retain(|bearer| bearer != id);
+            if bearers.is_empty() {
+                self.by_name.remove(before);
             }
         }
+        if let Some(after) = after {
+            self.by_name.entry(after).or_default().push(id.clone());
+        }
+    }
+
+    fn is_recorded(&self, id: &AgentId) -> bool {
+        self.by_id.get(id).is_some_and(|row| row.record.is_some())
+    }
+
+    /// Whether this is news of a start that has been removed since: old news.
+    fn is_removed(&self, info: &AgentInfo) -> bool {
+        let removed = self.removed.get(&info.id);
+        removed.is_some_and(|(incarnation, _)| *incarnation == info.incarnation)
     }
 
     /// Forgets a row of which nobody knows anything.
@@ -309,3 +354,6 @@ impl Rows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ mod run;
 use alveary_core::{AgentBackend, AgentId, Error, ErrorKind, Operation, Result};
 
 use super::SwarmManager;
-use super::bulk::each;
 use super::row::Row;
 use crate::config::{Fleet, Member, Place};
 use crate::state::Record;
@@ -107,12 +106,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     async fn look_around(&self) -> Result<()> {
         let core = self.core();
         core.attach(Operation::List).await?;
-        self.sync_records()?;
-        let doubtful = core.table.ids(Row::is_doubtful);
-        each(doubtful, core.options.concurrency, |id| async move {
-            core.ask(&id).await;
-        })
-        .await;
+        core.up_to_date().await?;
+        core.ask_all(core.table.ids(Row::is_doubtful)).await;
         Ok(())
     }
 

@@ -185,13 +185,12 @@ impl<B: AgentBackend + ?Sized> super::Core<B> {
         options: RemoveOptions,
     ) -> Result<()> {
         let recorded = self.table.look(id, |row| row.record.is_some()) == Some(true);
-        let mark = self.table.mark();
         match self.backend.remove(id, options).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound && recorded => {}
             Err(error) => return Err(error),
         }
-        self.table.gone(id, mark);
+        self.table.removed(id);
         Ok(())
     }
 

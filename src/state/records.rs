@@ -39,6 +39,9 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) index: Option<u32>,
     pub(crate) desired: Desired,
+    /// It was stopped, and is to be started once its turn comes: a stop that comes before calls that off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) due: bool,
     /// Which start of it was intended last. The intent is recorded before the engine is called, so that
     /// whoever comes after a crash can finish just this start.
     pub(crate) incarnation: Incarnation,
@@ -77,6 +80,7 @@ impl Record {
             group: spec.name.clone(),
             index: None,
             desired: Desired::Running,
+            due: false,
             incarnation: Incarnation::random(),
             since: wall_millis(),
             after: Vec::new(),
@@ -89,6 +93,16 @@ impl Record {
 
     pub(crate) fn name(&self) -> &str {
         &self.spec.name
+    }
+
+    /// Whether somebody wants it to run, now or when its turn comes.
+    pub(crate) fn is_called_for(&self) -> bool {
+        self.desired == Desired::Running || self.due
+    }
+
+    fn stop(&mut self) {
+        self.desired = Desired::Stopped;
+        self.due = false;
     }
 }
 
@@ -178,11 +192,12 @@ impl Records {
     pub(crate) fn apply(&mut self, change: Change) {
         match change {
             Change::Put(member) => self.put(member),
-            Change::Stop { id } => self.alter(&id, |member| member.desired = Desired::Stopped),
+            Change::Stop { id } => self.alter(&id, Record::stop),
             Change::Start { id, incarnation } => {
                 self.going_down = false;
                 self.alter(&id, |member| {
                     member.desired = Desired::Running;
+                    member.due = false;
                     member.incarnation = incarnation;
                     member.gave_up = None;
                     member.restarts.clear();
@@ -210,7 +225,7 @@ impl Records {
             Change::Down => {
                 self.going_down = true;
                 for member in self.by_id.values_mut() {
-                    Arc::make_mut(member).desired = Desired::Stopped;
+                    Arc::make_mut(member).stop();
                 }
             }
         }

@@ -431,3 +431,31 @@ async fn a_manager_without_a_runtime_can_be_made_and_says_what_it_lacks() {
     .unwrap();
     assert!(error.to_string().contains("Tokio runtime"), "{error}");
 }
+
+#[tokio::test]
+async fn a_name_that_several_bear_of_whom_nobody_recorded_any_means_nobody_for_certain() {
+    let backend = memory();
+    for id in ["one", "two"] {
+        let id = AgentId::new(id).unwrap();
+        backend
+            .spawn(&id, &stay("echo"), alveary::SpawnOptions::default())
+            .await
+            .unwrap();
+    }
+    let swarm = SwarmManager::new(Arc::new(backend));
+    let error = swarm.resolve("echo").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSpec);
+    let sentence = error.to_string();
+    for words in [
+        "several agents are called `echo`",
+        "one (echo)",
+        "two (echo)",
+    ] {
+        assert!(sentence.contains(words), "{sentence}");
+    }
+    // As soon as there is one, it is meant.
+    let id = AgentId::new("one").unwrap();
+    let force = RemoveOptions::default().with_force(true);
+    swarm.remove(&id, force).await.unwrap();
+    assert_eq!(swarm.resolve("echo").await.unwrap()[0].id().as_str(), "two");
+}

@@ -104,3 +104,45 @@ async fn a_stop_that_names_a_start_says_nothing_of_the_one_that_is_to_follow_it(
     let agent = here.get(&echo.id).await.unwrap();
     assert_eq!(agent.desired, Some(Desired::Running));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_stopped_before_and_is_stopped_once_more_before_its_turn_is_not_started() {
+    let house = House::new();
+    let (here, there) = (house.shell().await, house.shell().await);
+    let fleet = house.fleet(SHOP);
+    here.up(&fleet, UpOptions::default()).await.unwrap();
+    until(&here, "web has ended", |agents| agents[1].exit.is_some()).await;
+    for name in ["db", "web"] {
+        let agent = here.find(name).await.unwrap().unwrap();
+        here.stop(agent.id(), StopOptions::default()).await.unwrap();
+    }
+    let web = here.find("web").await.unwrap().unwrap();
+    assert_eq!(web.desired, Some(Desired::Stopped));
+
+    let (report, ()) = tokio::join!(here.up(&fleet, UpOptions::default()), async {
+        until(&there, "db starts again", |agents| agents[0].exit.is_none()).await;
+        there.stop(web.id(), StopOptions::default()).await.unwrap();
+    });
+    assert_eq!(kinds(&report.unwrap()), [("web", ErrorKind::Conflict)]);
+    let now = here.backend().inspect(web.id()).await.unwrap();
+    assert_eq!(now.incarnation, web.info.incarnation);
+    // Another `up` is another wish.
+    let again = there.up(&fleet, UpOptions::default()).await.unwrap();
+    assert!(again.is_success(), "{again:?}");
+    let now = here.backend().inspect(web.id()).await.unwrap();
+    assert_ne!(now.incarnation, web.info.incarnation);
+}
+
+/// Two bring the swarm up at once: neither takes the other's start for a stop.
+#[tokio::test(start_paused = true)]
+async fn what_was_stopped_before_is_started_by_the_first_of_two_who_bring_it_up() {
+    let house = House::new();
+    let (here, there) = (house.shell().await, house.shell().await);
+    let fleet = house.fleet(SHOP);
+    here.up(&fleet, UpOptions::default()).await.unwrap();
+    here.stop_all(StopOptions::default()).await.unwrap();
+    let up = UpOptions::default;
+    let (one, other) = tokio::join!(here.up(&fleet, up()), there.up(&fleet, up()));
+    assert!(one.as_ref().unwrap().is_success(), "{one:?}");
+    assert!(other.as_ref().unwrap().is_success(), "{other:?}");
+}

@@ -5,6 +5,7 @@ mod basics;
 mod called_off;
 mod engine_restarts;
 mod house;
+mod meanwhile;
 mod ready;
 mod restart;
 mod shared;

@@ -77,6 +77,9 @@ impl Table {
     /// News of one agent, as it was happened to be heard.
     pub(in crate::manager) fn hear(&self, info: AgentInfo) -> Merged {
         let mut rows = self.write();
+        if rows.is_removed(&info) {
+            return Merged::Nothing;
+        }
         let id = info.id.clone();
         let merged = rows.change(&id, |row| row.merge(info, false));
         if merged == Merged::Changed {
@@ -88,6 +91,9 @@ impl Table {
     /// How one agent stands, asked for after `mark`.
     pub(in crate::manager) fn learn(&self, info: AgentInfo, mark: u64) {
         let mut rows = self.write();
+        if rows.is_removed(&info) {
+            return;
+        }
         let id = info.id.clone();
         rows.change(&id, |row| {
             // What a verb has done since is younger than the answer.
@@ -107,6 +113,9 @@ impl Table {
         let mut findings = Findings::default();
         let mut listed = HashSet::with_capacity(agents.len());
         for info in agents {
+            if rows.is_removed(&info) {
+                continue;
+            }
             let id = info.id.clone();
             listed.insert(id.clone());
             match rows.change(&id, |row| row.merge(info, false)) {
@@ -115,6 +124,8 @@ impl Table {
                 Merged::Nothing => {}
             }
         }
+        // Whoever was removed before the list was begun is heard of no more.
+        rows.removed.retain(|_, (_, touch)| *touch > mark);
         for (id, row) in &rows.by_id {
             let listed = listed.contains(id);
             let settled = if listed {

@@ -38,7 +38,7 @@ pub(super) struct Planned {
     pub(super) record: Option<Record>,
     /// The start that was seen, if any.
     pub(super) seen: Option<Incarnation>,
-    /// Whether it was recorded as one that is to run: if it is no more when its turn comes, somebody has
+    /// Whether it was recorded as one that is to run: if it is no more when the plan is recorded, somebody has
     /// stopped it since.
     pub(super) was_to_run: bool,
     pub(super) after: Vec<String>,

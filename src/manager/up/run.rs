@@ -65,8 +65,8 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
     Ok(UpReport { outcomes })
 }
 
-/// Writes down, all at once, who is new and what else is recorded of those that stay as they are. Those that
-/// are started again are recorded in their turn.
+/// Writes down, all at once, who is new, what else is recorded of those that stay as they are, and who of the
+/// stopped is due to be started. With what they are started again is recorded in their turn.
 ///
 /// `false`, and nothing is written: since the plan was made somebody else has recorded one of the new names,
 /// under an id that is to be kept.
@@ -101,6 +101,9 @@ pub(in super::super) async fn record_all<B: AgentBackend + ?Sized>(
                         UpAction::Keep | UpAction::Start { .. } | UpAction::Recreate { .. },
                         None,
                     ) => Some(record.clone()),
+                    (UpAction::Start { .. } | UpAction::Recreate { .. }, Some(old)) => {
+                        (!planned.was_to_run && !old.is_called_for()).then(|| due(old))
+                    }
                     _ => None,
                 };
                 changes.extend(put.map(|record| Change::Put(Arc::new(record))));
@@ -125,6 +128,14 @@ fn kept(now: &Record, wanted: &Record, was_to_run: bool) -> Record {
             Desired::Running
         },
         ..now.clone()
+    }
+}
+
+/// One that was stopped, and that a stop from now on keeps from being started.
+fn due(stopped: &Record) -> Record {
+    Record {
+        due: true,
+        ..stopped.clone()
     }
 }
 
@@ -234,7 +245,7 @@ async fn act<B: AgentBackend + ?Sized>(
             let next = Next {
                 seen: planned.seen,
                 record,
-                unless_stopped: planned.was_to_run,
+                unless_stopped: true,
                 ..Next::default()
             };
             core.next_start(id, next).await.map(Some)
