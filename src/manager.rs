@@ -5,6 +5,7 @@ mod announced;
 mod bulk;
 mod core;
 mod down;
+mod errands;
 mod find;
 mod listen;
 mod options;

@@ -9,14 +9,19 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backend::AgentBackend;
-use crate::error::{Error, ErrorKind, Operation};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::event::{AgentEvent, EventStream};
 use crate::id::{AgentId, Incarnation};
 use crate::info::AgentInfo;
 use crate::options::{EventOptions, ListOptions};
+
+/// Where more agents than these are in doubt at once, one list of all is cheaper.
+const MOST_LOOKS: usize = 32;
 
 /// How to watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +99,8 @@ impl<'a> Watch<'a> {
             subscribe_at: Instant::now(),
             relist_at: Instant::now(),
             known: HashMap::new(),
+            looks: FuturesUnordered::new(),
+            looked_at: HashMap::new(),
             ready: VecDeque::new(),
         };
         Self(Box::pin(futures_util::stream::unfold(
@@ -129,6 +136,11 @@ struct Watcher<'a, B: ?Sized> {
     relist_at: Instant,
     /// How far each agent was told to be.
     known: HashMap<AgentId, (Incarnation, u8)>,
+    /// The engine is being asked about these, beside the events: an answer that is long in coming holds up
+    /// nobody else's news.
+    looks: FuturesUnordered<BoxFuture<'a, (AgentId, Result<AgentInfo>)>>,
+    /// Those it is asked about, and whether something has happened to them since it was asked.
+    looked_at: HashMap<AgentId, bool>,
     ready: VecDeque<WatchEvent>,
     delay: Duration,
 }
@@ -152,6 +164,7 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
             };
             tokio::select! {
                 () = sleep_until(self.relist_at) => self.relist().await,
+                Some((id, answer)) = self.looks.next() => self.looked(id, answer),
                 event = events.next() => match event {
                     Some(Ok(event)) => self.take(event).await,
                     Some(Err(error)) => self.lose(error),
@@ -176,6 +189,9 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
                     .iter()
                     .map(|agent| (agent.id.clone(), (agent.incarnation, progress(agent))))
                     .collect();
+                // The list is fresher than whatever was asked before it.
+                self.looks.clear();
+                self.looked_at.clear();
                 self.delay = self.options.delay;
                 self.relist_at = Instant::now() + self.options.relist;
                 self.ready.push_back(WatchEvent::Snapshot(agents));
@@ -193,16 +209,15 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
                         && info.state.progress().is_some_and(|p| p < *progress) => {}
                 // Of two incarnations only the engine knows which is the later.
                 Some((incarnation, _)) if *incarnation != info.incarnation => {
-                    self.look_at(&info.id).await;
+                    self.look_at(info.id);
                 }
                 _ => self.tell(info),
             },
             AgentEvent::Removed { id, incarnation } => match self.known.get(&id) {
-                Some((known, _)) if *known == incarnation => {
-                    self.known.remove(&id);
-                    self.ready.push_back(WatchEvent::Gone(id));
+                Some((known, _)) if *known == incarnation && !self.looked_at.contains_key(&id) => {
+                    self.gone(id);
                 }
-                Some(_) => self.look_at(&id).await,
+                Some(_) => self.look_at(id),
                 None => {}
             },
             AgentEvent::Lagged => self.relist().await,
@@ -216,14 +231,39 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
         self.ready.push_back(WatchEvent::Changed(info));
     }
 
-    async fn look_at(&mut self, id: &AgentId) {
-        match self.backend.inspect(id).await {
+    fn gone(&mut self, id: AgentId) {
+        if self.known.remove(&id).is_some() {
+            self.ready.push_back(WatchEvent::Gone(id));
+        }
+    }
+
+    /// Asks the engine how this one stands, or once more where it is being asked already.
+    fn look_at(&mut self, id: AgentId) {
+        if let Some(again) = self.looked_at.get_mut(&id) {
+            *again = true;
+            return;
+        }
+        if self.looks.len() >= MOST_LOOKS {
+            self.relist_at = Instant::now();
+            return;
+        }
+        self.looked_at.insert(id.clone(), false);
+        let backend = self.backend;
+        let look = async move {
+            let answer = backend.inspect(&id).await;
+            (id, answer)
+        };
+        self.looks.push(look.boxed());
+    }
+
+    fn looked(&mut self, id: AgentId, answer: Result<AgentInfo>) {
+        if self.looked_at.remove(&id) == Some(true) {
+            self.look_at(id);
+            return;
+        }
+        match answer {
             Ok(info) => self.tell(info),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if self.known.remove(id).is_some() {
-                    self.ready.push_back(WatchEvent::Gone(id.clone()));
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => self.gone(id),
             Err(error) => self.lose(error),
         }
     }
@@ -232,6 +272,8 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
     fn lose(&mut self, error: Error) {
         let jitter = 0.75 + fastrand::f64() / 2.0;
         self.events = None;
+        self.looks.clear();
+        self.looked_at.clear();
         self.subscribe_at = Instant::now() + self.delay.mul_f64(jitter);
         self.delay = (self.delay * 2).min(self.options.max_delay);
         self.ready.push_back(WatchEvent::Lost(error));

@@ -3,58 +3,81 @@
 use std::sync::Arc;
 
 use alveary_core::{AgentBackend, AgentBackendExt, AgentId, ErrorKind, Result, WatchEvent};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 use super::bulk::each;
 use super::core::Core;
+use super::errands::{Errand, Errands};
 use super::row::{Merged, Row};
 use super::table::Gone;
 use crate::state::Change;
 
 impl<B: AgentBackend + ?Sized> Core<B> {
-    /// Listens to the engine for as long as it is polled.
+    /// Listens to the engine for as long as it is polled. What has to be asked is asked beside that: an answer
+    /// that is long in coming holds up nothing else.
     pub(super) async fn listen(self: &Arc<Self>) {
         let mut watch = self.backend.watch(self.options.watch.clone());
+        let mut errands = Errands::new(self.options.concurrency, |id, errand| {
+            let core = Arc::clone(self);
+            async move {
+                match errand {
+                    Errand::Ask => core.ask(&id).await,
+                    Errand::Gone(mark) => core.vanished(&id, mark).await,
+                }
+            }
+            .boxed()
+        });
         loop {
             let mark = self.table.mark();
-            match watch.next().await {
-                Some(WatchEvent::Snapshot(agents)) => {
-                    self.sync();
-                    let findings = self.table.snapshot(agents, mark);
-                    for id in &findings.doubtful {
-                        self.ask(id).await;
-                    }
-                    for id in &findings.gone {
-                        self.vanished(id, mark).await;
-                    }
-                    for id in &findings.changed {
-                        self.follow(id);
-                    }
+            let next = async {
+                tokio::select! {
+                    event = watch.next() => event,
+                    never = errands.run() => match never {},
                 }
-                Some(WatchEvent::Changed(info)) => {
-                    let id = info.id.clone();
-                    if !self.is_recorded(&id) {
-                        self.sync();
-                    }
-                    match self.table.hear(info) {
-                        Merged::Changed => self.follow(&id),
-                        Merged::Doubtful => self.ask(&id).await,
-                        Merged::Nothing => {}
-                    }
+            };
+            let Some(event) = next.await else { return };
+            self.take(event, mark, &mut errands);
+        }
+    }
+
+    /// Takes news; what is needed to understand them is asked for later. `mark` is from before they were told.
+    fn take(self: &Arc<Self>, event: WatchEvent, mark: u64, errands: &mut Errands<'_>) {
+        match event {
+            WatchEvent::Snapshot(agents) => {
+                self.sync();
+                let findings = self.table.snapshot(agents, mark);
+                for id in findings.doubtful {
+                    errands.add(id, Errand::Ask);
                 }
-                // Of which start of it this is the end, only the engine knows.
-                Some(WatchEvent::Gone(id)) => {
-                    if self.table.look(&id, |row| row.info.is_some()) == Some(true) {
-                        self.ask(&id).await;
-                    }
+                for id in findings.gone {
+                    errands.add(id, Errand::Gone(mark));
                 }
-                Some(WatchEvent::Lost(error)) => {
-                    tracing::debug!(kind = %error.kind(), why = error.message(), "the engine is not heard any more");
-                    self.table.lose(&error);
+                for id in &findings.changed {
+                    self.follow(id);
                 }
-                Some(_) => {}
-                None => return,
             }
+            WatchEvent::Changed(info) => {
+                let id = info.id.clone();
+                if !self.is_recorded(&id) {
+                    self.sync();
+                }
+                match self.table.hear(info) {
+                    Merged::Changed => self.follow(&id),
+                    Merged::Doubtful => errands.add(id, Errand::Ask),
+                    Merged::Nothing => {}
+                }
+            }
+            // Of which start of it this is the end, only the engine knows.
+            WatchEvent::Gone(id) => {
+                if self.table.look(&id, |row| row.info.is_some()) == Some(true) {
+                    errands.add(id, Errand::Ask);
+                }
+            }
+            WatchEvent::Lost(error) => {
+                tracing::debug!(kind = %error.kind(), why = error.message(), "the engine is not heard any more");
+                self.table.lose(&error);
+            }
+            _ => {}
         }
     }
 
@@ -88,13 +111,13 @@ impl<B: AgentBackend + ?Sized> Core<B> {
 
     /// Asks the engine how an agent stands.
     pub(super) async fn ask(self: &Arc<Self>, id: &AgentId) {
-        let mark = self.table.mark();
+        let asked = self.table.ask();
         match self.backend.inspect(id).await {
             Ok(info) => {
-                self.table.learn(info, mark);
+                self.table.learn(info, asked);
                 self.follow(id);
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => self.vanished(id, mark).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => self.vanished(id, asked).await,
             Err(error) => {
                 tracing::debug!(kind = %error.kind(), why = error.message(), "an agent's state is left to the next list");
             }

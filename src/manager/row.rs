@@ -20,6 +20,8 @@ pub(super) struct Row {
     pub(super) info: Option<AgentInfo>,
     /// When a verb last touched it: a list that began before that knows nothing of it.
     pub(super) touched: u64,
+    /// When that was asked whose answer is known: an answer to an earlier question is older.
+    pub(super) answered: u64,
     /// A start of it that this process is about to make.
     pub(super) starting: Option<Incarnation>,
     /// A start of it whose outcome nobody told us.

@@ -66,6 +66,8 @@ struct Lines {
     cut: AtomicBool,
     cutting: broadcast::Sender<()>,
     hold: AtomicBool,
+    /// Of whom it is never said how it stands, where it is asked.
+    silent_about: Mutex<Option<AgentId>>,
     /// With what starts are refused, and how many were asked for.
     refuse: Mutex<Option<ErrorKind>>,
     starts: AtomicUsize,
@@ -81,6 +83,7 @@ impl Lines {
             cut: AtomicBool::new(false),
             cutting: broadcast::Sender::new(1),
             hold: AtomicBool::new(false),
+            silent_about: Mutex::default(),
             refuse: Mutex::default(),
             starts: AtomicUsize::new(0),
             reached: Notify::new(),
@@ -145,6 +148,14 @@ impl AgentBackend for Lines {
     }
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
         self.check_line(Operation::Inspect)?;
+        let silent_about = self
+            .silent_about
+            .lock()
+            .expect("nobody panics with it")
+            .clone();
+        if silent_about.as_ref() == Some(id) {
+            std::future::pending::<()>().await;
+        }
         self.inner.inspect(id).await
     }
     async fn list(&self, o: ListOptions) -> Result<Vec<AgentInfo>> {
@@ -199,6 +210,42 @@ async fn while_the_engine_is_silent_nothing_is_claimed_of_anybody() {
     })
     .await;
     assert_eq!(swarm.is_running(&echo.id), Running::No);
+}
+
+/// What makes the manager ask how an agent stands.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    Removed,
+    StartedAgain,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_without_an_answer_holds_up_no_news_of_others() {
+    for question in [Question::Removed, Question::StartedAgain] {
+        let lines = Lines::new();
+        let swarm = SwarmManager::new(lines.clone());
+        let asked = swarm.spawn(stay("asked")).await.unwrap();
+        let other = swarm.spawn(stay("other")).await.unwrap();
+        *lines.silent_about.lock().unwrap() = Some(asked.id.clone());
+        // Behind the manager's back.
+        let (engine, force) = (&lines.inner, StopOptions::by_force());
+        engine.stop(&asked.id, force.clone()).await.unwrap();
+        match question {
+            Question::Removed => {
+                let remove = RemoveOptions::default();
+                engine.remove(&asked.id, remove).await.unwrap();
+            }
+            Question::StartedAgain => {
+                let (spec, start) = (stay("asked"), SpawnOptions::default());
+                engine.spawn(&asked.id, &spec, start).await.unwrap();
+            }
+        }
+        engine.stop(&other.id, force).await.unwrap();
+        let news = swarm.wait(&other.id);
+        let soon = Duration::from_secs(1);
+        let heard = tokio::time::timeout(soon, news).await;
+        assert!(heard.is_ok(), "{question:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

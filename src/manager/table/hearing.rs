@@ -88,16 +88,17 @@ impl Table {
         merged
     }
 
-    /// How one agent stands, asked for after `mark`.
-    pub(in crate::manager) fn learn(&self, info: AgentInfo, mark: u64) {
+    /// How one agent stands, by an answer to what was [asked](Self::ask).
+    pub(in crate::manager) fn learn(&self, info: AgentInfo, asked: u64) {
         let mut rows = self.write();
         if rows.is_removed(&info) {
             return;
         }
         let id = info.id.clone();
         rows.change(&id, |row| {
-            // What a verb has done since is younger than the answer.
-            if row.touched <= mark {
+            // What a verb has done since is younger than the answer, and so is what was asked since.
+            if row.touched <= asked && row.answered < asked {
+                row.answered = asked;
                 row.unsure = None;
                 row.merge(info, true);
             }
@@ -165,7 +166,7 @@ impl Table {
     /// The engine knows this agent no more, as it said after `mark`.
     pub(in crate::manager) fn gone(&self, id: &AgentId, mark: u64) -> Gone {
         self.alter(id, |row| {
-            if row.touched > mark || row.starting.is_some() {
+            if row.touched > mark || row.answered > mark || row.starting.is_some() {
                 return Gone::TooOld;
             }
             row.info = None;
