@@ -1,6 +1,5 @@
 //! `up` in the foreground: what the agents write is shown until all have ended or are stopped.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use alveary::{
@@ -8,7 +7,7 @@ use alveary::{
     Supervision, SwarmManager, UpOptions, UpReport,
 };
 use futures_util::StreamExt;
-use futures_util::future::{BoxFuture, FutureExt, join_all};
+use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
@@ -180,36 +179,20 @@ fn stop<'a>(
     if everyone {
         return stop_everyone(swarm, options).boxed();
     }
-    let meant = show.meant().iter().map(|(id, _)| id.clone()).collect();
-    async move { Done::Stopped(stop_these(swarm, meant, options).await) }.boxed()
+    let meant: Vec<AgentId> = show.meant().iter().map(|(id, _)| id.clone()).collect();
+    async move { stopped(swarm.stop_many(meant, options).await) }.boxed()
 }
 
 async fn stop_everyone(swarm: &SwarmManager, options: StopOptions) -> Done {
     let options = ShutdownOptions::default()
         .with_stop(options)
         .with_within(NO_HURRY);
-    let stopped = swarm.shutdown(options).await;
-    Done::Stopped(stopped.map(|outcomes| {
+    stopped(swarm.shutdown(options).await)
+}
+
+fn stopped(outcomes: Result<Vec<StopOutcome>, Error>) -> Done {
+    Done::Stopped(outcomes.map(|outcomes| {
         let stop = |outcome: StopOutcome| Stop::of(outcome.id, outcome.name, outcome.result);
         outcomes.into_iter().filter_map(stop).collect()
     }))
-}
-
-/// Stops those of these that have not ended for good. Of some that are on their way up it is known only that
-/// they may live.
-async fn stop_these(
-    swarm: &SwarmManager,
-    meant: HashSet<AgentId>,
-    options: StopOptions,
-) -> Result<Vec<Stop>, Error> {
-    let mut agents = swarm.list().await?;
-    agents.retain(|agent| meant.contains(agent.id()) && !agent.is_settled());
-    let stops = agents.into_iter().map(|agent| {
-        let options = options.clone();
-        async move {
-            let result = swarm.stop(agent.id(), options).await;
-            Stop::of(agent.info.id, agent.info.name, result)
-        }
-    });
-    Ok(join_all(stops).await.into_iter().flatten().collect())
 }

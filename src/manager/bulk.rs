@@ -87,26 +87,40 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// was not known to have ended, in the order in which they did; they stay stopped until somebody starts
     /// them again.
     pub async fn stop_all(&self, options: StopOptions) -> Result<Vec<StopOutcome>> {
-        let agents = self.call_off_everyone().await?;
-        let mut outcomes = Vec::with_capacity(agents.len());
-        self.core().stop_these(agents, options, &mut outcomes).await;
-        Ok(outcomes)
+        let agents = self.call_off(|_| true).await?;
+        Ok(self.core().stop_called_off(agents, options).await)
     }
 
-    /// Records that everybody is to stay stopped. Gives those that may live.
-    pub(super) async fn call_off_everyone(&self) -> Result<Vec<Agent>> {
+    /// As [`stop_all`](Self::stop_all), for these alone: of them, too, those that others come after end last. Whoever is
+    /// not there is passed over.
+    pub async fn stop_many(
+        &self,
+        ids: impl IntoIterator<Item = AgentId>,
+        options: StopOptions,
+    ) -> Result<Vec<StopOutcome>> {
+        let meant: HashSet<AgentId> = ids.into_iter().collect();
+        let agents = self.call_off(|id| meant.contains(id)).await?;
+        Ok(self.core().stop_called_off(agents, options).await)
+    }
+
+    /// Records that those who are meant are to stay stopped. Gives those of them that may live.
+    pub(super) async fn call_off(&self, is_meant: impl Fn(&AgentId) -> bool) -> Result<Vec<Agent>> {
         let core = self.core();
         self.up_to_date(Operation::Stop).await?;
         // One whose start has begun and is not recorded yet will be, in a moment.
         for id in core.table.ids(Row::is_about_to_be_recorded) {
-            core.until(&id, |row| !row.is_about_to_be_recorded()).await;
+            if is_meant(&id) {
+                core.until(&id, |row| !row.is_about_to_be_recorded()).await;
+            }
         }
-        let agents = core.table.agents(Row::may_live);
+        let mut agents = core.table.agents(Row::may_live);
+        agents.retain(|agent| is_meant(agent.id()));
         // Those that have ended, too, are not to be started again.
-        let everyone = core.table.ids(|_| true);
+        let mut everyone = core.table.ids(|_| true);
+        everyone.retain(is_meant);
         // They are stopped also where it cannot be recorded, as on a full disk.
         if let Err(error) = core.want_stopped(&everyone).await {
-            tracing::warn!(kind = %error.kind(), why = error.message(), "it could not be recorded that the swarm is to stay stopped");
+            tracing::warn!(kind = %error.kind(), why = error.message(), "it could not be recorded that agents are to stay stopped");
         }
         Ok(agents)
     }
@@ -147,6 +161,16 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 }
             })
             .collect()
+    }
+
+    async fn stop_called_off(
+        self: &Arc<Self>,
+        agents: Vec<Agent>,
+        options: StopOptions,
+    ) -> Vec<StopOutcome> {
+        let mut outcomes = Vec::with_capacity(agents.len());
+        self.stop_these(agents, options, &mut outcomes).await;
+        outcomes
     }
 
     /// Stops these, of which it is recorded already that they are to be stopped: the youngest first, and

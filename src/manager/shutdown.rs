@@ -72,7 +72,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let mut agents = Vec::new();
         let mut outcomes = Vec::new();
         let in_time = tokio::time::timeout(options.within, async {
-            agents = self.call_off_everyone().await?;
+            agents = self.call_off(|_| true).await?;
             core.stop_these(agents.clone(), options.stop.clone(), &mut outcomes)
                 .await;
             Ok(())

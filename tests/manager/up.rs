@@ -295,3 +295,23 @@ async fn down_stops_those_that_come_after_others_before_them() {
     assert!(at("api") < at("db"), "{order:?}");
     assert!(swarm.list().await.unwrap().iter().all(Agent::is_settled));
 }
+
+#[tokio::test(start_paused = true)]
+async fn some_that_are_stopped_together_end_in_the_reverse_of_their_order_and_the_rest_go_on() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    swarm
+        .up(&house.fleet(SHOP), UpOptions::default())
+        .await
+        .unwrap();
+    let agents = swarm.list().await.unwrap();
+    let some = agents.iter().filter(|agent| agent.name() != "alone");
+    let ids: Vec<_> = some.map(|agent| agent.id().clone()).collect();
+    let stopped = swarm.stop_many(ids, StopOptions::default()).await.unwrap();
+    let order: Vec<_> = stopped.iter().map(|o| o.name.as_str()).collect();
+    assert_eq!(order[2..], ["api", "db"], "{order:?}");
+    let living = swarm.list().await.unwrap();
+    let living: Vec<_> = living.iter().filter(|agent| !agent.is_settled()).collect();
+    assert_eq!(living.len(), 1);
+    assert_eq!(living[0].name(), "alone");
+}

@@ -9,6 +9,7 @@ mod detached;
 mod foreground;
 mod hive;
 mod listing;
+mod ordered_end;
 mod output;
 mod pty;
 mod supervisors;
