@@ -1,5 +1,6 @@
 //! The contract, for local processes.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use alveary_core::{
 };
 use async_trait::async_trait;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::client::{Client, unexpected};
 use crate::config::NAME;
@@ -29,7 +31,9 @@ use crate::wire::{Answer, Request};
 /// As long as any grace.
 const NO_LIMIT: Duration = Duration::from_hours(30 * 366 * 24);
 
-/// How long a keeper that is asked to end an agent may say nothing before it is asked whether it lives.
+/// How long a keeper that is asked to end an agent may say nothing before it is asked whether it lives: the
+/// first time, and then.
+const FIRST_SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Runs a swarm's agents as local processes.
@@ -79,18 +83,21 @@ impl ProcessBackend {
     async fn report(&self, operation: Operation, id: &AgentId) -> Result<Report> {
         let report = match &self.0.keeping {
             Keeping::Here(here) => here.keep().await?.inspect(id),
-            Keeping::Apart(client) => match self.without_keeper(client, operation).await? {
-                Some(mut reports) => reports
-                    .remove(id)
-                    .ok_or_else(|| Error::agent_not_found(Operation::Inspect, id)),
-                None => {
-                    let inspect = || Request::Inspect { id: id.clone() };
-                    match client.ask(operation, Some(id), inspect, None).await? {
-                        Answer::Report(report) => Ok(*report),
-                        _ => Err(unexpected(operation)),
+            Keeping::Apart(client) => {
+                let until = Client::time_limit();
+                match self.without_keeper(client, operation, until).await? {
+                    Some(mut reports) => reports
+                        .remove(id)
+                        .ok_or_else(|| Error::agent_not_found(Operation::Inspect, id)),
+                    None => {
+                        let inspect = || Request::Inspect { id: id.clone() };
+                        match client.ask(operation, Some(id), inspect, until).await? {
+                            Answer::Report(report) => Ok(*report),
+                            _ => Err(unexpected(operation)),
+                        }
                     }
                 }
-            },
+            }
         };
         report.map_err(|error| error.during(operation))
     }
@@ -108,18 +115,43 @@ impl ProcessBackend {
         })
     }
 
-    /// What the journal alone can tell: everything, where no keeper is and none is needed.
+    /// What the journal alone can tell: everything, where no keeper answers and none is needed.
     async fn without_keeper(
         &self,
         client: &Client,
         operation: Operation,
-    ) -> Result<Option<std::collections::HashMap<AgentId, Report>>> {
-        if client.is_there().await {
-            return Ok(None);
-        }
-        read_reports(&self.0.folder).map_err(|error| {
+        until: Instant,
+    ) -> Result<Option<HashMap<AgentId, Report>>> {
+        let silent = match client.is_there(until).await {
+            Ok(true) => return Ok(None),
+            Ok(false) => None,
+            Err(error) if error.kind() == ErrorKind::EngineUnavailable => Some(error),
+            Err(error) => return Err(error.during(operation)),
+        };
+        let reports = read_reports(&self.0.folder).map_err(|error| {
             crate::trouble::from_io(operation, "the journal cannot be read", error)
-        })
+        })?;
+        match (reports, silent) {
+            // Another would be told the same.
+            (None, Some(error)) => Err(error.during(operation)),
+            (reports, _) => Ok(reports),
+        }
+    }
+
+    async fn listed(&self, operation: Operation) -> Result<Vec<AgentInfo>> {
+        let client = match &self.0.keeping {
+            Keeping::Here(here) => return Ok(here.keep().await?.list()),
+            Keeping::Apart(client) => client,
+        };
+        let until = Client::time_limit();
+        if let Some(reports) = self.without_keeper(client, operation, until).await? {
+            return Ok(reports.into_values().map(|report| report.info).collect());
+        }
+        let list = || Request::List;
+        match client.ask(operation, None, list, until).await? {
+            Answer::List(agents) => Ok(agents),
+            _ => Err(unexpected(operation)),
+        }
     }
 }
 
@@ -190,7 +222,12 @@ impl AgentBackend for ProcessBackend {
         if let Keeping::Apart(client) = &self.0.keeping {
             // Whoever lists is asked who he is, and started if he is not there.
             client
-                .ask(Operation::Check, None, || Request::List, None)
+                .ask(
+                    Operation::Check,
+                    None,
+                    || Request::List,
+                    Client::time_limit(),
+                )
                 .await?;
         }
         let capabilities = self.capabilities();
@@ -241,7 +278,10 @@ impl AgentBackend for ProcessBackend {
             Keeping::Here(here) => here.keep().await?.spawn(launch).await,
             Keeping::Apart(client) => {
                 let spawn = || Request::Spawn(Box::new(launch.clone()));
-                match client.ask(Operation::Spawn, Some(id), spawn, None).await? {
+                match client
+                    .ask(Operation::Spawn, Some(id), spawn, Client::time_limit())
+                    .await?
+                {
                     Answer::Info(info) => Ok(*info),
                     _ => Err(unexpected(Operation::Spawn)),
                 }
@@ -250,23 +290,20 @@ impl AgentBackend for ProcessBackend {
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
-        Ok(self.report(Operation::Inspect, id).await?.info)
+        match self.report(Operation::Inspect, id).await {
+            Ok(report) => Ok(report.info),
+            // A keeper of another version, which can list all the same.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let agents = self.listed(Operation::Inspect).await?;
+                let found = agents.into_iter().find(|agent| agent.id == *id);
+                found.ok_or_else(|| Error::agent_not_found(Operation::Inspect, id))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
-        let mut agents = match &self.0.keeping {
-            Keeping::Here(here) => here.keep().await?.list(),
-            Keeping::Apart(client) => match self.without_keeper(client, Operation::List).await? {
-                Some(reports) => reports.into_values().map(|report| report.info).collect(),
-                None => match client
-                    .ask(Operation::List, None, || Request::List, None)
-                    .await?
-                {
-                    Answer::List(agents) => agents,
-                    _ => return Err(unexpected(Operation::List)),
-                },
-            },
-        };
+        let mut agents = self.listed(Operation::List).await?;
         if options.living_only {
             agents.retain(|agent| !agent.state.has_ended());
         }
@@ -288,17 +325,16 @@ impl AgentBackend for ProcessBackend {
         };
         // How long the answer may take is the agent's grace, which only the keeper knows: what is bounded is
         // how long the keeper may be silent.
-        let asked = client.ask(Operation::Stop, Some(id), stop, Some(NO_LIMIT));
+        let asked = client.ask(Operation::Stop, Some(id), stop, Instant::now() + NO_LIMIT);
         tokio::pin!(asked);
+        let mut pause = FIRST_SIGN_OF_LIFE;
         let answer = loop {
             tokio::select! {
                 answer = &mut asked => break answer?,
-                () = tokio::time::sleep(SIGN_OF_LIFE) => {
-                    let inspect = || Request::Inspect { id: id.clone() };
-                    match client.ask(Operation::Stop, Some(id), inspect, None).await {
-                        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                        _ => {}
-                    }
+                () = tokio::time::sleep(pause) => {
+                    let until = Client::time_limit();
+                    client.ask(Operation::Stop, Some(id), || client.greeting(), until).await?;
+                    pause = SIGN_OF_LIFE;
                 }
             }
         };
@@ -317,7 +353,7 @@ impl AgentBackend for ProcessBackend {
                     force: options.force,
                 };
                 match client
-                    .ask(Operation::Remove, Some(id), remove, None)
+                    .ask(Operation::Remove, Some(id), remove, Client::time_limit())
                     .await?
                 {
                     Answer::Done => Ok(()),
@@ -392,7 +428,10 @@ impl Signals for ProcessBackend {
                     signal,
                     incarnation,
                 };
-                match client.ask(Operation::Signal, Some(id), send, None).await? {
+                match client
+                    .ask(Operation::Signal, Some(id), send, Client::time_limit())
+                    .await?
+                {
                     Answer::Done => Ok(()),
                     _ => Err(unexpected(Operation::Signal)),
                 }

@@ -4,6 +4,8 @@
 //! is told to give way, is frozen for ever: whichever version of alveary is at hand can end what another has
 //! started.
 
+mod loose;
+
 use std::time::Duration;
 
 use alveary_core::{
@@ -16,6 +18,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::keep::Report;
 use crate::launch::Launch;
+pub(crate) use loose::{decode_answer, decode_request};
 
 /// The version of all that is not frozen.
 pub(crate) const VERSION: u32 = 1;
@@ -76,6 +79,16 @@ pub(crate) enum Request {
     Events,
 }
 
+impl Request {
+    /// Whether every version of a keeper knows it.
+    pub(crate) fn is_frozen(&self) -> bool {
+        matches!(
+            self,
+            Self::Hello { .. } | Self::List | Self::Stop { .. } | Self::GiveWay { .. }
+        )
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Answer {
@@ -87,6 +100,9 @@ pub(crate) enum Answer {
     Done,
     Event(Event),
     Error(Problem),
+    /// One that cannot be understood here.
+    #[serde(skip)]
+    NotUnderstood,
 }
 
 /// What a keeper is and can do here.
@@ -94,7 +110,9 @@ pub(crate) enum Answer {
 pub(crate) struct Facts {
     pub(crate) version: u32,
     /// The version of alveary that it is.
+    #[serde(default)]
     pub(crate) build: String,
+    #[serde(default)]
     pub(crate) pid: u32,
     #[serde(default)]
     pub(crate) cgroups: bool,

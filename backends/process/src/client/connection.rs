@@ -12,7 +12,7 @@ use tokio_util::codec::FramedRead;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::outbox::Outbox;
-use crate::wire::{Answer, Event, Request, codec, decode, encode};
+use crate::wire::{Answer, Event, Request, codec, decode_answer, encode};
 
 /// Events that wait for a listener here; the keeper holds more, and says when it had to drop some.
 const EVENTS: usize = 256;
@@ -43,13 +43,8 @@ impl Connection {
             let waiting = Arc::clone(&waiting);
             async move {
                 while let Some(Ok(frame)) = answers.next().await {
-                    match decode::<Answer>(&frame) {
-                        Ok(answer) => deliver(&waiting, answer.n, answer.body).await,
-                        Err(error) => {
-                            tracing::warn!(%error, "an answer of the keeper cannot be understood");
-                            break;
-                        }
-                    }
+                    let answer = decode_answer(&frame);
+                    deliver(&waiting, answer.n, answer.body).await;
                 }
                 // Whoever still waits learns that nothing will come.
                 *lock(&waiting) = None;
@@ -74,13 +69,12 @@ impl Connection {
         answer.await.map_err(|_| closed())
     }
 
-    /// The events from now on.
-    pub(super) async fn events(&self) -> io::Result<mpsc::Receiver<Event>> {
+    /// What the keeper answers, and the events from then on.
+    pub(super) async fn events(&self) -> io::Result<(Answer, mpsc::Receiver<Event>)> {
         let (sender, events) = mpsc::channel(EVENTS);
         let (subscribed, answer) = oneshot::channel();
         self.send(Request::Events, Waiter::Events(sender, Some(subscribed)))?;
-        answer.await.map_err(|_| closed())?;
-        Ok(events)
+        Ok((answer.await.map_err(|_| closed())?, events))
     }
 
     fn send(&self, request: Request, waiter: Waiter) -> io::Result<()> {
@@ -101,20 +95,25 @@ async fn deliver(waiting: &Waiting, n: u64, answer: Answer) {
             return;
         };
         match (waiting.get_mut(&n), &answer) {
-            (Some(Waiter::Events(events, _)), Answer::Event(_)) => Some(events.clone()),
-            (Some(Waiter::Events(_, subscribed)), _) => {
+            (Some(Waiter::Events(_, subscribed @ Some(_))), _) => {
                 if let Some(subscribed) = subscribed.take() {
                     // Nobody waits any more for what he asked: that is his to decide.
                     let _gone = subscribed.send(answer);
                 }
                 return;
             }
+            (Some(Waiter::Events(events, None)), _) => Some(events.clone()),
             (Some(Waiter::One(_)), _) => None,
             (None, _) => return,
         }
     };
     match (events, answer) {
-        (Some(events), Answer::Event(event)) => {
+        (Some(events), answer) => {
+            // What happened cannot be understood: a new list tells what came of it.
+            let event = match answer {
+                Answer::Event(event) => event,
+                _ => Event::Lagged,
+            };
             if events.send(event).await.is_err() {
                 drop(
                     lock(waiting)
@@ -123,7 +122,7 @@ async fn deliver(waiting: &Waiting, n: u64, answer: Answer) {
                 );
             }
         }
-        (_, answer) => {
+        (None, answer) => {
             let waiter = lock(waiting)
                 .as_mut()
                 .and_then(|waiting| waiting.remove(&n));

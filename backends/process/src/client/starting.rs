@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use alveary_core::{Error, ErrorKind, Escaped, Operation, Result};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::keeper::Settings;
 use crate::keeper::run::{HELD, READY, SOCKET, command};
 use crate::os::files::short_path;
 
-/// How long a keeper may take until it can be asked.
-const START_TAKES_AT_MOST: Duration = Duration::from_secs(20);
+/// Another keeper holds the folder and does not listen yet, or is about to end: how often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Another keeper holds the folder and does not answer yet, or is about to end.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long no other is started meanwhile: twice as long each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Which program becomes the keeper.
 #[derive(Debug, Clone)]
@@ -45,48 +47,63 @@ impl Program {
 }
 
 /// Connects if a keeper listens. `None`: none does.
-pub(crate) async fn connect(folder: &Path) -> io::Result<Option<UnixStream>> {
-    let attempt = async {
-        let (_folder, path) = short_path(folder, SOCKET)?;
-        UnixStream::connect(path).await
-    };
-    match attempt.await {
-        Ok(stream) => Ok(Some(stream)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) =>
-        {
-            Ok(None)
+pub(super) async fn connect(folder: &Path, by: Instant) -> Result<Option<UnixStream>> {
+    loop {
+        let attempt = async {
+            let (_folder, path) = short_path(folder, SOCKET)?;
+            UnixStream::connect(path).await
+        };
+        match attempt.await {
+            Ok(stream) => return Ok(Some(stream)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Ok(None),
+                // It listens, and so many have knocked that no more may.
+                io::ErrorKind::WouldBlock if Instant::now() < by => sleep(LOOK_EVERY).await,
+                io::ErrorKind::WouldBlock => return Err(crowded(folder)),
+                _ => return Err(unavailable("the keeper's socket cannot be used", error)),
+            },
         }
-        Err(error) => Err(error),
     }
 }
 
-pub(crate) async fn connect_or_start(settings: &Settings, program: &Program) -> Result<UnixStream> {
-    let give_up_at = Instant::now() + START_TAKES_AT_MOST;
+fn crowded(folder: &Path) -> Error {
+    let what = format!("the keeper of {} lets nobody in", folder.display());
+    Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what)
+        .cure("look whether its process is stopped or the machine is overloaded; killing it harms no agent")
+}
+
+pub(super) async fn connect_or_start(
+    settings: &Settings,
+    program: &Program,
+    by: Instant,
+) -> Result<UnixStream> {
+    let mut pause = FIRST_PAUSE;
     loop {
-        match connect(&settings.folder).await {
-            Ok(Some(stream)) => return Ok(stream),
-            Ok(None) => {}
-            Err(error) => return Err(unavailable("the keeper's socket cannot be used", error)),
+        if let Some(stream) = connect(&settings.folder, by).await? {
+            return Ok(stream);
         }
-        if Instant::now() >= give_up_at {
-            return Err(Error::new(
-                ErrorKind::EngineUnavailable,
-                Operation::Connect,
-                "another process holds the keeper's lock and does not answer",
-            )
-            .cure(format!(
-                "see who holds {} (`fuser` tells), and end it: that harms no agent",
-                settings.folder.join("keeper.lock").display()
-            )));
+        if Instant::now() >= by {
+            return Err(held(&settings.folder));
         }
-        if start(settings, program).await? == Started::Held {
-            sleep(PAUSE).await;
+        if start(settings, program, by).await? == Started::Held {
+            let next_start = Instant::now() + pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            while Instant::now() < next_start.min(by) {
+                if let Some(stream) = connect(&settings.folder, by).await? {
+                    return Ok(stream);
+                }
+                sleep(LOOK_EVERY).await;
+            }
         }
     }
+}
+
+fn held(folder: &Path) -> Error {
+    let what = "another process holds the keeper's lock and does not answer";
+    Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what).cure(format!(
+        "see who holds {} (`fuser` tells), and end it: that harms no agent",
+        folder.join("keeper.lock").display()
+    ))
 }
 
 #[derive(PartialEq)]
@@ -95,7 +112,7 @@ enum Started {
     Held,
 }
 
-async fn start(settings: &Settings, program: &Program) -> Result<Started> {
+async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<Started> {
     let mut command = command(program.to_run(), settings)
         .map_err(|error| unavailable("the keeper's settings cannot be written", error.into()))?;
     let mut child = command.spawn().map_err(|error| {
@@ -111,22 +128,20 @@ async fn start(settings: &Settings, program: &Program) -> Result<Started> {
             io::ErrorKind::BrokenPipe.into(),
         ));
     };
-    let line = tokio::task::spawn_blocking(move || first_line(stdout));
-    // It outlives this process; should it end before, its parent takes note.
-    std::thread::spawn(move || child.wait());
-    let said = match tokio::time::timeout(START_TAKES_AT_MOST, line).await {
-        Ok(Ok(line)) => line.unwrap_or_default(),
-        Ok(Err(error)) => {
-            return Err(unavailable(
-                "the keeper cannot be heard",
-                io::Error::other(error),
-            ));
-        }
+    let (tell, line) = oneshot::channel();
+    // A thread of its own: one of the runtime's would hold that up at its end for as long as the keeper is
+    // silent. It outlives this process; should it end before, its parent takes note.
+    std::thread::spawn(move || {
+        let _nobody_waits = tell.send(first_line(stdout));
+        child.wait()
+    });
+    let said = match timeout_at(by, line).await {
+        Ok(line) => line.ok().and_then(io::Result::ok).unwrap_or_default(),
         Err(_) => {
             return Err(Error::new(
                 ErrorKind::EngineUnavailable,
                 Operation::Connect,
-                format!("the keeper was not ready within {START_TAKES_AT_MOST:?}"),
+                "the keeper was started and is not ready in time",
             )
             .cure("see what the machine is busy with"));
         }

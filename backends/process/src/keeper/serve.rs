@@ -13,7 +13,7 @@ use tokio_util::codec::{FramedRead, FramedWrite};
 
 use super::handover::Handover;
 use crate::keep::Keep;
-use crate::wire::{Answer, Event, Facts, Problem, Request, VERSION, codec, decode, encode};
+use crate::wire::{Answer, Event, Facts, Problem, Request, VERSION, codec, decode_request, encode};
 
 /// How many answers may wait for a client that does not read before its requests wait too.
 const ANSWERS: usize = 1024;
@@ -64,9 +64,16 @@ pub(super) async fn serve(
         }
     });
     while let Some(Ok(frame)) = requests.next().await {
-        let Ok(request) = decode::<Request>(&frame) else {
-            tracing::warn!("a request of another version cannot be understood");
-            break;
+        let request = match decode_request(&frame) {
+            Ok(request) => request,
+            Err(unknown) => {
+                tracing::warn!(error = %unknown.why, "a request cannot be understood");
+                let problem = Problem::from(&unknown_request());
+                if !send(&answers, unknown.n, Answer::Error(problem)).await {
+                    break;
+                }
+                continue;
+            }
         };
         let (keep, answers, handover) = (keep.clone(), answers.clone(), Arc::clone(&handover));
         if matches!(request.body, Request::Events) {
@@ -119,6 +126,7 @@ async fn tell_events(keep: Keep, n: u64, answers: mpsc::Sender<Bytes>) {
 
 async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
     let outcome = match request {
+        // Of whichever version it is: what it asks next is understood, or is answered so.
         Request::Hello { version: _, swarm } => hello(keep, swarm),
         Request::List => Ok(Answer::List(keep.list())),
         Request::Inspect { id } => keep
@@ -168,6 +176,19 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
         )),
     };
     outcome.unwrap_or_else(|error| Answer::Error(Problem::from(&error)))
+}
+
+/// Who asks is of another version: what is frozen it can still ask.
+fn unknown_request() -> Error {
+    let what = format!(
+        "unknown request: the keeper is alveary {}, whose wire has version {VERSION}",
+        env!("CARGO_PKG_VERSION")
+    );
+    Error::unsupported(
+        Operation::Connect,
+        what,
+        "have it give way to a newer program, or use the version that it is",
+    )
 }
 
 fn hello(keep: &Keep, swarm: alveary_core::SwarmUid) -> alveary_core::Result<Answer> {

@@ -72,6 +72,17 @@ impl Hive {
             .expect("the backend connects")
     }
 
+    /// A manager of another swarm that was given the same folder.
+    pub(crate) async fn open_as_another_swarm(&self) -> Arc<dyn AgentBackend> {
+        let context =
+            ConnectContext::new(self.name.clone(), SwarmUid::random()).with_state_dir(&self.folder);
+        self.config
+            .clone()
+            .connect(context)
+            .await
+            .expect("the backend connects")
+    }
+
     pub(crate) fn uid(&self) -> SwarmUid {
         self.uid
     }

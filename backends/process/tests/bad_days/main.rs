@@ -5,6 +5,8 @@ mod hive;
 mod keeper;
 mod logs;
 mod processes;
+mod silence;
+mod versions;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         processes::trials(),
         logs::trials(),
         disk::trials(),
+        silence::trials(),
+        versions::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
