@@ -1,8 +1,9 @@
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use alveary_core::{AgentSpec, SwarmName};
+use alveary_core::{AgentId, AgentSpec, Error, ErrorKind, Operation, SwarmName};
 
+use super::write::WORTH_WRITING_ANEW;
 use super::*;
 use crate::state::Record;
 
@@ -113,20 +114,34 @@ fn a_refused_change_leaves_no_trace() {
     assert_eq!(fs::read(fixture.file()).unwrap(), before);
 }
 
-#[test]
-fn half_a_line_is_not_read_and_the_next_writer_cuts_it_off() {
-    let fixture = Fixture::new();
-    let mut journal = fixture.open();
-    commit(&mut journal, vec![put("a")]);
+fn append(fixture: &Fixture, text: &[u8]) {
     let mut file = OpenOptions::new()
         .append(true)
         .open(fixture.file())
         .unwrap();
-    file.write_all(b"[{\"put\":{\"id\"").unwrap();
+    file.write_all(text).unwrap();
+}
+
+fn kept_aside(fixture: &Fixture) -> String {
+    fs::read_to_string(fixture.root.path().join("demo/members.jsonl.corrupt")).unwrap()
+}
+
+#[test]
+fn half_a_line_is_not_read_and_the_next_writer_puts_it_aside_and_says_so_in_one_sentence() {
+    let fixture = Fixture::new();
+    let mut journal = fixture.open();
+    commit(&mut journal, vec![put("a")]);
+    append(&fixture, b"[{\"put\":{\"id\"");
     let mut other = fixture.open();
     assert_eq!(names(&other), ["a"]);
     assert!(other.take_notes().is_empty());
     commit(&mut other, vec![put("b")]);
+    let notes = other.take_notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    for words in ["died over it", "members.jsonl.corrupt"] {
+        assert!(notes[0].contains(words), "{notes:?}");
+    }
+    assert_eq!(kept_aside(&fixture), "[{\"put\":{\"id\"\n");
     let fresh = fixture.open();
     assert_eq!(names(&fresh), ["a", "b"]);
     assert!(fresh.notes.is_empty(), "{:?}", fresh.notes);
@@ -143,12 +158,82 @@ fn a_damaged_line_costs_itself_alone_and_is_kept_aside() {
     fs::write(fixture.file(), text.replace("id-of-b\"", "id-of-b\u{0}")).unwrap();
     let mut damaged = fixture.open();
     assert_eq!(names(&damaged), ["a", "c"]);
+    // Told before anything is changed, and not again.
+    assert_eq!(damaged.take_notes().len(), 1);
     commit(&mut damaged, vec![put("d")]);
-    let kept = fs::read_to_string(fixture.root.path().join("demo/members.jsonl.corrupt")).unwrap();
-    assert!(kept.contains("id-of-b"));
+    assert!(damaged.take_notes().is_empty());
+    let kept = kept_aside(&fixture);
+    assert!(
+        kept.contains("id-of-b") && !kept.contains("id-of-a"),
+        "{kept}"
+    );
     let mut fresh = fixture.open();
     assert_eq!(names(&fresh), ["a", "c", "d"]);
     assert!(fresh.take_notes().is_empty());
+}
+
+#[test]
+fn whatever_was_kept_aside_before_stays_there() {
+    let fixture = Fixture::new();
+    let mut journal = fixture.open();
+    commit(&mut journal, vec![put("a")]);
+    for line in ["one\n", "other\n"] {
+        append(&fixture, line.as_bytes());
+        commit(&mut fixture.open(), vec![put("b")]);
+    }
+    assert_eq!(kept_aside(&fixture), "one\nother\n");
+}
+
+#[test]
+fn a_damaged_first_line_ends_no_life_of_the_swarm() {
+    let fixture = Fixture::new();
+    let (mut one, mut other) = (fixture.open(), fixture.open());
+    commit(&mut one, vec![put("a")]);
+    other.sync().unwrap();
+    let life = other.life();
+    let text = fs::read_to_string(fixture.file()).unwrap();
+    fs::remove_file(fixture.file()).unwrap();
+    fs::write(fixture.file(), text.replace("schema", "schem\u{0}")).unwrap();
+    other.sync().unwrap();
+    assert_eq!((names(&other), other.life()), (vec!["a"], life));
+    commit(&mut other, vec![put("b")]);
+    let mended = fixture.open();
+    assert_eq!((names(&mended), mended.life()), (vec!["a", "b"], life));
+}
+
+#[test]
+fn a_folder_that_was_made_anew_is_another_swarms() {
+    let fixture = Fixture::new();
+    let mut one = fixture.open();
+    commit(&mut one, vec![put("a")]);
+    fs::remove_file(fixture.file()).unwrap();
+    let mut other = fixture.open();
+    commit(&mut other, vec![put("b")]);
+    let before = fs::read(fixture.file()).unwrap();
+    assert_eq!(news(&mut one), Touched::All);
+    assert_eq!((names(&one).len(), one.life()), (0, None));
+    let error = one.try_commit(|_| Ok(vec![put("c")])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("another swarm"), "{error}");
+    one.try_clear(|_| Ok(())).unwrap_err();
+    assert_eq!(fs::read(fixture.file()).unwrap(), before);
+}
+
+#[test]
+fn processes_that_write_one_line_each_leave_out_what_was_overtaken_all_the_same() {
+    let fixture = Fixture::new();
+    commit(&mut fixture.open(), vec![put("a"), put("b")]);
+    let id = AgentId::new("id-of-a").unwrap();
+    let mut written = 0;
+    while written < 8 * WORTH_WRITING_ANEW {
+        let before = fs::metadata(fixture.file()).unwrap().len();
+        let stop = Change::Stop { id: id.clone() };
+        commit(&mut fixture.open(), vec![stop; 1000]);
+        let after = fs::metadata(fixture.file()).unwrap().len();
+        written += after.saturating_sub(before);
+        assert!(after < 2 * WORTH_WRITING_ANEW, "{after}");
+    }
+    assert_eq!(names(&fixture.open()), ["a", "b"]);
 }
 
 #[test]
