@@ -23,6 +23,7 @@ mod up;
 mod verbs;
 mod wait;
 mod waves;
+mod wishes;
 
 use std::fmt;
 use std::path::Path;

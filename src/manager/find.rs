@@ -55,7 +55,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             let bearers = |agent: &&Agent| agent.name() == text;
             if agent.desired.is_none() && group.iter().filter(bearers).count() > 1 {
                 return Err(ambiguous(
-                    format!("several agents are called `{}`", Escaped(text)),
+                    &format!("several agents are called `{}`", Escaped(text)),
                     &group,
                 ));
             }
@@ -87,7 +87,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             )
             .cure(guess.unwrap_or_else(|| "`ps -a` shows those that there are".to_owned()))),
             _ => Err(ambiguous(
-                format!("the ids of several agents begin with `{}`", Escaped(text)),
+                &format!("the ids of several agents begin with `{}`", Escaped(text)),
                 &begins,
             )),
         }
@@ -104,7 +104,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     }
 }
 
-fn ambiguous(what: String, candidates: &[Agent]) -> Error {
+fn ambiguous(what: &str, candidates: &[Agent]) -> Error {
     const SHOWN: usize = 5;
     let mut names: Vec<_> = candidates
         .iter()

@@ -68,10 +68,10 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 }
             }
             // Of which start of it this is the end, only the engine knows.
-            WatchEvent::Gone(id) => {
-                if self.table.look(&id, |row| row.info.is_some()) == Some(true) {
-                    errands.add(id, Errand::Ask);
-                }
+            WatchEvent::Gone(id)
+                if self.table.look(&id, |row| row.info.is_some()) == Some(true) =>
+            {
+                errands.add(id, Errand::Ask);
             }
             WatchEvent::Lost(error) => {
                 tracing::debug!(kind = %error.kind(), why = error.message(), "the engine is not heard any more");

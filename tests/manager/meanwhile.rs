@@ -30,15 +30,20 @@ where
         if step.name != turn_of {
             return;
         }
-        let meanwhile = meanwhile.lock().unwrap().take().expect("it has one turn");
+        let meanwhile = meanwhile
+            .lock()
+            .expect("nobody panics")
+            .take()
+            .expect("it has one turn");
         let here = tokio::runtime::Handle::current();
         tokio::task::block_in_place(|| here.block_on(meanwhile));
     });
-    swarm.up(fleet, options).await.unwrap()
+    swarm.up(fleet, options).await.expect("it is brought up")
 }
 
 async fn nobody_lives(swarm: &SwarmManager) {
-    let there = swarm.backend().list(ListOptions::default()).await.unwrap();
+    let there = swarm.backend().list(ListOptions::default()).await;
+    let there = there.expect("memory answers");
     assert!(there.iter().all(|i| i.state.has_ended()), "{there:?}");
 }
 
