@@ -8,7 +8,7 @@ use crate::capabilities::Capabilities;
 use crate::error::Result;
 use crate::event::EventStream;
 use crate::exit::Exit;
-use crate::facets::Signals;
+use crate::facets::{Exec, Files, Pause, Signals, Stats};
 use crate::health::Health;
 use crate::id::{AgentId, BackendKind};
 use crate::info::AgentInfo;
@@ -95,6 +95,26 @@ pub trait AgentBackend: Debug + Display + Send + Sync + 'static {
 
     /// Sending signals, where the engine can.
     fn signals(&self) -> Option<&dyn Signals> {
+        None
+    }
+
+    /// Running further programs in an agent's surroundings, where the engine can.
+    fn exec(&self) -> Option<&dyn Exec> {
+        None
+    }
+
+    /// What an agent uses up, where the engine knows.
+    fn stats(&self) -> Option<&dyn Stats> {
+        None
+    }
+
+    /// Copying files into an agent's surroundings and out of them, where those are not the host's own.
+    fn files(&self) -> Option<&dyn Files> {
+        None
+    }
+
+    /// Holding an agent still and letting it go on, where the engine can.
+    fn pause(&self) -> Option<&dyn Pause> {
         None
     }
 }

@@ -130,6 +130,18 @@ pub enum Operation {
     Wait,
     /// [`Signals::signal`](crate::Signals::signal).
     Signal,
+    /// [`Exec::run`](crate::Exec::run), and what is done with the program then.
+    Exec,
+    /// [`Stats::read`](crate::Stats::read) and [`Stats::follow`](crate::Stats::follow).
+    Stats,
+    /// [`Files::look`](crate::Files::look) and [`Files::get`](crate::Files::get).
+    GetFiles,
+    /// [`Files::put`](crate::Files::put).
+    PutFiles,
+    /// [`Pause::freeze`](crate::Pause::freeze).
+    Pause,
+    /// [`Pause::thaw`](crate::Pause::thaw).
+    Resume,
     /// Reading or writing a swarm's state folder.
     State,
 }
@@ -150,6 +162,12 @@ impl fmt::Display for Operation {
             Self::Logs => "read the logs",
             Self::Wait => "wait for",
             Self::Signal => "signal",
+            Self::Exec => "run a program in",
+            Self::Stats => "read the usage",
+            Self::GetFiles => "copy files out of",
+            Self::PutFiles => "copy files into",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::State => "keep the swarm's state",
         })
     }
@@ -283,10 +301,9 @@ impl Error {
         let mut text = format!("failed to {}", self.0.operation);
         if let Some(agent) = &self.0.agent {
             // "failed to stop agent echo", "failed to read the logs of agent echo".
-            let of = if self.0.operation == Operation::Logs {
-                " of agent "
-            } else {
-                " agent "
+            let of = match self.0.operation {
+                Operation::Logs | Operation::Stats => " of agent ",
+                _ => " agent ",
             };
             text.push_str(of);
             text.push_str(agent.as_str());

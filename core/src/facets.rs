@@ -1,22 +1,21 @@
 //! What not every engine can do. A backend that has a facet returns it; one that has not returns `None`:
 //! the capability and the implementation are one fact.
+//!
+//! A facet takes part in the contract: unknown ids are `NotFound`, what the agent's state does not allow is
+//! `Conflict`, and a call may be dropped at any point.
 
-use async_trait::async_trait;
+mod archive;
+mod exec;
+mod execution;
+mod files;
+mod pause;
+mod signals;
+mod stats;
 
-use crate::error::Result;
-use crate::id::{AgentId, Incarnation};
-use crate::signal::Signal;
-
-/// Sending signals that end nothing by themselves.
-#[async_trait]
-pub trait Signals: Send + Sync {
-    /// Sends `signal` to the agent's main process. Where `incarnation` is given, to no later start.
-    ///
-    /// `NotFound` for an unknown id, `Conflict` for an agent that does not run.
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()>;
-}
+pub use archive::TarStream;
+pub use exec::{Exec, ExecSpec, TtySize};
+pub use execution::{Collected, ExecChunk, ExecOutput, ExecStdin, Execution};
+pub use files::{AgentPath, FileInfo, FileKind, Files, InvalidPath, PutOptions};
+pub use pause::{Pause, PauseOptions};
+pub use signals::Signals;
+pub use stats::{Stats, StatsOptions, Usage, UsageStream};

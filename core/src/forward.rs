@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exit, Health, ListOptions, LogOptions, LogStream, RemoveOptions, Result, Signals,
-    SpawnOptions, StopOptions,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause,
+    RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 
 macro_rules! forward {
@@ -47,6 +47,18 @@ macro_rules! forward {
             }
             fn signals(&self) -> Option<&dyn Signals> {
                 (**self).signals()
+            }
+            fn exec(&self) -> Option<&dyn Exec> {
+                (**self).exec()
+            }
+            fn stats(&self) -> Option<&dyn Stats> {
+                (**self).stats()
+            }
+            fn files(&self) -> Option<&dyn Files> {
+                (**self).files()
+            }
+            fn pause(&self) -> Option<&dyn Pause> {
+                (**self).pause()
             }
         }
     )*};

@@ -21,6 +21,9 @@ pub struct AgentInfo {
     pub name: String,
     /// Where it stands.
     pub state: AgentState,
+    /// Whether it is held still: see [`Pause`](crate::Pause). One that is still runs, and does nothing.
+    #[serde(default)]
+    pub paused: bool,
     /// What its engine calls it: a container's id, a process's number. `None` before there is one.
     pub handle: Option<String>,
     /// Its main process's number, as this host sees it.
@@ -50,6 +53,7 @@ impl AgentInfo {
             incarnation,
             name: name.into(),
             state,
+            paused: false,
             handle: None,
             pid: None,
             image: None,

@@ -38,7 +38,11 @@ pub use error::{Error, ErrorKind, Operation, Result, Retry};
 pub use event::{AgentEvent, EventStream};
 pub use exit::{EndedBy, Exit, ExitStatus};
 pub use ext::AgentBackendExt;
-pub use facets::Signals;
+pub use facets::{
+    AgentPath, Collected, Exec, ExecChunk, ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo,
+    FileKind, Files, InvalidPath, Pause, PauseOptions, PutOptions, Signals, Stats, StatsOptions,
+    TarStream, TtySize, Usage, UsageStream,
+};
 pub use health::{Health, HealthNote};
 pub use id::{
     AgentId, BackendKind, Incarnation, InvalidId, InvalidUid, MAX_ID_LEN, SwarmName, SwarmUid,
@@ -54,8 +58,8 @@ pub use options::{
 };
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
-    AgentSpec, ByteSize, ContainerSpec, HealthCheck, InvalidByteSize, InvalidMount, InvalidUser, Limits,
-    MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartBy,
+    AgentSpec, ByteSize, ContainerSpec, HealthCheck, InvalidByteSize, InvalidMount, InvalidUser,
+    Limits, MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartBy,
     RestartPolicy, Secret, SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, User,
     check_name,
 };

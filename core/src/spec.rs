@@ -19,6 +19,7 @@ pub use hash::SpecHash;
 pub use lifecycle::{Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Stop};
 pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};
 pub use secret::{Secret, SecretDelivery, SecretSource, SecretSpec};
+pub(crate) use validate::program as check_program;
 pub use validate::{MAX_ARGUMENT, RESERVED_PREFIX};
 
 use crate::id::{AgentId, Incarnation, InvalidId, SwarmUid};

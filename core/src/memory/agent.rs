@@ -113,6 +113,7 @@ impl Agent {
             incarnation: self.incarnation,
             name: self.name.clone(),
             state,
+            paused: false,
             handle: Some(self.handle.clone()),
             pid: None,
             image: None,

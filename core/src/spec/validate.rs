@@ -1,5 +1,7 @@
 //! Refusing what cannot be right before any engine sees it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{AgentSpec, ByteSize, Limits, Restart, RestartBy};
@@ -26,14 +28,7 @@ pub(super) fn spec(spec: &AgentSpec) -> Result<()> {
     capabilities(spec)?;
     limits(&spec.limits)?;
     if let Some(cwd) = &spec.cwd {
-        if !cwd.is_absolute() {
-            return Err(invalid(format!(
-                "the working directory {} is not absolute",
-                cwd.display()
-            ))
-            .cure("give the whole path"));
-        }
-        no_nul("the working directory", &cwd.to_string_lossy())?;
+        working_directory(cwd)?;
     }
     restart(&spec.restart)?;
     for (what, time) in [
@@ -48,6 +43,17 @@ pub(super) fn spec(spec: &AgentSpec) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn working_directory(cwd: &Path) -> Result<()> {
+    if !cwd.is_absolute() {
+        return Err(invalid(format!(
+            "the working directory {} is not absolute",
+            cwd.display()
+        ))
+        .cure("give the whole path"));
+    }
+    no_nul("the working directory", &cwd.to_string_lossy())
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -65,19 +71,43 @@ fn name(name: &str) -> Result<()> {
 }
 
 fn command(spec: &AgentSpec) -> Result<()> {
-    let Some(program) = spec.command.first() else {
+    if spec.command.is_empty() {
         return if spec.container.image.is_some() {
             Ok(())
         } else {
-            Err(invalid("it has no command").cure("give `command` a program"))
+            Err(no_command())
         };
-    };
-    if program.is_empty() {
+    }
+    words(&spec.command)
+}
+
+/// What holds for every program, an agent's and one that is run beside it.
+pub(crate) fn program(
+    command: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: Option<&Path>,
+) -> Result<()> {
+    if command.is_empty() {
+        return Err(no_command());
+    }
+    words(command)?;
+    env.keys().try_for_each(|key| check_key(key))?;
+    values(command, env)?;
+    cwd.map_or(Ok(()), working_directory)
+}
+
+fn no_command() -> Error {
+    invalid("it has no command").cure("give `command` a program")
+}
+
+/// A program and its arguments.
+fn words(command: &[String]) -> Result<()> {
+    if command.first().is_some_and(|program| program.is_empty()) {
         return Err(
             invalid("the program's name is empty").cure("name a program first in `command`")
         );
     }
-    for (at, argument) in spec.command.iter().enumerate() {
+    for (at, argument) in command.iter().enumerate() {
         let what = format!("argument {at} of its command");
         no_nul(&what, argument)?;
         not_too_long(&what, argument.len())?;
@@ -102,8 +132,13 @@ fn environment(spec: &AgentSpec) -> Result<()> {
             );
         }
     }
-    let mut total: usize = spec.command.iter().map(|argument| argument.len() + 9).sum();
-    for (key, value) in &spec.env {
+    values(&spec.command, &spec.env)
+}
+
+/// The values of variables, and the room that they take together with the arguments.
+fn values(command: &[String], env: &BTreeMap<String, String>) -> Result<()> {
+    let mut total: usize = command.iter().map(|argument| argument.len() + 9).sum();
+    for (key, value) in env {
         let what = format!("the variable `{key}`");
         no_nul(&what, value)?;
         not_too_long(&what, key.len() + 1 + value.len())?;
