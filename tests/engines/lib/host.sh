@@ -82,14 +82,19 @@ members() {
     [ ! -d "$group" ] || find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -vx 0 || true
 }
 
-# Runs the rest in the engine's cgroup, in a session of its own and without any descriptor of ours.
 # Version 2 lets no group hold both processes and groups, so that daemons have a leaf.
-in_group() {
-    local name=$1 leaf held
-    shift
-    leaf=$(truth)$(group_of "$name")/daemons
+join_group() {
+    local leaf
+    leaf=$(truth)$(group_of "$1")/daemons
     mkdir -p "$leaf"
-    echo "$BASHPID" >"$leaf/cgroup.procs"
+    echo "$2" >"$leaf/cgroup.procs"
+}
+
+# Becomes the rest, in the engine's cgroup, in a session of its own and without any descriptor of ours.
+in_group() {
+    local name=$1 held
+    shift
+    join_group "$name" "$BASHPID"
     for held in /proc/"$BASHPID"/fd/*; do
         held=${held##*/}
         [ "$held" -le 2 ] || [ "$held" -eq 255 ] || exec {held}>&-
@@ -157,6 +162,8 @@ start_daemon() {
     shift 2
     in_group "$name" nsenter "--mount=/proc/$(cat "$state/holder.pid")/ns/mnt" -- "$@" >>"$state/$daemon.log" 2>&1 &
     echo $! >"$state/$daemon.pid"
+    # It joins by itself; once it has joined here too, whoever looks finds it alive, or ended.
+    join_group "$name" $! 2>/dev/null || true
     disown
 }
 
