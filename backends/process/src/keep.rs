@@ -139,6 +139,7 @@ impl Keep {
             options,
         }));
         keep.take_up();
+        keep.prepare_for_starts();
         Ok(keep)
     }
 
@@ -277,6 +278,17 @@ impl Keep {
     fn tell(&self, event: AgentEvent) {
         // Nobody listens: then nobody needs to hear it.
         let _no_listener = self.0.events.send(event);
+    }
+
+    /// Makes now what later starts would wait for, once those who wait now have their answers.
+    pub(crate) fn prepare_for_starts(&self) {
+        let keep = self.clone();
+        self.0.tasks.spawn(async move {
+            tokio::task::yield_now().await;
+            if let Some(groups) = &keep.0.cgroups {
+                groups.prepare();
+            }
+        });
     }
 
     fn secrets_of(&self, id: &AgentId) -> PathBuf {

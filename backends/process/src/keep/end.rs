@@ -120,6 +120,8 @@ impl Keep {
         });
         self.tidy(&mut table);
         self.tell(AgentEvent::Changed(info));
+        drop(table);
+        self.prepare_for_starts();
     }
 
     /// Sees that nothing is left of agents whose end nobody saw.

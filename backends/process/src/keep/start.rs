@@ -132,6 +132,9 @@ impl Keep {
                 .unwrap_or_default(),
         };
         if let Err(error) = table.journal.append(&Entry::Intent(intent.clone())) {
+            if let Some(cgroup) = &cgroup {
+                cgroup.remove();
+            }
             if !table.agents.contains_key(&launch.id) {
                 // Empty files that nobody will ask for: gone or not is all the same.
                 let _best_effort = self.0.logs.remove(&launch.id);

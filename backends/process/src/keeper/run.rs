@@ -191,6 +191,7 @@ async fn attend(keep: &Keep, listener: &UnixListener, handover: Handover) -> io:
             // Not at each signal: a thousand agents that end at once need no thousand looks.
             _ = look.tick() => {
                 keep.reap_orphans();
+                keep.prepare_for_starts();
                 idle = if clients.any() || keep.has_anything_to_keep() { 0 } else { idle + 1 };
                 if idle >= IDLE_LOOKS {
                     return Ok(());

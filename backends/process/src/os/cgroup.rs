@@ -4,6 +4,8 @@
 //! The tree lies in cgroup v2 wherever that is mounted, on its own or as the `unified` mount of a hybrid
 //! host. Memory and the number of processes are limited in v2 where it has those controllers, else in v1.
 
+mod spares;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -11,12 +13,16 @@ use std::path::{Path, PathBuf};
 
 use alveary_core::{Incarnation, SwarmUid};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use spares::Spares;
+
 /// The place in the machine's control groups where one swarm's agents are put.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Cgroups {
     tree: PathBuf,
+    spares: Spares,
     memory: Option<Controller>,
     pids: Option<Controller>,
 }
@@ -38,6 +44,9 @@ pub(crate) struct GroupLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cgroup {
     tree: PathBuf,
+    /// Whether that has been made already.
+    #[serde(skip)]
+    is_made: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +86,21 @@ impl Cgroups {
         };
         let memory = v2("memory").or_else(|| v1("memory"));
         let pids = v2("pids").or_else(|| v1("pids"));
-        Some(Self { tree, memory, pids })
+        // What a keeper that was killed had made and not used. Where a process is the kernel refuses.
+        for left in groups_in(&tree) {
+            let _in_use = fs::remove_dir(left);
+        }
+        Some(Self {
+            spares: Spares::beneath(&tree),
+            tree,
+            memory,
+            pids,
+        })
+    }
+
+    /// Makes groups for the next starts, while nobody waits.
+    pub(crate) fn prepare(&self) {
+        self.spares.make();
     }
 
     pub(crate) fn limits_memory(&self) -> bool {
@@ -88,15 +111,18 @@ impl Cgroups {
         self.pids.is_some()
     }
 
-    /// Which groups one start will have. Nothing is made yet, so that the intent can be written down first.
+    /// Which groups one start will have. None is made for it yet, so that the intent can be written down
+    /// first.
     pub(crate) fn plan(&self, incarnation: Incarnation, limits: GroupLimits) -> Cgroup {
         let leaf = incarnation.to_string();
         let v1 = |controller: &Option<Controller>| match controller {
             Some(Controller::V1(folder)) => Some(folder.join(&leaf)),
             _ => None,
         };
+        let spare = self.spares.take();
         Cgroup {
-            tree: self.tree.join(&leaf),
+            is_made: spare.is_some(),
+            tree: spare.unwrap_or_else(|| self.tree.join(&leaf)),
             memory: limits.memory.and_then(|_| v1(&self.memory)),
             pids: limits.pids.and_then(|_| v1(&self.pids)),
         }
@@ -104,6 +130,7 @@ impl Cgroups {
 
     /// Takes the swarm's own groups away, if no agent is in them.
     pub(crate) fn remove(&self) {
+        self.spares.remove();
         let v1 = [&self.memory, &self.pids]
             .into_iter()
             .flatten()
@@ -123,6 +150,7 @@ impl Cgroup {
     pub(crate) fn make(&self, limits: GroupLimits) -> io::Result<()> {
         let made = self
             .folders()
+            .skip(usize::from(self.is_made))
             .try_for_each(make_folder)
             .and_then(|()| self.limit(limits));
         if made.is_err() {
@@ -158,8 +186,18 @@ impl Cgroup {
 
     /// The folder of the v2 group, in which a process can be born.
     pub(crate) fn birthplace(&self) -> io::Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(rustix::fs::open(&self.tree, flags, Mode::empty())?)
+        let open = || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            rustix::fs::open(&self.tree, flags, Mode::empty())
+        };
+        match open() {
+            // It was made a while ago, and somebody has tidied the machine since.
+            Err(Errno::NOENT) if self.is_made => {
+                make_folder(&self.tree)?;
+                Ok(open()?)
+            }
+            opened => Ok(opened?),
+        }
     }
 
     /// What a process writes itself into before it becomes the agent: the v1 groups that limit it.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 
 use alveary_core::{ExitStatus, Incarnation, Signal};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
@@ -28,14 +29,17 @@ pub(crate) fn boot_id() -> String {
         .to_owned()
 }
 
-/// What this process keeps from the files that it makes: asked of the kernel, since the call that tells it
-/// changes it too.
+/// What this process keeps from the files that it makes, as it stood when it was first asked for: the call
+/// that tells it changes it too, and to have the kernel tell it in a file is too slow for every spawn.
 pub(crate) fn umask() -> Option<u32> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Umask:"))?;
-    u32::from_str_radix(line.trim(), 8).ok()
+    static UMASK: OnceLock<Option<u32>> = OnceLock::new();
+    *UMASK.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Umask:"))?;
+        u32::from_str_radix(line.trim(), 8).ok()
+    })
 }
 
 /// What `/proc/PID/stat` says that we need.
