@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{
-    AgentId, AgentSpec, Error, ErrorKind, Escaped, Incarnation, Limits, MAX_ARGUMENT, Operation,
-    Result, SecretDelivery, SpecHash, Stop, SwarmUid, User,
+    AgentId, AgentSpec, Capabilities, Error, ErrorKind, Escaped, Incarnation, Limits, MAX_ARGUMENT,
+    Operation, Result, SecretDelivery, SpecHash, Stop, SwarmUid, User,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,14 +66,7 @@ impl Launch {
         spec: &AgentSpec,
     ) -> Result<Self> {
         let launch = || -> Result<Self> {
-            spec.validate()?;
-            if spec.limits.cpus.is_some() {
-                return Err(Error::unsupported(
-                    Operation::Spawn,
-                    "local processes cannot be limited in `limits.cpus`",
-                    "leave it out, or use a container backend",
-                ));
-            }
+            at_most().admit(spec)?;
             let (mut env, secrets) = environment(spec)?;
             for (key, value) in [
                 ("ALVEARY_SWARM", swarm.to_string()),
@@ -125,6 +118,19 @@ impl Launch {
         };
         launch().map_err(|error| error.agent(id))
     }
+}
+
+/// What a local process can be given anywhere. What this machine lacks is said by whoever keeps.
+fn at_most() -> Capabilities {
+    let mut can = Capabilities::default();
+    can.limits.memory = true;
+    can.limits.cpu_time = true;
+    can.limits.nofile = true;
+    can.limits.nproc = true;
+    can.secret_files = true;
+    can.user = true;
+    can.cwd = true;
+    can
 }
 
 type Strings = BTreeMap<String, String>;
