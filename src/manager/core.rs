@@ -1,8 +1,8 @@
 //! What all handles of one manager share.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alveary_core::{AgentBackend, Error, ErrorKind, Operation, Result};
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::options::ManagerOptions;
 use super::store::Store;
 use super::table::{Hearing, Table};
+use crate::state::Lease;
 
 /// What all handles of one manager share with its background task.
 pub(super) struct Core<B: ?Sized> {
@@ -22,6 +23,8 @@ pub(super) struct Core<B: ?Sized> {
     pub(super) supervise: bool,
     /// Whether it is the one that restarts agents.
     leads: watch::Sender<bool>,
+    /// By what it may, where others might want to.
+    lease: Mutex<Option<Lease>>,
     /// Whether the background task is there.
     attached: AtomicBool,
     /// Ends everything in the background; nothing in the engine.
@@ -55,6 +58,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             options,
             supervise,
             leads: watch::Sender::new(false),
+            lease: Mutex::default(),
             attached: AtomicBool::new(false),
             closing: CancellationToken::new(),
         }
@@ -64,8 +68,25 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         *self.leads.borrow()
     }
 
-    pub(super) fn lead(&self, leads: bool) {
-        self.leads.send_replace(leads);
+    /// From now on it is this manager that restarts agents: by this lease, or because nobody else could.
+    pub(super) fn lead(&self, lease: Option<Lease>) {
+        *self.lease() = lease;
+        self.leads.send_replace(true);
+    }
+
+    /// It restarts none any more.
+    pub(super) fn step_down(&self) {
+        self.leads.send_replace(false);
+        *self.lease() = None;
+    }
+
+    /// Whether it leads, and may: the lease of who sees it lost is somebody else's, or soon will be.
+    pub(super) fn may_restart(&self) -> bool {
+        self.leads() && !self.lease().as_ref().is_some_and(Lease::is_lost)
+    }
+
+    fn lease(&self) -> MutexGuard<'_, Option<Lease>> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until it is this manager that restarts agents.
@@ -142,7 +163,7 @@ struct Attached<B: AgentBackend + ?Sized>(Arc<Core<B>>);
 
 impl<B: AgentBackend + ?Sized> Drop for Attached<B> {
     fn drop(&mut self) {
-        self.0.lead(false);
+        self.0.step_down();
         self.0.table.lose(&Error::new(
             ErrorKind::EngineUnavailable,
             Operation::Events,

@@ -7,7 +7,7 @@ use alveary_core::{Incarnation, Result};
 use tokio::sync::watch;
 
 use super::table::Table;
-use crate::state::{Change, Folder, Gates, Journal, Patience, Records, Touched};
+use crate::state::{Change, Folder, Gates, Journal, Patience, Records, SwarmRecord, Touched};
 
 /// Where a manager's records are.
 #[derive(Debug)]
@@ -74,6 +74,24 @@ impl Store {
 
     pub(super) fn folder(&self) -> Option<&Path> {
         self.shared.as_ref().map(|shared| shared.folder.path())
+    }
+
+    /// Whether the folder is still that of this swarm, and not one that was made anew since. What cannot be seen
+    /// is taken for unchanged.
+    pub(super) fn is_ours(&self) -> bool {
+        let Some(shared) = &self.shared else {
+            return true;
+        };
+        let (uid, has_members) = match &*self.lock() {
+            Inner::Memory(_) => (None, false),
+            Inner::Disk(journal) => (journal.uid(), journal.life().is_some()),
+        };
+        match SwarmRecord::read(&shared.folder) {
+            Ok(Some(record)) => Some(record.uid) == uid,
+            // The members' own record is enough to go on by.
+            Ok(None) => has_members,
+            Err(_) => true,
+        }
     }
 
     /// Which life of the swarm is recorded, and what becomes of it.

@@ -40,31 +40,50 @@ struct Plan {
 const HINDERED_AT_LEAST: Duration = Duration::from_millis(500);
 const HINDERED_AT_MOST: Duration = Duration::from_secs(2);
 
+/// How often the restarter looks whether it still is.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl<B: AgentBackend + ?Sized> Core<B> {
-    /// Waits until nobody else restarts the swarm's agents, and does it from then on.
+    /// Waits until nobody else restarts the swarm's agents, and does it from then on, or until the lease is lost;
+    /// and so on.
     pub(super) async fn supervise(self: &Arc<Self>) {
         if !self.supervise {
             return;
         }
-        let _lease = match self.store.folder() {
-            None => None,
-            Some(folder) => loop {
-                match Lease::take(folder).await {
-                    Ok(lease) => break Some(lease),
+        while self.store.is_ours() {
+            let lease = match self.store.folder() {
+                None => None,
+                Some(folder) => match Lease::take(folder).await {
+                    Ok(lease) => Some(lease),
                     Err(error) => {
                         tracing::warn!(kind = %error.kind(), why = error.message(), "the lease of the swarm cannot be had");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        tokio::time::sleep(LOOK).await;
+                        continue;
                     }
-                }
-            },
-        };
-        self.sync();
-        self.lead(true);
-        // What happened while nobody led.
-        for id in self.table.ids(|_| true) {
-            self.follow(&id);
+                },
+            };
+            if !self.store.is_ours() {
+                break;
+            }
+            self.sync();
+            self.lead(lease);
+            // What happened while nobody led.
+            for id in self.table.ids(|_| true) {
+                self.table.note(&id, |row| row.decided = None);
+                self.follow(&id);
+            }
+            if self.store.folder().is_none() {
+                return std::future::pending().await;
+            }
+            while self.may_restart() {
+                tokio::time::sleep(LOOK).await;
+            }
+            tracing::warn!("the lease of the swarm is lost: its file was removed or replaced");
+            self.step_down();
         }
-        std::future::pending::<()>().await;
+        tracing::warn!(
+            "the state folder of the swarm was thrown away: nothing is restarted any more"
+        );
     }
 
     /// Decides whether and when an agent that has ended is started again: once for each end.
@@ -127,6 +146,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     async fn start_again(self: &Arc<Self>, plan: &mut Plan) -> Result<Attempt> {
         let id = &plan.id;
         let turn = self.turn(id, false).await?;
+        if !self.may_restart() {
+            return Ok(Attempt::Abandoned);
+        }
         self.store.sync(&self.table)?;
         let next = self.table.look(id, |row| {
             // What was begun is finished, by us before or by somebody who restarts it at this moment.

@@ -100,6 +100,11 @@ impl Journal {
         &self.records
     }
 
+    /// Whose record this is, where that is known.
+    pub(crate) fn uid(&self) -> Option<SwarmUid> {
+        self.uid
+    }
+
     /// Which life of the swarm this is; `None` before its first member.
     pub(crate) fn life(&self) -> Option<Incarnation> {
         self.life

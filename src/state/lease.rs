@@ -1,7 +1,8 @@
 //! The lease: at most one process restarts a swarm's agents.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// agents never inherit it, since the descriptor is closed on exec.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 /// Who has the lease of a swarm.
@@ -37,7 +39,7 @@ impl Lease {
     pub(crate) fn try_take(folder: &Path) -> Result<Option<Self>> {
         let path = Self::path(folder);
         let mut file = open_lock(&path)?;
-        if !try_lock(&file, &path, Hold::Alone)? {
+        if !try_lock(&file, &path, Hold::Alone)? || !stands_at(&file, &path) {
             return Ok(None);
         }
         // For people and for messages. Whoever reads it believes it only while the lock is held.
@@ -46,7 +48,13 @@ impl Lease {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(line.as_bytes()))
             .map_err(|error| io_error("write", &path, error))?;
-        Ok(Some(Self { _file: file }))
+        Ok(Some(Self { file, path }))
+    }
+
+    /// Whether it is worth nothing any more: its file was removed, or another put in its place, which somebody
+    /// else can hold.
+    pub(crate) fn is_lost(&self) -> bool {
+        !stands_at(&self.file, &self.path)
     }
 
     /// Waits until the lease is free and takes it. Dropping the call gives up waiting.
@@ -77,4 +85,14 @@ impl Lease {
             serde_json::from_str(&text).unwrap_or(LeaseHolder { pid: 0 }),
         ))
     }
+}
+
+/// Whether this is the file that stands at the path now. What cannot be seen is taken for unchanged.
+fn stands_at(file: &File, path: &Path) -> bool {
+    let there = match std::fs::metadata(path) {
+        Ok(there) => there,
+        Err(error) => return error.kind() != std::io::ErrorKind::NotFound,
+    };
+    let same = |own: Metadata| (own.dev(), own.ino()) == (there.dev(), there.ino());
+    file.metadata().map_or(true, same)
 }
