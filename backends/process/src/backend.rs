@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentBackendExt, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind,
-    Capabilities, Error, ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation,
-    LimitSupport, ListOptions, LogFidelity, LogOptions, LogStream, Operation, RemoveOptions,
-    Result, Signal, Signals, SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
+    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
+    ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation, LimitSupport, ListOptions,
+    LogFidelity, LogOptions, LogStream, Operation, RemoveOptions, Result, Signal, Signals,
+    SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::client::{Client, unexpected};
 use crate::config::NAME;
+use crate::ends::Ends;
 use crate::here::Here;
 use crate::keep::{Keep, Report, read_reports};
 use crate::launch::Launch;
@@ -36,12 +37,22 @@ const NO_LIMIT: Duration = Duration::from_hours(30 * 366 * 24);
 const FIRST_SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
+/// Events are hints: one who waits for an end looks for itself now and then.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// Runs a swarm's agents as local processes.
 ///
 /// Where it can, it lets a keeper keep them, a small process of its own that outlives us
 /// ([`keeper::run_if_asked`](crate::keeper::run_if_asked)). Dropping it ends no agent.
 ///
 /// Cloning gives another handle on the same.
+///
+/// # Logs
+/// Following ends when the start that is followed is over and all that it wrote has been told; the next start
+/// is another log to follow, however soon it comes. If it cannot be found out whether it is over, because no
+/// keeper answers or can be started, the last item is that error. A cursor is good for one life of an id: used
+/// after the agent was removed and its id was used again, it tells a loss of unknown size first, and then all
+/// that the new agent wrote.
 #[derive(Clone)]
 pub struct ProcessBackend(Arc<Inner>);
 
@@ -50,6 +61,7 @@ struct Inner {
     folder: PathBuf,
     logs: LogFolder,
     wakers: Wakers,
+    ends: Ends,
     keeping: Keeping,
     /// Where a swarm that keeps nothing on disk has its folder until then.
     passing: Option<TempDir>,
@@ -74,6 +86,7 @@ impl ProcessBackend {
             swarm,
             logs: LogFolder::in_state(&folder),
             wakers: Wakers::default(),
+            ends: Ends::default(),
             folder,
             keeping,
             passing,
@@ -102,17 +115,32 @@ impl ProcessBackend {
         report.map_err(|error| error.during(operation))
     }
 
-    /// Completes when the agent's incarnation has ended, or is no more.
-    fn end_of(&self, info: AgentInfo) -> reader::Ended {
-        let backend = self.clone();
-        Box::pin(async move {
-            if info.state.has_ended() {
-                return;
+    /// Waits until a start of an agent is over, and says where its output ends: see [`reader::Over`].
+    async fn until_over(&self, id: &AgentId, start: Incarnation) -> Result<Option<[u64; 2]>> {
+        loop {
+            // Asked first, looked second: an end between the two wakes us.
+            let may_be_over = self.0.ends.follow(id, || {
+                let backend = self.clone();
+                async move { backend.events(EventOptions::default()).await }
+            });
+            let report = match self.report(Operation::Logs, id).await {
+                Ok(report) => report,
+                // It was removed, which only what has ended can be.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            match report.output_of(Some(start)) {
+                Some(output) if output.to.is_some() || report.info.state.has_ended() => {
+                    return Ok(output.to);
+                }
+                Some(_) => {}
+                None => return report.is_gone(start),
             }
-            if let Err(error) = backend.wait(&info.id).await {
-                tracing::debug!(%error, "nothing more is followed");
+            tokio::select! {
+                () = may_be_over.notified() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
-        })
+        }
     }
 
     /// What the journal alone can tell: everything, where no keeper answers and none is needed.
@@ -385,7 +413,7 @@ impl AgentBackend for ProcessBackend {
 
     async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
         let report = self.report(Operation::Logs, id).await?;
-        let Some((from, to)) = report.extent_of(options.incarnation) else {
+        let Some(output) = report.output_of(options.incarnation) else {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 Operation::Logs,
@@ -394,16 +422,20 @@ impl AgentBackend for ProcessBackend {
             .agent(id)
             .cure("leave the incarnation out to read what the latest start wrote"));
         };
-        // An earlier start writes nothing any more.
-        let follow = options.follow && to == [u64::MAX; 2];
-        let ended = follow.then(|| self.end_of(report.info));
+        let wait_over: reader::WaitOver = Box::new({
+            let (backend, id) = (self.clone(), id.clone());
+            move || {
+                let (backend, id) = (backend.clone(), id.clone());
+                Box::pin(async move { backend.until_over(&id, output.start).await })
+            }
+        });
         reader::open(
             &self.0.logs,
             &self.0.wakers,
             id,
-            (from, to),
+            output,
             &options,
-            ended,
+            wait_over,
         )
     }
 

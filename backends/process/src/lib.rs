@@ -13,6 +13,7 @@ mod backend;
 mod client;
 mod config;
 mod connect;
+mod ends;
 mod here;
 mod keep;
 pub mod keeper;

@@ -15,9 +15,21 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use alveary_core::{AgentId, LogStreamKind};
+use alveary_core::{AgentId, Incarnation, LogStreamKind};
 
 pub(crate) const STREAMS: [LogStreamKind; 2] = [LogStreamKind::Stdout, LogStreamKind::Stderr];
+
+/// What one start of an agent wrote, as the keeper knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// The first start since the id was free: another life of the id has other logs.
+    pub(crate) life: Incarnation,
+    pub(crate) start: Incarnation,
+    /// Where it begins in each of the two logs.
+    pub(crate) from: [u64; 2],
+    /// Where it ends, which is where the next start's begins. `None`: there is no next start.
+    pub(crate) to: Option<[u64; 2]>,
+}
 
 /// The folder that holds the logs of a swarm's agents.
 #[derive(Debug, Clone)]
@@ -41,8 +53,14 @@ impl LogFolder {
         self.0.join(format!("{id}~{}.book", stream.as_str()))
     }
 
-    /// Opens the two files that an agent is to write to, and says how long they are.
-    pub(crate) fn open(&self, id: &AgentId) -> io::Result<([File; 2], [u64; 2])> {
+    /// Opens the two files that a start of an agent is to write to, and says how long they are.
+    ///
+    /// Where there are such files already, an earlier start's, whoever still reads that one is told.
+    pub(crate) fn open(
+        &self,
+        id: &AgentId,
+        start: Incarnation,
+    ) -> io::Result<([File; 2], [u64; 2])> {
         let open = |stream| -> io::Result<(File, u64)> {
             let opened = match open_log(&self.file(id, stream)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -52,9 +70,13 @@ impl LogFolder {
                 other => other,
             };
             match opened? {
-                (file, 0) => Ok((file, 0)),
-                // In all that was ever written, some of which may have been cut off.
-                (file, len) => Ok((file, book::read_extent(&self.book(id, stream))?.base + len)),
+                (file, None) => Ok((file, 0)),
+                (file, Some(len)) => {
+                    let book = self.book(id, stream);
+                    book::note_start(&book, start)?;
+                    // In all that was ever written, some of which may have been cut off.
+                    Ok((file, book::read_header(&book)?.extent.base + len))
+                }
             }
         };
         let (out, out_len) = open(LogStreamKind::Stdout)?;
@@ -76,16 +98,16 @@ impl LogFolder {
     }
 }
 
-/// Opens a log for an agent to write to, and says how long it is. A new one is known to be empty.
-fn open_log(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a log for an agent to write to, and says how long it is if it was there before.
+fn open_log(path: &Path) -> io::Result<(File, Option<u64>)> {
     let mut options = OpenOptions::new();
     options.append(true).mode(0o600);
     match options.clone().create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let file = options.open(path)?;
             let len = file.metadata()?.len();
-            Ok((file, len))
+            Ok((file, Some(len)))
         }
-        other => Ok((other?, 0)),
+        other => Ok((other?, None)),
     }
 }

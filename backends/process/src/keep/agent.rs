@@ -4,13 +4,18 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use alveary_core::{AgentInfo, AgentState, Exit, Incarnation};
+use alveary_core::{AgentInfo, AgentState, Error, ErrorKind, Exit, Incarnation, Operation, Result};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::journal::{Earlier, Entry, Intent};
+use crate::logs::Output;
 use crate::os::process::Identity;
+
+/// How many starts of an agent have output that is told apart; what is older is lost to them, not to the
+/// whole log.
+pub(super) const EARLIER_STARTS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Agent {
@@ -58,17 +63,16 @@ pub(super) struct StopUnderWay {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) info: AgentInfo,
-    pub(crate) logs_from: [u64; 2],
     #[serde(default)]
-    pub(crate) earlier: Vec<Earlier>,
+    life: Option<Incarnation>,
+    logs_from: [u64; 2],
+    #[serde(default)]
+    earlier: Vec<Earlier>,
 }
 
 impl Report {
-    /// Where the output of one start begins and ends in each log; the latest has no end yet.
-    pub(crate) fn extent_of(
-        &self,
-        incarnation: Option<Incarnation>,
-    ) -> Option<([u64; 2], [u64; 2])> {
+    /// What one start wrote; the latest unless another is meant. `None`: no such start is known.
+    pub(crate) fn output_of(&self, start: Option<Incarnation>) -> Option<Output> {
         let latest = (self.info.incarnation, self.logs_from);
         let starts: Vec<_> = self
             .earlier
@@ -76,14 +80,27 @@ impl Report {
             .map(|earlier| (earlier.incarnation, earlier.logs_from))
             .chain([latest])
             .collect();
-        let meant = incarnation.unwrap_or(self.info.incarnation);
-        let at = starts
-            .iter()
-            .position(|(incarnation, _)| *incarnation == meant)?;
-        Some((
-            starts[at].1,
-            starts.get(at + 1).map_or([u64::MAX; 2], |next| next.1),
-        ))
+        let meant = start.unwrap_or(self.info.incarnation);
+        let at = starts.iter().position(|(start, _)| *start == meant)?;
+        Some(Output {
+            life: self.life.unwrap_or(starts[0].0),
+            start: meant,
+            from: starts[at].1,
+            to: starts.get(at + 1).map(|next| next.1),
+        })
+    }
+
+    /// What is to be said of the end of a start that is not known any more: it ended with its log, if that was
+    /// of an earlier life.
+    pub(crate) fn is_gone(&self, start: Incarnation) -> Result<Option<[u64; 2]>> {
+        if self.earlier.len() < EARLIER_STARTS {
+            return Ok(None);
+        }
+        let what =
+            format!("so many have come after its start {start} that its end is not known any more");
+        Err(Error::new(ErrorKind::NotFound, Operation::Logs, what)
+            .agent(&self.info.id)
+            .cure("read what its later starts wrote"))
     }
 }
 
@@ -102,6 +119,11 @@ impl Agent {
             ended: watch::Sender::new(None),
             previous: None,
         }
+    }
+
+    /// The first start since its id was free.
+    pub(super) fn life(&self) -> Incarnation {
+        self.intent.life.unwrap_or(self.intent.incarnation)
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -143,6 +165,7 @@ impl Agent {
         }
         Report {
             info,
+            life: intent.life,
             logs_from: intent.logs_from,
             earlier: intent.earlier.clone(),
         }

@@ -18,6 +18,10 @@ use crate::os::process::Identity;
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are held at a time, and a box would cost every start"
+)]
 pub(crate) enum Entry {
     /// A keeper began. What follows happened on this start of the machine.
     Began {
@@ -75,6 +79,9 @@ pub(crate) struct Intent {
     pub(crate) user: Option<User>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup: Option<Cgroup>,
+    /// The first start since its id was free, if this is a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) life: Option<Incarnation>,
     /// Where each of its two logs stood when it began.
     #[serde(default)]
     pub(crate) logs_from: [u64; 2],

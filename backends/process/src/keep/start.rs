@@ -16,7 +16,7 @@ use alveary_core::{
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use super::agent::{Agent, Phase};
+use super::agent::{Agent, EARLIER_STARTS, Phase};
 use super::journal::{Earlier, Entry, Intent};
 use super::{Keep, refused};
 use crate::launch::Launch;
@@ -27,10 +27,6 @@ use crate::os::spawn::{self, Program, Resource, Started};
 /// A program that was only just written may be held open for writing by a fork of whoever wrote it, for the
 /// moment until that fork becomes another program.
 const TEXT_BUSY_TRIES: u32 = 8;
-
-/// How many starts of an agent have output that is told apart; what is older is lost to them, not to the
-/// whole log.
-const EARLIER_STARTS: usize = 16;
 
 /// What came of asking for an id.
 enum Claim {
@@ -107,7 +103,7 @@ impl Keep {
         let (outputs, logs_from) = self
             .0
             .logs
-            .open(&launch.id)
+            .open(&launch.id, launch.incarnation)
             .map_err(|error| refused(Operation::Spawn, &launch.id, error))?;
         let cgroup = self
             .0
@@ -124,6 +120,7 @@ impl Keep {
             stop: launch.stop.clone(),
             user: launch.user,
             cgroup: cgroup.clone(),
+            life: table.agents.get(&launch.id).map(Agent::life),
             logs_from,
             earlier: table
                 .agents

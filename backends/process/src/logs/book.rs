@@ -2,6 +2,9 @@
 //!
 //! A cursor is an offset in all that was ever written. It is the file's own offset, unless an agent has cut
 //! its log off (as `> /dev/stderr` does): from then on the difference is the book's `base`.
+//!
+//! Its header has two writers, each of which writes its own part alone: who looks at the log, and who starts
+//! the agent anew.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,8 +12,12 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const MAGIC: u64 = 0x3130_7962_7661_6c61;
-const HEADER: usize = 32;
+use alveary_core::Incarnation;
+
+const MAGIC: u64 = 0x3230_7962_7661_6c61;
+/// Where the latest start stands in the header.
+const LATEST: usize = 32;
+const HEADER: usize = LATEST + 16;
 const ENTRY: usize = 16;
 /// When there are more moments than this, every second one is given up.
 const MOST: usize = 8_192;
@@ -22,6 +29,25 @@ pub(crate) struct Extent {
     pub(crate) head: u64,
     /// Where the file's first byte would stand in all that was ever written.
     pub(crate) base: u64,
+}
+
+/// What a book says first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) extent: Extent,
+    /// Which start writes now, unless it is the agent's first.
+    pub(crate) latest: Option<StartMark>,
+}
+
+/// One start of an agent, as a book knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StartMark(u128);
+
+impl From<Incarnation> for StartMark {
+    fn from(incarnation: Incarnation) -> Self {
+        // 32 hexadecimal digits are what it prints.
+        Self(u128::from_str_radix(&incarnation.to_string(), 16).unwrap_or(u128::MAX))
+    }
 }
 
 /// At this time the log was so long.
@@ -87,12 +113,7 @@ impl Book {
     }
 
     fn append(&mut self, moments: &[Moment]) -> io::Result<()> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.path)?;
+        let file = open_to_write(&self.path)?;
         let mut bytes = Vec::with_capacity(HEADER.max(moments.len() * ENTRY));
         for moment in moments {
             bytes.extend_from_slice(&moment.offset.to_le_bytes());
@@ -104,6 +125,10 @@ impl Book {
         for number in [MAGIC, self.extent.head, self.extent.base, self.count as u64] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        if self.count == 0 {
+            // Whoever reads a header reads all of it.
+            file.set_len(HEADER as u64)?;
+        }
         file.write_all_at(&bytes, 0)
     }
 }
@@ -114,7 +139,7 @@ pub(crate) fn read(path: &Path) -> io::Result<(Extent, Vec<Moment>)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
         other => other?,
     };
-    let Some((extent, count)) = header(&bytes) else {
+    let Some((Header { extent, .. }, count)) = header(&bytes) else {
         return Ok(Default::default());
     };
     let moments = bytes[HEADER..]
@@ -128,8 +153,25 @@ pub(crate) fn read(path: &Path) -> io::Result<(Extent, Vec<Moment>)> {
     Ok((extent, moments))
 }
 
-/// Reads no more of a book than what is gone.
-pub(crate) fn read_extent(path: &Path) -> io::Result<Extent> {
+/// Says that what is written from now on is another start's. Must be on disk before that start is there: a
+/// reader looks here after it has read.
+pub(crate) fn note_start(path: &Path, start: Incarnation) -> io::Result<()> {
+    let file = open_to_write(path)?;
+    file.write_all_at(&MAGIC.to_le_bytes(), 0)?;
+    file.write_all_at(&StartMark::from(start).0.to_le_bytes(), LATEST as u64)
+}
+
+fn open_to_write(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Reads no more of a book than its header.
+pub(crate) fn read_header(path: &Path) -> io::Result<Header> {
     let mut bytes = [0; HEADER];
     match File::open(path).and_then(|file| file.read_exact_at(&mut bytes, 0)) {
         Err(error)
@@ -138,13 +180,13 @@ pub(crate) fn read_extent(path: &Path) -> io::Result<Extent> {
                 io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
             ) =>
         {
-            Ok(Extent::default())
+            Ok(Header::default())
         }
-        other => other.map(|()| header(&bytes).map(|(extent, _)| extent).unwrap_or_default()),
+        other => other.map(|()| header(&bytes).map(|(header, _)| header).unwrap_or_default()),
     }
 }
 
-fn header(bytes: &[u8]) -> Option<(Extent, usize)> {
+fn header(bytes: &[u8]) -> Option<(Header, usize)> {
     if bytes.len() < HEADER || number(&bytes[..8]) != MAGIC {
         return None;
     }
@@ -152,8 +194,10 @@ fn header(bytes: &[u8]) -> Option<(Extent, usize)> {
         head: number(&bytes[8..16]),
         base: number(&bytes[16..24]),
     };
+    let latest = bytes[LATEST..HEADER].try_into().map(u128::from_le_bytes);
+    let latest = latest.ok().filter(|latest| *latest != 0).map(StartMark);
     Some((
-        extent,
+        Header { extent, latest },
         usize::try_from(number(&bytes[24..32])).unwrap_or(usize::MAX),
     ))
 }
@@ -219,12 +263,34 @@ mod tests {
                 }
             ]
         );
-        assert_eq!(read_extent(&path).unwrap(), extent);
+        let start = Incarnation::random();
+        note_start(&path, start).unwrap();
+        book.note(30, at(3)).unwrap();
+        let expected = Header {
+            extent,
+            latest: Some(start.into()),
+        };
+        assert_eq!(read_header(&path).unwrap(), expected);
         assert_eq!(time_of(&moments, 9), Some(at(1)));
         assert_eq!(time_of(&moments, 10), Some(at(2)));
         assert_eq!(time_of(&moments, 20), None);
         assert_eq!(offset_at(&moments, at(2)), 10);
         assert_eq!(offset_at(&moments, at(3)), 20);
+    }
+
+    #[test]
+    fn a_start_is_noted_where_nobody_has_looked_yet_and_harms_no_extent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b");
+        let (first, second) = (Incarnation::random(), Incarnation::random());
+        note_start(&path, first).unwrap();
+        assert_eq!(read_header(&path).unwrap().latest, Some(first.into()));
+        let mut book = Book::open(path.clone());
+        let extent = Extent { head: 8, base: 4 };
+        book.set_extent(extent).unwrap();
+        note_start(&path, second).unwrap();
+        let latest = Some(second.into());
+        assert_eq!(read_header(&path).unwrap(), Header { extent, latest });
     }
 
     #[test]

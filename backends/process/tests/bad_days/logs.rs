@@ -1,16 +1,16 @@
 //! Agents that write more than anybody wants, or cut off what they wrote.
 
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alveary_core::{
-    AgentBackendExt, AgentId, ByteSize, LogItem, LogOptions, LogStreamKind, RemoveOptions,
-    SpawnOptions,
+    AgentBackendExt, AgentId, ByteSize, ErrorKind, LogItem, LogOptions, LogPiece, LogStream,
+    LogStreamKind, RemoveOptions, SpawnOptions,
 };
 use futures_util::StreamExt;
 use libtest_mimic::Trial;
 
-use crate::hive::{Hive, sh, spawn, wait_until};
+use crate::hive::{Hive, sh, spawn, spawn_until, wait_until};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -38,6 +38,30 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "a_follower_sees_what_is_written_as_it_is_written",
             a_follower_sees_what_is_written,
+        ),
+        trial(
+            "a_cursor_of_an_earlier_life_is_counted_as_a_loss",
+            a_cursor_of_an_earlier_life_is_counted_as_a_loss,
+        ),
+        trial(
+            "following_ends_with_the_start_that_is_followed",
+            following_ends_with_the_start_that_is_followed,
+        ),
+        trial(
+            "a_follower_of_a_removed_agent_comes_to_its_end",
+            a_follower_of_a_removed_agent_comes_to_its_end,
+        ),
+        trial(
+            "a_follower_that_cannot_know_the_end_says_so",
+            a_follower_that_cannot_know_the_end_says_so,
+        ),
+        trial(
+            "following_until_a_time_ends_at_that_time",
+            following_until_a_time_ends_at_that_time,
+        ),
+        trial(
+            "a_failed_start_leaves_the_output_of_the_one_before",
+            a_failed_start_leaves_the_output_of_the_one_before,
         ),
     ]
 }
@@ -155,6 +179,194 @@ async fn a_follower_sees_what_is_written(hive: Hive) {
     assert_eq!(pieces, ["1\n", "2\n", "3\n"], "each line came by itself");
 }
 
+/// Everything from here to the end: what was written, and what is said to be lost.
+async fn rest(log: &mut LogStream) -> (String, Vec<Option<u64>>) {
+    let (mut text, mut lost) = (String::new(), Vec::new());
+    while let Some(item) = log.next().await {
+        match item.expect("it can be read") {
+            LogItem::Piece(piece) => text.push_str(&String::from_utf8_lossy(&piece.bytes)),
+            LogItem::Lost { bytes, .. } => lost.push(bytes),
+            other => panic!("{other:?}"),
+        }
+    }
+    (text, lost)
+}
+
+async fn next_piece(log: &mut LogStream) -> LogPiece {
+    match log
+        .next()
+        .await
+        .expect("something")
+        .expect("it can be read")
+    {
+        LogItem::Piece(piece) => piece,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_cursor_of_an_earlier_life_is_counted_as_a_loss(hive: Hive) {
+    let backend = hive.open().await;
+    let id = AgentId::random();
+    let start = async |script: &str| {
+        backend
+            .spawn(&id, &sh(script), SpawnOptions::default())
+            .await
+            .expect("it starts");
+        backend.wait(&id).await.expect("it ends");
+    };
+    start("echo in its first life").await;
+    let mut log = backend
+        .logs(&id, LogOptions::default())
+        .await
+        .expect("a log");
+    let cursor = next_piece(&mut log).await.cursor;
+    // In the same life it is good, whichever start is read.
+    start("echo again").await;
+    let behind = LogOptions::default().with_after(cursor.clone());
+    let mut log = backend.logs(&id, behind.clone()).await.expect("a log");
+    assert_eq!(rest(&mut log).await, ("again\n".to_owned(), vec![]));
+    backend
+        .remove(&id, RemoveOptions::default())
+        .await
+        .expect("it goes");
+    start("echo in its second life, and longer").await;
+    for options in [behind.clone(), behind.with_follow(true)] {
+        let mut log = backend.logs(&id, options).await.expect("a log");
+        let all = "in its second life, and longer\n".to_owned();
+        assert_eq!(rest(&mut log).await, (all, vec![None]));
+    }
+}
+
+async fn following_ends_with_the_start_that_is_followed(hive: Hive) {
+    let backend = hive.open().await;
+    let id = AgentId::random();
+    for round in 0..30 {
+        let script = format!("echo {round}; [ $(({round} % 2)) = 0 ] || echo more of {round} >&2");
+        backend
+            .spawn(&id, &sh(&script), SpawnOptions::default())
+            .await
+            .expect("it starts");
+        let mut log = backend
+            .logs(&id, LogOptions::default().with_follow(true))
+            .await
+            .expect("a log");
+        let mut text = String::new();
+        if round % 3 != 0 {
+            text.push_str(&String::from_utf8_lossy(&next_piece(&mut log).await.bytes));
+        }
+        backend.wait(&id).await.expect("it ends");
+        // Nobody reads while the next start writes.
+        backend
+            .spawn(
+                &id,
+                &sh("echo next; echo next >&2"),
+                SpawnOptions::default(),
+            )
+            .await
+            .expect("it starts");
+        backend.wait(&id).await.expect("it ends");
+        let (read, lost) = rest(&mut log).await;
+        text.push_str(&read);
+        let mut expected = format!("{round}\n");
+        if round % 2 == 1 {
+            expected.push_str(&format!("more of {round}\n"));
+        }
+        let sorted = |text: &str| {
+            let mut lines: Vec<_> = text.lines().map(ToOwned::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&text), sorted(&expected));
+        assert_eq!(lost, []);
+    }
+}
+
+async fn a_follower_of_a_removed_agent_comes_to_its_end(hive: Hive) {
+    let backend = hive.open().await;
+    let id = AgentId::random();
+    let start = async |script: &str| {
+        backend
+            .spawn(&id, &sh(script), SpawnOptions::default())
+            .await
+            .expect("it starts");
+    };
+    start("echo one; sleep 0.1; echo two; sleep 1000").await;
+    let mut log = backend
+        .logs(&id, LogOptions::default().with_follow(true))
+        .await
+        .expect("a log");
+    let mut text = String::new();
+    while !text.contains("two") {
+        text.push_str(&String::from_utf8_lossy(&next_piece(&mut log).await.bytes));
+    }
+    backend
+        .remove(&id, RemoveOptions::default().with_force(true))
+        .await
+        .expect("it goes");
+    start("echo another; sleep 1000").await;
+    let end = tokio::time::timeout(Duration::from_secs(20), rest(&mut log));
+    let (read, lost) = end.await.expect("it comes to its end");
+    assert_eq!((read.as_str(), lost), ("", vec![]));
+}
+
+async fn a_follower_that_cannot_know_the_end_says_so(hive: Hive) {
+    let program = hive.folder().join("keeps");
+    std::fs::copy("/proc/self/exe", &program).expect("it can be copied");
+    let backend = hive.open_with_keeper(&program.to_string_lossy()).await;
+    let agent = spawn(&backend, &sh("echo one; sleep 1000")).await;
+    let mut log = backend
+        .logs(&agent.id, LogOptions::default().with_follow(true))
+        .await
+        .expect("a log");
+    assert_eq!(next_piece(&mut log).await.bytes, "one\n");
+    // The keeper dies, and no other can be started.
+    std::fs::remove_file(&program).expect("it can be removed");
+    hive.kill_keeper();
+    let last = tokio::time::timeout(Duration::from_secs(30), log.next());
+    let last = last.await.expect("it says so").expect("something is said");
+    let error = last.expect_err("nobody knows whether more will come");
+    assert_eq!(error.kind(), ErrorKind::EngineUnavailable, "{error}");
+    assert!(log.next().await.is_none(), "the error is the last");
+}
+
+async fn following_until_a_time_ends_at_that_time(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn(&backend, &sh("echo one; sleep 0.3; echo two; sleep 1000")).await;
+    let until = SystemTime::now() + Duration::from_secs(2);
+    let options = LogOptions::default().with_follow(true).with_until(until);
+    let mut log = backend.logs(&agent.id, options).await.expect("a log");
+    let end = tokio::time::timeout(Duration::from_secs(20), rest(&mut log));
+    let (text, lost) = end.await.expect("it comes to its end");
+    assert_eq!((text.as_str(), lost), ("one\ntwo\n", vec![]));
+    assert!(SystemTime::now() >= until);
+    // What has not been dated yet is not younger than a time that is to come.
+    let agent = spawn_until(&backend, &sh("echo ready; sleep 1000"), "ready").await;
+    let until = SystemTime::now() + Duration::from_hours(1);
+    let options = LogOptions::default().with_until(until);
+    let mut log = backend.logs(&agent.id, options).await.expect("a log");
+    assert_eq!(rest(&mut log).await.0, "ready\n");
+}
+
+async fn a_failed_start_leaves_the_output_of_the_one_before(hive: Hive) {
+    let backend = hive.open().await;
+    let id = AgentId::random();
+    let program = hive.folder().join("vanishes");
+    std::fs::write(&program, "#!/bin/sh\necho first\n").expect("it can be written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("it can be a program");
+    let spec = alveary_core::AgentSpec::new("vanishes", [program.to_string_lossy()]);
+    let spawn = async || backend.spawn(&id, &spec, SpawnOptions::default()).await;
+    spawn().await.expect("it starts");
+    backend.wait(&id).await.expect("it ends");
+    std::fs::write(&program, "#!/no/such/interpreter\n").expect("it can be written");
+    spawn().await.expect_err("it cannot start");
+    for follow in [false, true] {
+        let options = LogOptions::default().with_follow(follow);
+        let mut log = backend.logs(&id, options).await.expect("a log");
+        assert_eq!(rest(&mut log).await, ("first\n".to_owned(), vec![]));
+    }
+}
+
 async fn an_id_used_again_has_a_log_of_its_own(hive: Hive) {
     let mut hive = hive;
     hive.configure(|config| config.log_size = ByteSize::mib(1));
@@ -235,7 +447,7 @@ async fn what_grew_while_no_keeper_lived_is_shortened(hive: Hive) {
     let backend = hive.open().await;
     let waits = sh("echo ready; while [ ! -e go ]; do sleep 0.01; done; head -c 16000000 /dev/zero; touch done; sleep 1000")
         .cwd(hive.folder());
-    let agent = crate::hive::spawn_until(&backend, &waits, "ready").await;
+    let agent = spawn_until(&backend, &waits, "ready").await;
     let log = hive
         .folder()
         .join("logs")
