@@ -50,7 +50,7 @@ pub use id::{
 pub use info::{AgentInfo, AgentState};
 pub use log_buffer::LogBuffer;
 pub use logs::{LogCursor, LogItem, LogPiece, LogStream, LogStreamKind, LogStreams};
-pub use memory::{AgentContext, AgentOutput, MemoryBackend, MemoryEngine};
+pub use memory::{AgentContext, AgentOutput, ExecContext, MemoryBackend, MemoryEngine};
 #[cfg(feature = "mock")]
 pub use mock::MockAgentBackend;
 pub use options::{

@@ -3,7 +3,10 @@
 mod agent;
 mod context;
 mod engine;
+mod exec;
+mod facets;
 mod given;
+mod motion;
 mod signals;
 mod spawn;
 
@@ -22,7 +25,7 @@ use crate::capabilities::{Capabilities, LimitSupport, LogFidelity, Survival, Tre
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::event::{AgentEvent, EventStream};
 use crate::exit::{Exit, ExitStatus};
-use crate::facets::Signals;
+use crate::facets::{Exec, Pause, Signals, Stats};
 use crate::health::Health;
 use crate::id::{AgentId, BackendKind, Incarnation, SwarmUid};
 use crate::info::AgentInfo;
@@ -30,13 +33,13 @@ use crate::logs::LogStream;
 use crate::options::{
     EventOptions, ListOptions, LogOptions, RemoveOptions, SpawnOptions, StopOptions,
 };
-use crate::signal::Signal;
 use crate::spec::AgentSpec;
 
 use agent::Agent;
 pub use context::{AgentContext, AgentOutput};
 pub use engine::MemoryEngine;
 use engine::SwarmTable;
+pub use exec::ExecContext;
 
 /// A backend without an engine: an agent is an async closure in this process.
 ///
@@ -99,6 +102,21 @@ impl MemoryBackend {
         R: Into<ExitStatus>,
     {
         self.engine = self.engine.with_program(name, program);
+        self
+    }
+
+    /// Gives its engine a program that is run beside agents: see [`MemoryEngine::with_exec`].
+    #[must_use]
+    pub fn with_exec<F, R>(
+        mut self,
+        name: impl Into<String>,
+        program: impl Fn(ExecContext) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: Into<ExitStatus>,
+    {
+        self.engine = self.engine.with_exec(name, program);
         self
     }
 
@@ -248,27 +266,17 @@ impl AgentBackend for MemoryBackend {
     fn signals(&self) -> Option<&dyn Signals> {
         Some(self)
     }
-}
 
-#[async_trait]
-impl Signals for MemoryBackend {
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()> {
-        let agent = self.find(Operation::Signal, id)?;
-        ensure_incarnation(&agent, incarnation, Operation::Signal)?;
-        if agent.has_ended() {
-            return Err(
-                Error::new(ErrorKind::Conflict, Operation::Signal, "it has ended")
-                    .agent(id)
-                    .cure("start it again first"),
-            );
-        }
-        agent.deliver(signal);
-        Ok(())
+    fn exec(&self) -> Option<&dyn Exec> {
+        Some(self)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        Some(self)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        Some(self)
     }
 }
 

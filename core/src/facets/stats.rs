@@ -138,8 +138,8 @@ impl Usage {
     }
 }
 
-/// Readings of what an agent uses up, one after another. Ends when the agent has ended; where it ends because
-/// nothing can be read any more, the last item is the error.
+/// Readings of what an agent uses up, one after another. Ends when the agent has ended, at the latest where the
+/// next reading would be; where it ends because nothing can be read any more, the last item is the error.
 ///
 /// A reader that is slow misses readings, and none is kept for it.
 #[must_use = "a stream does nothing unless it is polled"]

@@ -11,7 +11,9 @@ use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::context::Given;
 use super::engine::MemoryEngine;
+use super::motion::Motion;
 use super::signals::PendingSignals;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::event::AgentEvent;
@@ -28,7 +30,7 @@ use crate::spec::{AgentSpec, SpecHash, Stop};
 const FORCE_TAKES: Duration = Duration::from_secs(2);
 
 /// What a program ends with when it panics, as a Rust process does.
-const PANICKED: i32 = 101;
+pub(super) const PANICKED: i32 = 101;
 
 pub(super) struct Agent {
     pub(super) id: AgentId,
@@ -39,7 +41,9 @@ pub(super) struct Agent {
     handle: String,
     created_at: SystemTime,
     stop: Stop,
+    pub(super) given: Given,
     pub(super) log: LogBuffer,
+    pub(super) motion: Motion,
     pub(super) signals: PendingSignals,
     /// It has been asked to end.
     pub(super) asked: CancellationToken,
@@ -47,7 +51,7 @@ pub(super) struct Agent {
     /// The force has been brought forward.
     hurried: Notify,
     /// It has ended.
-    ended: CancellationToken,
+    pub(super) ended: CancellationToken,
     events: broadcast::Sender<AgentEvent>,
 }
 
@@ -64,6 +68,7 @@ impl Agent {
         incarnation: Incarnation,
         spec: &AgentSpec,
         spec_hash: SpecHash,
+        given: Given,
         engine: &MemoryEngine,
         events: broadcast::Sender<AgentEvent>,
     ) -> Self {
@@ -76,7 +81,9 @@ impl Agent {
             handle: engine.next_handle(),
             created_at: SystemTime::now(),
             stop: spec.stop.clone(),
+            given,
             log: LogBuffer::new(engine.log_kept()),
+            motion: Motion::default(),
             signals: PendingSignals::default(),
             asked: CancellationToken::new(),
             life: Mutex::default(),
@@ -112,8 +119,8 @@ impl Agent {
             id: self.id.clone(),
             incarnation: self.incarnation,
             name: self.name.clone(),
+            paused: state == AgentState::Running && self.motion.is_paused(),
             state,
-            paused: false,
             handle: Some(self.handle.clone()),
             pid: None,
             image: None,
@@ -155,7 +162,7 @@ impl Agent {
         &self,
         program: impl Future<Output = S>,
     ) -> (ExitStatus, bool) {
-        let mut program = std::pin::pin!(AssertUnwindSafe(program).catch_unwind());
+        let mut program = std::pin::pin!(AssertUnwindSafe(self.motion.run(program)).catch_unwind());
         loop {
             let force_at = self.life().force_at;
             let force = async {
@@ -251,6 +258,8 @@ impl Agent {
             self.signals.send(signal);
             self.asked.cancel();
         }
+        // After the signal, so that what goes on does so to handle it.
+        self.motion.resume();
     }
 
     /// Delivers a signal that a caller sends. KILL cannot be handled.
@@ -263,6 +272,65 @@ impl Agent {
             }
             _ => self.signals.send(signal),
         }
+    }
+}
+
+impl Agent {
+    /// Holds everything still that runs of it.
+    pub(super) async fn pause(&self) -> Result<()> {
+        self.begin_pause()?;
+        if timeout(FORCE_TAKES, self.motion.still()).await.is_ok() {
+            return Ok(());
+        }
+        self.resume()?;
+        Err(Error::new(
+            ErrorKind::Timeout,
+            Operation::Pause,
+            "its program blocks the thread that runs it, and cannot be held still",
+        )
+        .agent(&self.id)
+        .cure("have the program await what it waits for"))
+    }
+
+    fn begin_pause(&self) -> Result<()> {
+        let life = self.life();
+        if life.exit.is_some() || life.force_at.is_some() {
+            return Err(self.does_not_run(Operation::Pause));
+        }
+        if self.motion.pause() {
+            self.tell(&life);
+        }
+        Ok(())
+    }
+
+    /// Lets it go on.
+    pub(super) fn resume(&self) -> Result<()> {
+        let life = self.life();
+        if life.exit.is_some() {
+            return Err(self.does_not_run(Operation::Resume));
+        }
+        if self.motion.resume() {
+            self.tell(&life);
+        }
+        Ok(())
+    }
+
+    /// `Conflict` where it has ended.
+    pub(super) fn ensure_runs(&self, operation: Operation) -> Result<()> {
+        if self.has_ended() {
+            return Err(self.does_not_run(operation));
+        }
+        Ok(())
+    }
+
+    fn does_not_run(&self, operation: Operation) -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            operation,
+            "it has ended, or is being stopped",
+        )
+        .agent(&self.id)
+        .cure("start it again first")
     }
 }
 

@@ -29,7 +29,6 @@ use crate::spec::Secret;
 #[derive(Clone)]
 pub struct AgentContext {
     pub(super) agent: Arc<Agent>,
-    pub(super) given: Arc<Given>,
 }
 
 /// What the spec gives to the program.
@@ -57,23 +56,23 @@ impl AgentContext {
 
     /// The arguments behind the program's name.
     pub fn args(&self) -> &[String] {
-        &self.given.args
+        &self.agent.given.args
     }
 
     /// Its environment: what the spec sets and inherits, and the `ALVEARY_` variables.
     pub fn env(&self) -> &BTreeMap<String, String> {
-        &self.given.env
+        &self.agent.given.env
     }
 
     /// One variable of its environment.
     pub fn var(&self, key: &str) -> Option<&str> {
-        self.given.env.get(key).map(String::as_str)
+        self.agent.given.env.get(key).map(String::as_str)
     }
 
     /// A secret that the spec hands over as a file. There is no file here: the variable `KEY_FILE` is set,
     /// and this reads it.
     pub fn secret(&self, key: &str) -> Option<&Secret> {
-        self.given.secrets.get(key)
+        self.agent.given.secrets.get(key)
     }
 
     /// Its standard output.
@@ -126,7 +125,7 @@ impl fmt::Debug for AgentContext {
         f.debug_struct("AgentContext")
             .field("id", self.id())
             .field("incarnation", &self.incarnation())
-            .field("args", &self.given.args)
+            .field("args", &self.agent.given.args)
             .finish_non_exhaustive()
     }
 }

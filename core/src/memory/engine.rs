@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 
 use super::agent::Agent;
 use super::context::AgentContext;
+use super::exec::ExecContext;
 use crate::event::AgentEvent;
 use crate::exit::ExitStatus;
 use crate::id::{AgentId, SwarmUid};
@@ -23,6 +24,9 @@ const LOG_KEPT: usize = 4 << 20;
 
 pub(super) type Program =
     Arc<dyn Fn(AgentContext) -> Pin<Box<dyn Future<Output = ExitStatus> + Send>> + Send + Sync>;
+
+pub(super) type ExecProgram =
+    Arc<dyn Fn(ExecContext) -> Pin<Box<dyn Future<Output = ExitStatus> + Send>> + Send + Sync>;
 
 /// The engine of [`MemoryBackend`](crate::MemoryBackend)s: what two managers of one swarm have in common.
 ///
@@ -41,6 +45,7 @@ pub struct MemoryEngine(Arc<Inner>);
 
 struct Inner {
     programs: RwLock<HashMap<String, Program>>,
+    execs: RwLock<HashMap<String, ExecProgram>>,
     swarms: RwLock<HashMap<SwarmUid, Arc<SwarmTable>>>,
     log_kept: usize,
     started: AtomicU64,
@@ -68,6 +73,7 @@ impl MemoryEngine {
     pub fn with_log_bound(bytes: usize) -> Self {
         Self(Arc::new(Inner {
             programs: RwLock::default(),
+            execs: RwLock::default(),
             swarms: RwLock::default(),
             log_kept: bytes,
             started: AtomicU64::new(0),
@@ -100,6 +106,47 @@ impl MemoryEngine {
         programs.insert(name.into(), program);
         drop(programs);
         self
+    }
+
+    /// Gives the engine a program that is run beside agents: what [`Exec::run`](crate::Exec::run) runs for a
+    /// command that begins with this name.
+    ///
+    /// It reads and writes the streams of its [`ExecContext`]; it is dropped when the agent ends, or when the
+    /// one who runs it drops it.
+    ///
+    /// ```
+    /// use alveary_core::MemoryEngine;
+    ///
+    /// let engine = MemoryEngine::new().with_exec("cat", |mut exec| async move {
+    ///     match tokio::io::copy(&mut exec.stdin, &mut exec.stdout).await {
+    ///         Ok(_) => 0,
+    ///         Err(_) => 1,
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_exec<F, R>(
+        self,
+        name: impl Into<String>,
+        program: impl Fn(ExecContext) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: Into<ExitStatus>,
+    {
+        let program: ExecProgram = Arc::new(move |context| {
+            let running = program(context);
+            Box::pin(async move { running.await.into() })
+        });
+        let mut execs = self.0.execs.write().unwrap_or_else(PoisonError::into_inner);
+        execs.insert(name.into(), program);
+        drop(execs);
+        self
+    }
+
+    pub(super) fn exec_program(&self, name: &str) -> Option<ExecProgram> {
+        let execs = self.0.execs.read().unwrap_or_else(PoisonError::into_inner);
+        execs.get(name).cloned()
     }
 
     pub(super) fn program(&self, name: &str) -> Option<Program> {

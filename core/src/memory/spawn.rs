@@ -32,8 +32,8 @@ impl MemoryBackend {
             return answer;
         }
         let program = self.program_of(spec)?;
-        let given = Arc::new(given::to_program(self.uid, id, incarnation, spec)?);
-        let runtime = runtime()?;
+        let given = given::to_program(self.uid, id, incarnation, spec)?;
+        let runtime = runtime(Operation::Spawn)?;
         let mut agents = self.agents_mut();
         // Another call may have been faster.
         if let Some(answer) = agents.get(id).and_then(present) {
@@ -44,6 +44,7 @@ impl MemoryBackend {
             incarnation,
             spec,
             hash,
+            given,
             &self.engine,
             self.swarm.events.clone(),
         ));
@@ -53,7 +54,6 @@ impl MemoryBackend {
         let info = agent.info();
         let context = AgentContext {
             agent: agent.clone(),
-            given,
         };
         // Called within the task, so that a program that panics before its first await is an exit too.
         runtime.spawn(agent.run(async move { program(context).await }));
@@ -102,11 +102,11 @@ fn answer_for_present(
     .cure("stop it first, or choose another id")))
 }
 
-fn runtime() -> Result<Handle> {
+pub(super) fn runtime(operation: Operation) -> Result<Handle> {
     Handle::try_current().map_err(|error| {
         Error::new(
             ErrorKind::EngineUnavailable,
-            Operation::Spawn,
+            operation,
             "agents in memory run on a tokio runtime, and there is none here",
         )
         .cure("call it from within a tokio runtime")
