@@ -51,6 +51,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_keeper_becomes_a_newer_one_in_place,
         ),
         trial(
+            "a_group_is_never_used_for_two_starts",
+            a_group_is_never_used_for_two_starts,
+        ),
+        trial(
             "an_agent_works_where_its_caller_stands",
             an_agent_works_where_its_caller_stands,
         ),
@@ -294,6 +298,28 @@ async fn a_keeper_becomes_a_newer_one_in_place(hive: Hive) {
         .await
         .expect("it can be stopped");
     assert_eq!(exit.by, EndedBy::Us);
+}
+
+/// Whoever comes later clears up after those that have ended, by the groups that the journal names.
+async fn a_group_is_never_used_for_two_starts(hive: Hive) {
+    let backend = hive.open().await;
+    for _ in 0..20 {
+        let ended = spawn(&backend, &sh("exit 0")).await;
+        backend.wait(&ended.id).await.expect("it ends");
+    }
+    // The same process begins to count anew.
+    give_way(&hive);
+    let mut living = Vec::new();
+    for _ in 0..20 {
+        let agent = spawn_until(&backend, &sh("echo ready; exec sleep 1000"), "ready").await;
+        living.push(agent.pid.expect("it has a number"));
+    }
+    hive.kill_keeper();
+    listed(&backend).await;
+    let last = spawn(&backend, &sh("exit 0")).await;
+    backend.wait(&last.id).await.expect("it ends");
+    living.retain(|&pid| !exists(pid));
+    assert_eq!(living, [0; 0], "these were ended with others' groups");
 }
 
 /// Says what a client of a newer version says to an older keeper.

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use alveary_core::Incarnation;
+
 /// How many wait. A burst of more makes the rest as it goes.
 const AHEAD: usize = 8;
 
@@ -13,51 +15,44 @@ const AHEAD: usize = 8;
 #[derive(Debug)]
 pub(super) struct Spares {
     swarm: PathBuf,
-    made: Mutex<Made>,
-}
-
-#[derive(Debug, Default)]
-struct Made {
-    waiting: Vec<PathBuf>,
-    count: u64,
+    waiting: Mutex<Vec<PathBuf>>,
 }
 
 impl Spares {
     pub(super) fn beneath(swarm: &Path) -> Self {
         Self {
             swarm: swarm.to_owned(),
-            made: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
     pub(super) fn take(&self) -> Option<PathBuf> {
-        self.lock().waiting.pop()
+        self.lock().pop()
     }
 
     /// Makes as many as are missing.
     pub(super) fn make(&self) {
-        let mut made = self.lock();
-        while made.waiting.len() < AHEAD {
-            made.count += 1;
-            let group = self
-                .swarm
-                .join(format!("next-{}-{}", std::process::id(), made.count));
+        let mut waiting = self.lock();
+        while waiting.len() < AHEAD {
+            // A name that no group has ever had: the journal knows those of the past, and whoever clears up
+            // after an agent that has ended must not find another's.
+            let group = self.swarm.join(format!("next-{}", Incarnation::random()));
             // A start that finds none makes its own, and can say why that fails.
             if fs::create_dir(&group).is_err() {
                 return;
             }
-            made.waiting.push(group);
+            waiting.push(group);
         }
     }
 
     pub(super) fn remove(&self) {
-        for group in self.lock().waiting.drain(..) {
+        for group in self.lock().drain(..) {
             // Nobody was ever in it. Should it stay all the same, the next keeper sweeps it.
             let _best_effort = fs::remove_dir(group);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
