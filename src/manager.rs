@@ -7,6 +7,7 @@ mod core;
 mod down;
 mod errands;
 mod find;
+mod intents;
 mod listen;
 mod options;
 mod ready;
@@ -79,6 +80,13 @@ struct Handle<B: ?Sized> {
     core: Arc<Core<B>>,
     /// The last clone ends the background task.
     _closing: DropGuard,
+}
+
+impl<B: ?Sized> Drop for Handle<B> {
+    fn drop(&mut self) {
+        // The background task may live a moment longer.
+        self.core.store.intend_no_more();
+    }
 }
 
 impl<B: AgentBackend + ?Sized> Clone for SwarmManager<B> {

@@ -6,13 +6,14 @@
 //! | `members.jsonl` | its members and what is desired of each: a journal, one change a line |
 //! | `state.lock` | held for the moment in which one of the two is written |
 //! | `lease` | held for as long as a process restarts the swarm's agents |
-//! | `starts/` | held while an agent is started, so that a stop in another process waits for it |
+//! | `starts/` | held while an agent is started, so that a stop in another process waits for it; and by whoever is to start those that are recorded |
 //! | a backend's word | that backend's own |
 
 mod files;
 mod folder;
 mod gates;
 mod host;
+mod intender;
 mod journal;
 mod lease;
 mod records;
@@ -23,6 +24,7 @@ pub(crate) use files::Patience;
 pub(crate) use folder::{Folder, default_root};
 pub(crate) use gates::{Gates, StartGuard};
 pub(crate) use host::wall_millis;
+pub(crate) use intender::Intender;
 pub(crate) use journal::{Journal, Touched};
 pub(crate) use lease::Lease;
 pub use lease::LeaseHolder;

@@ -51,36 +51,22 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let core = self.core();
         core.attach_if_possible().await;
         let mut names = HashSet::new();
-        let admitted: Vec<Result<Record>> = specs
-            .into_iter()
-            .map(|spec| {
-                spec.validate()?;
-                if let Some(holder) = core.table.named(&spec.name) {
-                    return Err(name_taken(&spec.name, &holder));
-                }
-                if !names.insert(spec.name.clone()) {
-                    return Err(Error::new(
-                        ErrorKind::AlreadyExists,
-                        Operation::Spawn,
-                        format!(
-                            "the name `{}` stands twice among those to be started",
-                            spec.name
-                        ),
-                    )
-                    .cure("give each its own name"));
-                }
-                Ok(Record::new(AgentId::random(), spec))
-            })
-            .collect();
+        let mut admitted: Vec<Result<Record>> = Vec::new();
+        for spec in specs {
+            let record = core.record_of(spec, &mut names).await;
+            admitted.push(record);
+        }
         let admitted = core.admit(admitted).await;
         let queue = Queue::of(core, &admitted);
         let queue = &queue;
-        each(admitted, core.options.concurrency, |record| async move {
+        let started = each(admitted, core.options.concurrency, |record| async move {
             let record = record?;
             queue.begin(&record.id);
             core.first_start_of_recorded(&record).await
         })
-        .await
+        .await;
+        core.record_begun().await;
+        started
     }
 
     /// Stops every agent, several at once, those that started last first. Gives one outcome for each that
@@ -127,6 +113,28 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 }
 
 impl<B: AgentBackend + ?Sized> Core<B> {
+    /// What is to be recorded of a new agent; `names` are those of the ones before it.
+    async fn record_of(
+        self: &Arc<Self>,
+        spec: AgentSpec,
+        names: &mut HashSet<String>,
+    ) -> Result<Record> {
+        spec.validate()?;
+        self.free_name(&spec.name).await?;
+        if !names.insert(spec.name.clone()) {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                Operation::Spawn,
+                format!(
+                    "the name `{}` stands twice among those to be started",
+                    spec.name
+                ),
+            )
+            .cure("give each its own name"));
+        }
+        self.intend(Record::new(AgentId::random(), spec))
+    }
+
     /// Records new agents, all in one write; each whose name is taken by now is refused for itself.
     async fn admit(self: &Arc<Self>, records: Vec<Result<Record>>) -> Vec<Result<Record>> {
         let mut taken: Vec<(String, AgentId)> = Vec::new();

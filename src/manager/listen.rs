@@ -55,6 +55,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 for id in &findings.changed {
                     self.follow(id);
                 }
+                self.see_to_intents();
             }
             WatchEvent::Changed(info) => {
                 let id = info.id.clone();

@@ -108,6 +108,18 @@ impl Row {
         self.info.is_none() && !self.is_empty()
     }
 
+    /// Who is to make its first start, of which the engine has not told.
+    pub(super) fn intended_by(&self) -> Option<Incarnation> {
+        let unseen = self.is_only_intended() && self.unsure.is_none() && self.starting.is_none();
+        self.record.as_ref()?.intended_by.filter(|_| unseen)
+    }
+
+    /// Whether the engine has told of it, and that is not recorded yet.
+    pub(super) fn has_begun_unrecorded(&self) -> bool {
+        let record = self.record.as_ref();
+        self.info.is_some() && record.is_some_and(|record| record.intended_by.is_some())
+    }
+
     /// Whether its first start has begun, and nobody else can know of it yet.
     pub(super) fn is_about_to_be_recorded(&self) -> bool {
         self.starting.is_some() && self.record.is_none()

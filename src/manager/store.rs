@@ -7,7 +7,9 @@ use alveary_core::{Incarnation, Result};
 use tokio::sync::watch;
 
 use super::table::Table;
-use crate::state::{Change, Folder, Gates, Journal, Patience, Records, SwarmRecord, Touched};
+use crate::state::{
+    Change, Folder, Gates, Intender, Journal, Patience, Records, SwarmRecord, Touched,
+};
 
 /// Where a manager's records are.
 #[derive(Debug)]
@@ -37,6 +39,14 @@ enum Inner {
 pub(super) struct Shared {
     pub(super) folder: Folder,
     pub(super) gates: Gates,
+    /// There once this process has recorded a start.
+    intender: Mutex<Option<Intender>>,
+}
+
+impl Shared {
+    fn intender(&self) -> MutexGuard<'_, Option<Intender>> {
+        self.intender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Inner {
@@ -56,7 +66,14 @@ impl Store {
     pub(super) fn on_disk(folder: Folder, journal: Journal) -> Result<Self> {
         let gates = Gates::new(&folder)?;
         let inner = Inner::Disk(Box::new(journal));
-        Ok(Self::over(inner, Some(Shared { folder, gates })))
+        Ok(Self::over(
+            inner,
+            Some(Shared {
+                folder,
+                gates,
+                intender: Mutex::default(),
+            }),
+        ))
     }
 
     fn over(inner: Inner, shared: Option<Shared>) -> Self {
@@ -74,6 +91,38 @@ impl Store {
 
     pub(super) fn folder(&self) -> Option<&Path> {
         self.shared.as_ref().map(|shared| shared.folder.path())
+    }
+
+    /// By which name this process records that it is to make a first start; `None` where nobody else could know of
+    /// it.
+    pub(super) fn intender(&self) -> Result<Option<Incarnation>> {
+        let Some(shared) = &self.shared else {
+            return Ok(None);
+        };
+        let mut intender = shared.intender();
+        let intender = match &mut *intender {
+            Some(intender) => intender,
+            none => none.insert(Intender::new(&shared.folder)?),
+        };
+        Ok(Some(intender.name()))
+    }
+
+    /// Says that whatever start this process has recorded and not made, it will not make.
+    pub(super) fn intend_no_more(&self) {
+        if let Some(shared) = &self.shared {
+            *shared.intender() = None;
+        }
+    }
+
+    /// Whether the one of this name is still there to make the starts that he has recorded. What cannot be seen
+    /// is taken for so.
+    pub(super) fn intender_lives(&self, name: Incarnation) -> bool {
+        self.shared.as_ref().is_some_and(|shared| {
+            Intender::lives(&shared.folder, name).unwrap_or_else(|error| {
+                tracing::debug!(kind = %error.kind(), why = error.message(), "it cannot be seen who lives");
+                true
+            })
+        })
     }
 
     /// Whether the folder is still that of this swarm, and not one that was made anew since. What cannot be seen

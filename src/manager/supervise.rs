@@ -50,7 +50,11 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if !self.supervise {
             return;
         }
-        while self.store.is_ours() {
+        loop {
+            self.sync();
+            if !self.store.is_ours() {
+                break;
+            }
             let lease = match self.store.folder() {
                 None => None,
                 Some(folder) => match Lease::take(folder).await {
@@ -71,6 +75,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             for id in self.table.ids(|_| true) {
                 self.table.note(&id, |row| row.decided = None);
                 self.follow(&id);
+            }
+            if self.table.is_heard() {
+                self.see_to_intents();
             }
             if self.store.folder().is_none() {
                 return std::future::pending().await;

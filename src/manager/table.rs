@@ -172,6 +172,11 @@ impl Table {
         (agents.collect(), news)
     }
 
+    /// Whether the engine is heard at this moment.
+    pub(super) fn is_heard(&self) -> bool {
+        self.read().deaf.is_none()
+    }
+
     /// Whether any snapshot was ever taken.
     pub(super) fn was_ever_heard(&self) -> bool {
         self.read().heard

@@ -7,7 +7,7 @@ use alveary_core::{
 
 use super::SwarmManager;
 use super::row::Row;
-use super::start::{Next, id_taken, name_taken};
+use super::start::{Next, id_taken};
 use crate::state::{Change, Record};
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
@@ -38,13 +38,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             }
             _ => {}
         }
-        if let Some(holder) = core.table.named(&spec.name) {
-            return Err(name_taken(&spec.name, &holder));
-        }
+        core.free_name(&spec.name).await?;
         if core.table.look(&id, |row| row.name().is_some()) == Some(true) {
             return Err(id_taken(&id, &spec.name));
         }
-        core.first_start(Record::new(id, spec)).await
+        core.first_start(core.intend(Record::new(id, spec))?).await
     }
 
     /// Ends the agent and says how it ended, after it has ended. It stays stopped until somebody starts it

@@ -45,6 +45,10 @@ pub(crate) struct Record {
     /// Which start of it was intended last. The intent is recorded before the engine is called, so that
     /// whoever comes after a crash can finish just this start.
     pub(crate) incarnation: Incarnation,
+    /// Who is to make its first start, as long as nobody has recorded that the engine has answered it: see
+    /// [`Intender`](super::Intender).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) intended_by: Option<Incarnation>,
     /// When it became a member, in wall-clock milliseconds.
     pub(crate) since: u64,
     /// The groups whose members are ready before this one starts.
@@ -82,6 +86,7 @@ impl Record {
             desired: Desired::Running,
             due: false,
             incarnation: Incarnation::random(),
+            intended_by: None,
             since: wall_millis(),
             after: Vec::new(),
             spec: Arc::new(spec),
@@ -119,6 +124,8 @@ pub(crate) enum Change {
         id: AgentId,
         incarnation: Incarnation,
     },
+    /// The engine has answered its first start.
+    Begun { id: AgentId },
     /// A start of it was seen to be ready.
     Ready {
         id: AgentId,
@@ -146,6 +153,7 @@ impl Change {
             Self::Put(member) => Some(&member.id),
             Self::Stop { id }
             | Self::Start { id, .. }
+            | Self::Begun { id }
             | Self::Ready { id, .. }
             | Self::Restarted { id, .. }
             | Self::GaveUp { id, .. }
@@ -203,9 +211,11 @@ impl Records {
                     member.restarts.clear();
                 });
             }
-            Change::Ready { id, incarnation } => {
-                self.alter(&id, |member| member.ready = Some(incarnation));
-            }
+            Change::Begun { id } => self.alter(&id, |member| member.intended_by = None),
+            Change::Ready { id, incarnation } => self.alter(&id, |member| {
+                member.intended_by = None;
+                member.ready = Some(incarnation);
+            }),
             Change::Restarted {
                 id,
                 incarnation,

@@ -5,6 +5,7 @@ mod basics;
 mod called_off;
 mod engine_restarts;
 mod house;
+mod intents;
 mod lease;
 mod meanwhile;
 mod ready;

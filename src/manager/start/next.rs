@@ -187,7 +187,12 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 spec = Some(Arc::clone(&old.spec));
                 if let Some(record) = &record {
                     spec = Some(Arc::clone(&record.spec));
-                    changes.push(Change::Put(Arc::new(record.clone())));
+                    let intended_by = old.intended_by;
+                    let record = Record {
+                        intended_by,
+                        ..record.clone()
+                    };
+                    changes.push(Change::Put(Arc::new(record)));
                 }
                 changes.push(Change::Start {
                     id: id.clone(),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alveary_core::{
-    AgentBackend, AgentInfo, Error, ErrorKind, Operation, RemoveOptions, Result, StopOptions,
+    AgentBackend, AgentInfo, Error, ErrorKind, Incarnation, Operation, RemoveOptions, Result,
+    StopOptions,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -62,6 +63,7 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
         }
     })
     .await;
+    swarm.core().record_begun().await;
     Ok(UpReport { outcomes })
 }
 
@@ -76,6 +78,11 @@ pub(in super::super) async fn record_all<B: AgentBackend + ?Sized>(
 ) -> Result<bool> {
     let core = swarm.core();
     let mut overtaken = false;
+    let intender = if planned.iter().any(|planned| planned.step.action.starts()) {
+        core.store.intender()?
+    } else {
+        None
+    };
     core.store
         .commit(&core.table, |records| {
             overtaken = planned.iter().any(|planned| {
@@ -100,9 +107,13 @@ pub(in super::super) async fn record_all<B: AgentBackend + ?Sized>(
                     | (
                         UpAction::Keep | UpAction::Start { .. } | UpAction::Recreate { .. },
                         None,
-                    ) => Some(record.clone()),
+                    ) => Some(Record {
+                        intended_by: intender,
+                        ..record.clone()
+                    }),
                     (UpAction::Start { .. } | UpAction::Recreate { .. }, Some(old)) => {
-                        (!planned.was_to_run && !old.is_called_for()).then(|| due(old))
+                        let due = due(old, planned.was_to_run, intender);
+                        (**old != due).then_some(due)
                     }
                     _ => None,
                 };
@@ -131,11 +142,13 @@ fn kept(now: &Record, wanted: &Record, was_to_run: bool) -> Record {
     }
 }
 
-/// One that was stopped, and that a stop from now on keeps from being started.
-fn due(stopped: &Record) -> Record {
+/// What is recorded of one that is to be started once its turn comes: whoever stops it from now on is obeyed, and
+/// one whose first start nobody has made is now ours to start.
+fn due(now: &Record, was_to_run: bool, intender: Option<Incarnation>) -> Record {
     Record {
-        due: true,
-        ..stopped.clone()
+        due: now.due || !was_to_run && now.desired == Desired::Stopped,
+        intended_by: now.intended_by.and(intender),
+        ..now.clone()
     }
 }
 
