@@ -156,9 +156,8 @@ impl ProcessBackend {
             Err(error) if error.kind() == ErrorKind::EngineUnavailable => Some(error),
             Err(error) => return Err(error.during(operation)),
         };
-        let reports = read_reports(&self.0.folder).map_err(|error| {
-            crate::trouble::from_io(operation, "the journal cannot be read", error)
-        })?;
+        let reports =
+            read_reports(&self.0.folder, self.0.swarm).map_err(|error| error.during(operation))?;
         match (reports, silent) {
             // Another would be told the same.
             (None, Some(error)) => Err(error.during(operation)),

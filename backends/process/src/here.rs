@@ -76,7 +76,7 @@ impl Here {
         let Some(lock) = KeeperLock::try_take(folder).map_err(trouble)? else {
             return Ok(None);
         };
-        let keep = Keep::open(self.settings.keep_options(false), lock).map_err(trouble)?;
+        let keep = Keep::open(self.settings.keep_options(false), lock)?;
         kept.insert(folder.clone(), keep.downgrade());
         Ok(Some(keep))
     }

@@ -106,7 +106,9 @@ impl Keep {
     /// Takes up the keeping: whatever an earlier keeper left is found again.
     ///
     /// It goes on, lock and all, until the last handle is dropped and the last agent has ended.
-    pub(crate) fn open(options: KeepOptions, lock: KeeperLock) -> io::Result<Self> {
+    ///
+    /// `Conflict`: the folder is another swarm's.
+    pub(crate) fn open(options: KeepOptions, lock: KeeperLock) -> Result<Self> {
         let logs = LogFolder::in_state(&options.folder);
         let cgroups = options
             .cgroups
@@ -114,16 +116,16 @@ impl Keep {
             .flatten();
         let nofile = Resource::Nofile.ours();
         if options.own_process {
-            process::become_subreaper()?;
+            process::become_subreaper().map_err(cannot_keep)?;
             raise_nofile();
         }
-        let tasks = Tasks::new(options.own_process)?;
+        let tasks = Tasks::new(options.own_process).map_err(cannot_keep)?;
         let runtime = tasks.enter();
         let sampler = crate::logs::sampler::start(logs.clone(), options.log_bytes)
             .inspect_err(|error| tracing::warn!(%error, "logs are neither bounded nor dated"))
             .ok();
         drop(runtime);
-        let recovered = recover::from_journal(&options.folder)?;
+        let recovered = recover::from_journal(&options.folder, options.swarm)?;
         let bounds_logs = sampler.is_some() && crate::os::files::can_punch_holes(logs.path());
         let (events, _) = broadcast::channel(EVENTS);
         let keep = Self(Arc::new(Shared {
@@ -262,7 +264,7 @@ impl Keep {
         if !table.journal.is_long() || !table.journal.is_whole() {
             return;
         }
-        match recover::fresh_journal(&self.0.options.folder, &table.agents) {
+        match recover::fresh_journal(&self.0.options.folder, self.swarm(), &table.agents) {
             Ok(journal) => table.journal = journal,
             Err(error) => {
                 tracing::warn!(%error, "the journal could not be tidied and goes on as it is");
@@ -329,6 +331,10 @@ fn doubtful(agent: &Agent, operation: Operation) -> Error {
         .cure(format!(
             "look at process {pid}, and end it yourself if it is the agent"
         ))
+}
+
+fn cannot_keep(error: io::Error) -> Error {
+    crate::trouble::from_io(Operation::Connect, "agents cannot be kept here", error)
 }
 
 /// What the system refused, as an error with its cure.

@@ -12,7 +12,7 @@ use alveary_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::os::process::INCARNATION_KEY;
+use crate::os::process::{INCARNATION_KEY, SWARM_KEY};
 
 /// What agents are given of the caller's environment without asking.
 const HANDED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -69,7 +69,7 @@ impl Launch {
             at_most().admit(spec)?;
             let (mut env, secrets) = environment(spec)?;
             for (key, value) in [
-                ("ALVEARY_SWARM", swarm.to_string()),
+                (SWARM_KEY, swarm.to_string()),
                 ("ALVEARY_AGENT_ID", id.to_string()),
                 (INCARNATION_KEY, incarnation.to_string()),
             ] {

@@ -4,14 +4,16 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use alveary_core::{AgentInfo, AgentState, Error, ErrorKind, Exit, Incarnation, Operation, Result};
+use alveary_core::{
+    AgentInfo, AgentState, Error, ErrorKind, Exit, Incarnation, Operation, Result, SwarmUid,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::journal::{Earlier, Entry, Intent};
 use crate::logs::Output;
-use crate::os::process::Identity;
+use crate::os::process::{Identity, Mark};
 
 /// How many starts of an agent have output that is told apart; what is older is lost to them, not to the
 /// whole log.
@@ -118,6 +120,14 @@ impl Agent {
             changed: watch::Sender::new(()),
             ended: watch::Sender::new(None),
             previous: None,
+        }
+    }
+
+    /// What its processes carry.
+    pub(super) fn mark(&self, swarm: SwarmUid) -> Mark {
+        Mark {
+            swarm,
+            incarnation: self.intent.incarnation,
         }
     }
 

@@ -91,7 +91,7 @@ impl Keep {
         // Whoever has lost its parent is our child now, where we keep alone and started it.
         let orphans = self.0.options.own_process && agent.is_child;
         let orphans = orphans.then(|| table.orphans());
-        tree::kill_rest(agent, orphans.as_deref()).unwrap_or_else(|error| {
+        tree::kill_rest(agent, self.swarm(), orphans.as_deref()).unwrap_or_else(|error| {
             tracing::error!(agent = %id, %error, "what is left of it cannot be ended");
             true
         })

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use alveary_core::{AgentId, Exit, Incarnation, SpecHash, Stop, User};
+use alveary_core::{AgentId, Exit, Incarnation, SpecHash, Stop, SwarmUid, User};
 use serde::{Deserialize, Serialize};
 
 use crate::os::cgroup::Cgroup;
@@ -25,6 +25,9 @@ use crate::os::process::Identity;
 pub(crate) enum Entry {
     /// A keeper began. What follows happened on this start of the machine.
     Began {
+        /// Whose agents these are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        swarm: Option<SwarmUid>,
         boot: String,
         keeper: u32,
         version: String,

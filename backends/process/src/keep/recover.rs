@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{AgentId, EndedBy, Exit, ExitStatus, Incarnation};
+use alveary_core::{
+    AgentId, EndedBy, Error, ErrorKind, Exit, ExitStatus, Incarnation, Operation, Result, SwarmUid,
+};
 use rustix::io::Errno;
 use tokio::time::Instant;
 
@@ -22,16 +24,25 @@ const BECOMING: Duration = Duration::from_millis(20);
 const NOBODY_SAW: &str = "it ended while no keeper was there to see it";
 
 /// The table as an earlier keeper left it, and a journal that says no more than that.
-pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
-    let entries = Journal::read(folder)?.unwrap_or_default();
+///
+/// `Conflict`: the journal is another swarm's.
+pub(super) fn from_journal(folder: &Path, swarm: SwarmUid) -> Result<Table> {
+    let entries = Journal::read(folder)
+        .map_err(unreadable)?
+        .unwrap_or_default();
+    of_this_swarm(&entries, swarm)?;
     let mut agents = replay(&entries);
     let boot = process::boot_id();
     let rebooted = last_boot(&entries).is_some_and(|last| *last != boot);
     let now = Instant::now();
     let children: HashSet<u32> = process::children().into_iter().collect();
-    for agent in agents.values_mut().filter(|agent| !agent.has_ended()) {
+    for agent in agents.values_mut() {
+        trust_own_group_only(agent, swarm);
+        if agent.has_ended() {
+            continue;
+        }
         if !rebooted {
-            find(agent, &children)?;
+            find(agent, swarm, &children).map_err(unreadable)?;
         } else if agent.process.is_some() {
             agent.enter(Phase::Exited(Exit::unknown(REBOOTED)));
         } else if let Some(previous) = agent.previous.take() {
@@ -46,12 +57,12 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
         agent.phase != Phase::Pending
     });
     tracing::debug!(agents = agents.len(), took = ?now.elapsed(), "the journal was read");
-    let journal = match fresh_journal(folder, &agents) {
+    let journal = match fresh_journal(folder, swarm, &agents) {
         Ok(journal) => journal,
         Err(error) => {
             // A full disk must not keep anybody from stopping agents.
             tracing::warn!(%error, "the journal could not be tidied and goes on as it is");
-            Journal::reopen(folder)?
+            Journal::reopen(folder).map_err(unreadable)?
         }
     };
     Ok(Table { agents, journal })
@@ -60,9 +71,11 @@ pub(super) fn from_journal(folder: &Path) -> io::Result<Table> {
 /// A journal that says how things stand, and no more.
 pub(super) fn fresh_journal(
     folder: &Path,
+    swarm: SwarmUid,
     agents: &HashMap<AgentId, Agent>,
 ) -> io::Result<Journal> {
     let began = Entry::Began {
+        swarm: Some(swarm),
         boot: process::boot_id(),
         keeper: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,10 +87,16 @@ pub(super) fn fresh_journal(
 }
 
 /// What the journal says, without a keeper: `None` where one is needed, because something may still run.
-pub(crate) fn read_only(folder: &Path) -> io::Result<Option<HashMap<AgentId, Report>>> {
-    let Some(entries) = Journal::read(folder)? else {
+///
+/// `Conflict`: the journal is another swarm's.
+pub(crate) fn read_only(
+    folder: &Path,
+    swarm: SwarmUid,
+) -> Result<Option<HashMap<AgentId, Report>>> {
+    let Some(entries) = Journal::read(folder).map_err(unreadable)? else {
         return Ok(Some(HashMap::new()));
     };
+    of_this_swarm(&entries, swarm)?;
     let agents = replay(&entries);
     let all_ended = agents.values().all(Agent::has_ended);
     Ok(all_ended.then(|| {
@@ -86,6 +105,33 @@ pub(crate) fn read_only(folder: &Path) -> io::Result<Option<HashMap<AgentId, Rep
             .map(|(id, agent)| (id, agent.report()))
             .collect()
     }))
+}
+
+fn unreadable(error: io::Error) -> Error {
+    crate::trouble::from_io(Operation::Connect, "the journal cannot be read", error)
+}
+
+fn of_this_swarm(entries: &[Entry], swarm: SwarmUid) -> Result<()> {
+    let is_foreign =
+        |entry: &Entry| matches!(entry, Entry::Began { swarm: Some(other), .. } if *other != swarm);
+    if !entries.iter().any(is_foreign) {
+        return Ok(());
+    }
+    let what = "this folder holds the agents of another swarm";
+    Err(Error::new(ErrorKind::Conflict, Operation::Connect, what)
+        .cure("give each swarm a state folder of its own"))
+}
+
+/// A group that is not beneath this swarm's own holds somebody else, whatever the journal says.
+fn trust_own_group_only(agent: &mut Agent, swarm: SwarmUid) {
+    let mut next = Some(agent);
+    while let Some(agent) = next {
+        let is_foreign = |cgroup: &mut Cgroup| !cgroup.is_of(swarm);
+        if let Some(cgroup) = agent.intent.cgroup.take_if(is_foreign) {
+            tracing::warn!(agent = %agent.intent.id, ?cgroup, "a group that is not this swarm's is left alone");
+        }
+        next = agent.previous.as_deref_mut();
+    }
 }
 
 fn last_boot(entries: &[Entry]) -> Option<&String> {
@@ -164,7 +210,7 @@ fn of<'a>(
 /// Finds an agent's main process, or what can be said of its end.
 ///
 /// An error is no end: where the system refuses us a look, nobody's end is told.
-fn find(agent: &mut Agent, children: &HashSet<u32>) -> io::Result<()> {
+fn find(agent: &mut Agent, swarm: SwarmUid, children: &HashSet<u32>) -> io::Result<()> {
     let process = match agent.process {
         Some((process, _)) if !process.is_there() => {
             end_unseen(agent);
@@ -172,7 +218,7 @@ fn find(agent: &mut Agent, children: &HashSet<u32>) -> io::Result<()> {
         }
         Some((process, _)) => process,
         // Between the intent and the record of its process the keeper died.
-        None => match begun(agent) {
+        None => match begun(agent, swarm) {
             Some(process) => process,
             None => {
                 if let Some(previous) = agent.previous.take() {
@@ -203,7 +249,7 @@ fn find(agent: &mut Agent, children: &HashSet<u32>) -> io::Result<()> {
     let cgroup = agent.intent.cgroup.as_ref();
     let is_proved = agent.is_child
         || cgroup.is_some_and(|cgroup| cgroup.processes().contains(&process.pid))
-        || process.carries(agent.intent.incarnation);
+        || process.carries(agent.mark(swarm));
     if !is_proved {
         agent.phase = Phase::Doubtful;
     } else if agent.phase == Phase::Pending {
@@ -215,14 +261,14 @@ fn find(agent: &mut Agent, children: &HashSet<u32>) -> io::Result<()> {
 /// The main process of an agent of which only the intent is known.
 ///
 /// One that has not become its program yet still has its keeper's environment, and is known by its group.
-fn begun(agent: &Agent) -> Option<Identity> {
+fn begun(agent: &Agent, swarm: SwarmUid) -> Option<Identity> {
     let in_group = agent
         .intent
         .cgroup
         .iter()
         .flat_map(Cgroup::processes)
         .filter_map(Identity::of);
-    let marked = || process::all_that_carry(agent.intent.incarnation);
+    let marked = || process::all_that_carry(agent.mark(swarm));
     in_group.min_by_key(|process| process.start).or_else(|| {
         marked()
             .into_iter()

@@ -102,7 +102,7 @@ impl Keep {
         agent.enter(Phase::Stopping);
         self.tell(AgentEvent::Changed(agent.report().info));
         if force_at <= Instant::now() {
-            force(agent, journal);
+            self.force(agent, journal);
         } else {
             self.force_later(&agent.intent.id, agent.intent.incarnation, receiver.clone());
         }
@@ -132,9 +132,24 @@ impl Keep {
             let Table { agents, journal } = &mut *table;
             let agent = agents.get_mut(&id);
             if let Some(agent) = agent.filter(|agent| agent.intent.incarnation == incarnation) {
-                force(agent, journal);
+                keep.force(agent, journal);
             }
         });
+    }
+
+    fn force(&self, agent: &mut Agent, journal: &mut Journal) {
+        if agent.has_ended() {
+            return;
+        }
+        agent.forced = true;
+        // Before the signal: the next keeper is to know by whom it ended.
+        journal.append_surely(Entry::Forced {
+            id: agent.intent.id.clone(),
+            incarnation: agent.intent.incarnation,
+        });
+        if let Err(error) = tree::kill(agent, self.swarm()) {
+            tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
+        }
     }
 }
 
@@ -173,19 +188,4 @@ fn still_running(id: &AgentId) -> Error {
 fn after(grace: Duration) -> Instant {
     const NEVER: Duration = Duration::from_hours(30 * 366 * 24);
     Instant::now() + grace.min(NEVER)
-}
-
-fn force(agent: &mut Agent, journal: &mut Journal) {
-    if agent.has_ended() {
-        return;
-    }
-    agent.forced = true;
-    // Before the signal: the next keeper is to know by whom it ended.
-    journal.append_surely(Entry::Forced {
-        id: agent.intent.id.clone(),
-        incarnation: agent.intent.incarnation,
-    });
-    if let Err(error) = tree::kill(agent) {
-        tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
-    }
 }

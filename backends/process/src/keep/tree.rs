@@ -2,7 +2,7 @@
 
 use std::io;
 
-use alveary_core::Signal;
+use alveary_core::{Signal, SwarmUid};
 
 use super::agent::Agent;
 use crate::os::process::{self, Identity};
@@ -20,18 +20,22 @@ pub(super) fn ask_to_end(agent: &Agent, signal: Signal) -> io::Result<()> {
 }
 
 /// Kills whatever belongs to the agent, as surely as this machine allows.
-pub(super) fn kill(agent: &Agent) -> io::Result<()> {
+pub(super) fn kill(agent: &Agent, swarm: SwarmUid) -> io::Result<()> {
     if let Some(cgroup) = &agent.intent.cgroup {
         cgroup.kill()?;
     }
-    kill_group(agent)
+    kill_group(agent, swarm)
 }
 
 /// Kills what is left of the agent after its main process has ended. Whether anything was.
 ///
 /// Without a control group it is looked for among the `orphans`, where every descendant that has lost its
 /// parent is one of them, else among all processes.
-pub(super) fn kill_rest(agent: &Agent, orphans: Option<&[u32]>) -> io::Result<bool> {
+pub(super) fn kill_rest(
+    agent: &Agent,
+    swarm: SwarmUid,
+    orphans: Option<&[u32]>,
+) -> io::Result<bool> {
     if let Some(cgroup) = &agent.intent.cgroup {
         let is_populated = cgroup.is_populated();
         if is_populated {
@@ -39,10 +43,10 @@ pub(super) fn kill_rest(agent: &Agent, orphans: Option<&[u32]>) -> io::Result<bo
         }
         return Ok(is_populated);
     }
-    let incarnation = agent.intent.incarnation;
+    let mark = agent.mark(swarm);
     let left = match orphans {
-        Some(orphans) => process::those_that_carry(orphans, incarnation),
-        None => process::all_that_carry(incarnation),
+        Some(orphans) => process::those_that_carry(orphans, mark),
+        None => process::all_that_carry(mark),
     };
     let mut any = false;
     for process in left {
@@ -56,7 +60,7 @@ pub(super) fn kill_rest(agent: &Agent, orphans: Option<&[u32]>) -> io::Result<bo
     Ok(any)
 }
 
-fn kill_group(agent: &Agent) -> io::Result<()> {
+fn kill_group(agent: &Agent, swarm: SwarmUid) -> io::Result<()> {
     let Some(pidfd) = &agent.pidfd else {
         return Ok(());
     };
@@ -71,7 +75,7 @@ fn kill_group(agent: &Agent) -> io::Result<()> {
     }
     // The child of a keeper that is dead: its number may be given away at any moment, its handle not.
     process::send(pidfd, Signal::KILL)?;
-    let others = process::all_that_carry(agent.intent.incarnation);
+    let others = process::all_that_carry(agent.mark(swarm));
     for other in others.into_iter().filter(|other| other.pid != main.pid) {
         if let Ok(pidfd) = Identity::open(other) {
             process::send(pidfd, Signal::KILL)?;

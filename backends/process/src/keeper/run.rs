@@ -127,9 +127,11 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
         };
         let handover_lock = lock.file.as_raw_fd();
         let keep = Keep::open(settings.keep_options(true), lock).map_err(|error| {
+            let words = error.engine().unwrap_or_default();
             format!(
-                "the journal in {} cannot be kept: {error}",
-                settings.folder.display()
+                "in {}: {} {words}",
+                settings.folder.display(),
+                error.message()
             )
         })?;
         listener

@@ -58,7 +58,7 @@ impl Cgroups {
     pub(crate) fn find(swarm: SwarmUid) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let leaf = format!("alveary-{swarm}");
+        let leaf = own_name(swarm);
         let own_unified = own_group(&mounts, &own, None)?;
         let root = unified_mount(&mounts)?;
         // Where we are, if that may be divided further; else at the top, if we are let.
@@ -211,6 +211,15 @@ impl Cgroup {
         self.memory.iter().chain(&self.pids).map(open).collect()
     }
 
+    /// Whether all of it lies right beneath this swarm's own groups.
+    pub(crate) fn is_of(&self, swarm: SwarmUid) -> bool {
+        let own = own_name(swarm);
+        self.folders().all(|folder| {
+            let is_named = folder.file_name().is_some();
+            is_named && folder.parent().and_then(Path::file_name) == Some(own.as_ref())
+        })
+    }
+
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         [Some(&self.tree), self.memory.as_ref(), self.pids.as_ref()]
             .into_iter()
@@ -255,6 +264,11 @@ impl Cgroup {
     pub(crate) fn remove(&self) -> bool {
         self.folders().all(|folder| remove_with_all_beneath(folder))
     }
+}
+
+/// What a swarm's own groups are called.
+fn own_name(swarm: SwarmUid) -> String {
+    format!("alveary-{swarm}")
 }
 
 /// Removes a group after those that its agent has made in it.

@@ -6,12 +6,20 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
-use alveary_core::{ExitStatus, Incarnation, Signal};
+use alveary_core::{ExitStatus, Incarnation, Signal, SwarmUid};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 
-/// Under this name each process of an agent carries the nonce of its start.
+/// Under these names each process of an agent carries its swarm's uid and the nonce of its start.
+pub(crate) const SWARM_KEY: &str = "ALVEARY_SWARM";
 pub(crate) const INCARNATION_KEY: &str = "ALVEARY_INCARNATION";
+
+/// What a process of an agent carries in its environment. A part of it proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) swarm: SwarmUid,
+    pub(crate) incarnation: Incarnation,
+}
 
 /// A process as it can be told from a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,35 +104,40 @@ impl Identity {
         }
     }
 
-    /// Whether the process was started as this incarnation, by its own environment's word.
-    pub(crate) fn carries(self, incarnation: Incarnation) -> bool {
-        carries(self.pid, &nonce_entry(incarnation)) && self.is_there()
+    /// Whether the process was started as this, by its own environment's word.
+    pub(crate) fn carries(self, mark: Mark) -> bool {
+        mark.stands_in(self.pid) && self.is_there()
     }
 }
 
-fn nonce_entry(incarnation: Incarnation) -> Vec<u8> {
-    format!("{INCARNATION_KEY}={incarnation}").into_bytes()
+impl Mark {
+    fn stands_in(self, pid: u32) -> bool {
+        let entries = [
+            format!("{SWARM_KEY}={}", self.swarm),
+            format!("{INCARNATION_KEY}={}", self.incarnation),
+        ];
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+            let has = |entry: &String| {
+                let mut lines = environ.split(|&byte| byte == 0);
+                lines.any(|line| line == entry.as_bytes())
+            };
+            entries.iter().all(has)
+        })
+    }
 }
 
-fn carries(pid: u32, entry: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|&byte| byte == 0).any(|line| line == entry))
-}
-
-/// Every living process on this machine that carries the incarnation's nonce.
-pub(crate) fn all_that_carry(incarnation: Incarnation) -> Vec<Identity> {
-    let entry = nonce_entry(incarnation);
+/// Every living process on this machine that carries the mark.
+pub(crate) fn all_that_carry(mark: Mark) -> Vec<Identity> {
     all_processes()
-        .filter(|&pid| carries(pid, &entry))
+        .filter(|&pid| mark.stands_in(pid))
         .filter_map(Identity::of)
         .collect()
 }
 
-/// Those of `pids` that carry the incarnation's nonce.
-pub(crate) fn those_that_carry(pids: &[u32], incarnation: Incarnation) -> Vec<Identity> {
-    let entry = nonce_entry(incarnation);
+/// Those of `pids` that carry the mark.
+pub(crate) fn those_that_carry(pids: &[u32], mark: Mark) -> Vec<Identity> {
     pids.iter()
-        .filter(|&&pid| carries(pid, &entry))
+        .filter(|&&pid| mark.stands_in(pid))
         .filter_map(|&pid| Identity::of(pid))
         .collect()
 }

@@ -3,11 +3,10 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 
 use alveary_core::{
-    AgentBackendExt, AgentId, AgentState, EndedBy, ErrorKind, ExitStatus, RemoveOptions, Signal,
-    SpawnOptions, Stop, StopOptions, TreeKill,
+    AgentBackendExt, AgentId, AgentState, EndedBy, ErrorKind, ExitStatus, Signal, SpawnOptions,
+    Stop, StopOptions, TreeKill,
 };
 use libtest_mimic::Trial;
 
@@ -25,10 +24,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "an_end_that_nobody_saw_is_unknown",
             an_end_that_nobody_saw_is_unknown,
-        ),
-        trial(
-            "a_doctored_journal_harms_nobody",
-            a_doctored_journal_harms_nobody,
         ),
         trial(
             "an_agent_without_its_mark_outlives_its_keeper",
@@ -124,75 +119,6 @@ async fn an_end_that_nobody_saw_is_unknown(hive: Hive) {
         }
         other => panic!("it has ended: {other:?}"),
     }
-}
-
-async fn a_doctored_journal_harms_nobody(hive: Hive) {
-    let backend = hive.open().await;
-    let agent = spawn(&backend, &sh("sleep 1000")).await;
-    let mut innocent = Command::new("sleep")
-        .arg("1000")
-        .spawn()
-        .expect("sleep starts");
-    hive.kill_keeper();
-    // The agent's number becomes that of a stranger, whose start is right too.
-    let stat = fs::read_to_string(format!("/proc/{}/stat", innocent.id())).expect("it lives");
-    let start = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.split(' ').nth(19))
-        .expect("a start");
-    let journal = hive.folder().join("journal");
-    let text = fs::read_to_string(&journal).expect("the journal can be read");
-    let doctored: Vec<String> = text
-        .lines()
-        .map(|line| match line.find(r#""process":{"#) {
-            None => line.to_owned(),
-            Some(at) => {
-                let end = at + line[at..].find('}').expect("an object");
-                format!(
-                    "{}\"process\":{{\"pid\":{},\"start\":{start}{}",
-                    &line[..at],
-                    innocent.id(),
-                    &line[end..]
-                )
-            }
-        })
-        .collect();
-    fs::write(&journal, doctored.join("\n") + "\n").expect("the journal can be written");
-    match state(&backend, &agent.id).await {
-        AgentState::Unknown { why } => assert!(why.contains("proves"), "{why}"),
-        other => panic!("nobody can know that: {other:?}"),
-    }
-    for attempt in [
-        backend
-            .stop(&agent.id, StopOptions::by_force())
-            .await
-            .map(drop),
-        backend
-            .remove(&agent.id, RemoveOptions::default().with_force(true))
-            .await,
-    ] {
-        let error = attempt.expect_err("a stranger is not touched");
-        assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(
-            error.to_string().contains(&innocent.id().to_string()),
-            "{error}"
-        );
-    }
-    let unharmed = innocent.try_wait().expect("it can be asked").is_none();
-    innocent.kill().expect("it can be killed");
-    innocent.wait().expect("it ends");
-    assert!(unharmed, "an innocent process was ended");
-    // With the stranger's end the doubt is over.
-    let exit = backend.wait(&agent.id).await.expect("it ends");
-    assert!(
-        matches!(exit.status, ExitStatus::Unknown { .. }),
-        "{exit:?}"
-    );
-    backend
-        .remove(&agent.id, RemoveOptions::default())
-        .await
-        .expect("it goes");
 }
 
 /// A program may clear its environment, or write its title over it.

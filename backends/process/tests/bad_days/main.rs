@@ -1,6 +1,7 @@
 //! What happens to agents and to those who keep them when things go wrong: real processes, really killed.
 
 mod disk;
+mod doctored;
 mod hive;
 mod keeper;
 mod logs;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         processes::trials(),
         logs::trials(),
         disk::trials(),
+        doctored::trials(),
         silence::trials(),
         versions::trials(),
     ];

@@ -12,7 +12,7 @@ use libtest_mimic::{Completion, Trial};
 use crate::hive::{Hive, exists, output, processes, sh, signal, spawn, spawn_until, wait_until};
 use crate::{trial, trial_for_root, trial_if_possible};
 
-const NO_CGROUP: &str = "no cgroup v2 can be divided here: run the tests as root";
+pub(crate) const NO_CGROUP: &str = "no cgroup v2 can be divided here: run the tests as root";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
