@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
-    ErrorKind, EventOptions, EventStream, Exit, Health, ListOptions, LogOptions, LogStream,
-    Operation, RemoveOptions, Result, Signals, SpawnOptions, StopOptions,
+    ErrorKind, EventOptions, EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions,
+    LogStream, Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -237,6 +237,22 @@ impl AgentBackend for Chaos {
 
     fn signals(&self) -> Option<&dyn Signals> {
         self.inner.signals()
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.inner.exec()
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.inner.stats()
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        self.inner.files()
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.inner.pause()
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exit, Health, ListOptions, LogOptions, LogStream, Operation, RemoveOptions,
-    Result, Signals, SpawnOptions, StopOptions,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Operation, Pause,
+    RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 
@@ -80,6 +80,18 @@ impl AgentBackend for Noted {
     }
     fn signals(&self) -> Option<&dyn Signals> {
         self.inner.signals()
+    }
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.inner.exec()
+    }
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.inner.stats()
+    }
+    fn files(&self) -> Option<&dyn Files> {
+        self.inner.files()
+    }
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.inner.pause()
     }
 }
 

@@ -1,17 +1,18 @@
 //! No more calls at once than the engine can use.
 
+mod facets;
+
 use std::fmt;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream, RemoveOptions,
-    Result, Signal, Signals, SpawnOptions, StopOptions,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause,
+    RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::AtOnce;
-use super::facet::no_signals;
 
 /// Bounds the calls that are under way at once; what is above the bound waits in the order in which it came.
 ///
@@ -116,20 +117,21 @@ impl<B: AgentBackend> AgentBackend for Limit<B> {
     fn signals(&self) -> Option<&dyn Signals> {
         self.inner.signals().map(|_| self as &dyn Signals)
     }
-}
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<B: AgentBackend> Signals for Limit<B> {
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()> {
-        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
-        let _turn = turn(&self.other).await;
-        signals.signal(id, signal, incarnation).await
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.inner.exec().map(|_| self as &dyn Exec)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.inner.stats().map(|_| self as &dyn Stats)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        self.inner.files().map(|_| self as &dyn Files)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.inner.pause().map(|_| self as &dyn Pause)
     }
 }
 
@@ -149,9 +151,9 @@ mod tests {
 
     use super::*;
     use crate::layers::scripted::{Answer, Scripted, idle, until_nothing_moves};
-    use alveary_core::Operation;
+    use alveary_core::{Operation, Signal};
 
-    fn limited(inner: &Arc<Scripted>) -> Arc<Limit<Arc<Scripted>>> {
+    pub(super) fn limited(inner: &Arc<Scripted>) -> Arc<Limit<Arc<Scripted>>> {
         let two = NonZeroU32::new(2).unwrap();
         let at_once = AtOnce {
             spawn: two,

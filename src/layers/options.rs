@@ -94,6 +94,18 @@ pub struct Timeouts {
     /// Sending a signal.
     #[serde(with = "above_zero")]
     pub signal: Duration,
+    /// Starting a program beside an agent. How long it then runs is not limited.
+    #[serde(with = "above_zero")]
+    pub exec: Duration,
+    /// Reading what an agent uses up.
+    #[serde(with = "above_zero")]
+    pub stats: Duration,
+    /// Copying files: how long the engine may be silent, however long the whole takes.
+    #[serde(with = "above_zero")]
+    pub files: Duration,
+    /// Pausing an agent, or letting it go on.
+    #[serde(with = "above_zero")]
+    pub pause: Duration,
 }
 
 impl Default for Timeouts {
@@ -108,6 +120,10 @@ impl Default for Timeouts {
             remove: Duration::from_secs(10),
             subscribe: Duration::from_secs(10),
             signal: Duration::from_secs(5),
+            exec: Duration::from_secs(15),
+            stats: Duration::from_secs(5),
+            files: Duration::from_secs(30),
+            pause: Duration::from_secs(10),
         }
     }
 }
@@ -125,6 +141,10 @@ impl Timeouts {
             remove: limit,
             subscribe: limit,
             signal: limit,
+            exec: limit,
+            stats: limit,
+            files: limit,
+            pause: limit,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Asking again, where that is known to be harmless.
 
+mod facets;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +9,13 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error, ErrorKind,
-    EventOptions, EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream,
-    Operation, RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions,
+    EventOptions, EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream,
+    Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 
 use super::RetryOptions;
-use super::facet::no_signals;
 
 /// Makes a call again where its error says that it may be: see [`Error::retry`].
 ///
@@ -40,6 +41,19 @@ impl<B> Retry<B> {
         F: Future<Output = Result<T>> + Send,
         T: Send,
     {
+        self.repeat_where(may_repeat, call).await
+    }
+
+    async fn repeat_where<T, Call, F>(
+        &self,
+        may: fn(&RetryOptions, &Error) -> bool,
+        call: Call,
+    ) -> Result<T>
+    where
+        Call: FnMut() -> F + Send,
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
         let repeats = self.options.attempts.get().saturating_sub(1);
         let pauses = ExponentialBuilder::new()
             .with_min_delay(self.options.delay)
@@ -48,7 +62,7 @@ impl<B> Retry<B> {
             .with_jitter();
         call.retry(pauses)
             .sleep(tokio::time::sleep)
-            .when(|error: &Error| self.may_repeat(error))
+            .when(|error: &Error| may(&self.options, error))
             // `None`: the attempts are used up.
             .adjust(|error, pause| pause.map(|pause| pause.max(asked_pause(error))))
             .notify(|error, pause| {
@@ -56,14 +70,18 @@ impl<B> Retry<B> {
             })
             .await
     }
+}
 
-    fn may_repeat(&self, error: &Error) -> bool {
-        match error.retry() {
-            alveary_core::Retry::SameId => true,
-            // The caller may have better to do than to sit out a long one.
-            alveary_core::Retry::After(pause) => pause <= self.options.max_delay,
-            _ => false,
-        }
+fn may_repeat(options: &RetryOptions, error: &Error) -> bool {
+    error.retry() == alveary_core::Retry::SameId || may_repeat_later(options, error)
+}
+
+/// Where nothing was begun, and a pause may help.
+fn may_repeat_later(options: &RetryOptions, error: &Error) -> bool {
+    match error.retry() {
+        // The caller may have better to do than to sit out a long one.
+        alveary_core::Retry::After(pause) => pause <= options.max_delay,
+        _ => false,
     }
 }
 
@@ -168,20 +186,21 @@ impl<B: AgentBackend> AgentBackend for Retry<B> {
     fn signals(&self) -> Option<&dyn Signals> {
         self.inner.signals().map(|_| self as &dyn Signals)
     }
-}
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<B: AgentBackend> Signals for Retry<B> {
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()> {
-        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
-        self.repeat(|| signals.signal(id, signal, incarnation))
-            .await
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.inner.exec().map(|_| self as &dyn Exec)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.inner.stats().map(|_| self as &dyn Stats)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        self.inner.files().map(|_| self as &dyn Files)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.inner.pause().map(|_| self as &dyn Pause)
     }
 }
 
@@ -201,7 +220,7 @@ mod tests {
     use super::*;
     use crate::layers::scripted::{Answer, Scripted, idle, refused};
 
-    fn retried(
+    pub(super) fn retried(
         script: impl Fn(Operation, usize) -> Answer + Send + Sync + 'static,
     ) -> (Arc<Scripted>, Retry<Arc<Scripted>>) {
         let inner = Scripted::new(script);
@@ -212,7 +231,7 @@ mod tests {
     }
 
     /// Refuses this often, then is honest.
-    fn at_first(
+    pub(super) fn at_first(
         often: usize,
         error: impl Fn() -> Error + Send + Sync,
     ) -> impl Fn(Operation, usize) -> Answer + Send + Sync {

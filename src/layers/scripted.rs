@@ -6,11 +6,14 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error, ErrorKind,
-    EventOptions, EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream,
-    MemoryBackend, Operation, RemoveOptions, Result, Signal, Signals, SpawnOptions, StopOptions,
+    AgentBackend, AgentId, AgentInfo, AgentPath, AgentSpec, BackendKind, Capabilities, Error,
+    ErrorKind, EventOptions, EventStream, Exec, ExecSpec, Execution, Exit, FileInfo, FileKind,
+    Files, Health, Incarnation, ListOptions, LogOptions, LogStream, MemoryBackend, Operation,
+    Pause, PauseOptions, PutOptions, RemoveOptions, Result, Signal, Signals, SpawnOptions, Stats,
+    StatsOptions, StopOptions, TarStream, Usage, UsageStream,
 };
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 
 /// What becomes of one call.
 #[derive(Debug)]
@@ -88,6 +91,7 @@ fn memory() -> MemoryBackend {
             0
         })
         .with_program("deaf", |_| pending::<i32>())
+        .with_exec("stay", |_| pending::<i32>())
 }
 
 pub(super) fn idle() -> AgentSpec {
@@ -161,6 +165,22 @@ impl AgentBackend for Scripted {
     fn signals(&self) -> Option<&dyn Signals> {
         Some(self)
     }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        Some(self)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -173,6 +193,71 @@ impl Signals for Scripted {
     ) -> Result<()> {
         let signals = self.memory.signals().unwrap();
         self.play(Operation::Signal, signals.signal(id, signal, incarnation))
+            .await
+    }
+}
+
+#[async_trait]
+impl Exec for Scripted {
+    async fn run(&self, id: &AgentId, spec: &ExecSpec) -> Result<Execution> {
+        self.play(Operation::Exec, self.memory.run(id, spec)).await
+    }
+
+    fn ends_when_dropped(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Stats for Scripted {
+    async fn read(&self, id: &AgentId) -> Result<Usage> {
+        self.play(Operation::Stats, self.memory.read(id)).await
+    }
+
+    async fn follow(&self, id: &AgentId, options: StatsOptions) -> Result<UsageStream> {
+        self.play(Operation::Stats, self.memory.follow(id, options))
+            .await
+    }
+}
+
+/// A file system of one empty file, which takes whatever is put there.
+#[async_trait]
+impl Files for Scripted {
+    async fn look(&self, _id: &AgentId, _path: &AgentPath) -> Result<FileInfo> {
+        let info = async { Ok(FileInfo::new("file", FileKind::File, 0, 0o644)) };
+        self.play(Operation::GetFiles, info).await
+    }
+
+    /// Its end never comes.
+    async fn get(&self, _id: &AgentId, _path: &AgentPath) -> Result<TarStream> {
+        let first = stream::once(async { Ok(b"first".as_slice().into()) });
+        let archive = async { Ok(TarStream::new(first.chain(stream::pending()))) };
+        self.play(Operation::GetFiles, archive).await
+    }
+
+    async fn put(
+        &self,
+        _id: &AgentId,
+        _into: &AgentPath,
+        mut archive: TarStream,
+        _options: PutOptions,
+    ) -> Result<()> {
+        while let Some(piece) = archive.next().await {
+            piece?;
+        }
+        self.play(Operation::PutFiles, async { Ok(()) }).await
+    }
+}
+
+#[async_trait]
+impl Pause for Scripted {
+    async fn freeze(&self, id: &AgentId, options: PauseOptions) -> Result<()> {
+        self.play(Operation::Pause, self.memory.freeze(id, options))
+            .await
+    }
+
+    async fn thaw(&self, id: &AgentId, options: PauseOptions) -> Result<()> {
+        self.play(Operation::Resume, self.memory.thaw(id, options))
             .await
     }
 }

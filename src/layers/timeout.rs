@@ -1,19 +1,22 @@
 //! No call waits for ever, and no time limit is taken for an answer.
 
+mod facets;
+mod pace;
+
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, BackendKind, Capabilities, Error,
-    ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation, ListOptions, LogOptions,
-    LogStream, Operation, RemoveOptions, Result, Retry, Signal, Signals, SpawnOptions, StopOptions,
+    ErrorKind, EventOptions, EventStream, Exec, Exit, Files, Health, Incarnation, ListOptions,
+    LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Retry, Signals, SpawnOptions,
+    Stats, StopOptions,
 };
 use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::Timeouts;
-use super::facet::no_signals;
 
 /// Gives every call a time limit.
 ///
@@ -247,6 +250,22 @@ impl<B: AgentBackend> AgentBackend for Timeout<B> {
     fn signals(&self) -> Option<&dyn Signals> {
         self.inner.signals().map(|_| self as &dyn Signals)
     }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.inner.exec().map(|_| self as &dyn Exec)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.inner.stats().map(|_| self as &dyn Stats)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        self.inner.files().map(|_| self as &dyn Files)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.inner.pause().map(|_| self as &dyn Pause)
+    }
 }
 
 /// Names the agent in an error that does not yet.
@@ -254,35 +273,6 @@ fn about(error: Error, id: &AgentId) -> Error {
     match error.agent_id() {
         Some(_) => error,
         None => error.agent(id),
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<B: AgentBackend> Signals for Timeout<B> {
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()> {
-        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
-        let limit = self.limits.signal;
-        timeout(limit, signals.signal(id, signal, incarnation))
-            .await
-            .unwrap_or_else(|_| {
-                Err(Error::new(
-                    ErrorKind::Indeterminate,
-                    Operation::Signal,
-                    format!(
-                        "the engine did not say within {} whether it was sent",
-                        shown(limit)
-                    ),
-                )
-                .agent(id)
-                .cure("send it again only if a second one does no harm")
-                .retry_when(Retry::Never))
-            })
     }
 }
 
@@ -302,7 +292,7 @@ mod tests {
     use super::*;
     use crate::layers::scripted::{Answer, Scripted, idle};
 
-    fn timed(
+    pub(super) fn timed(
         script: impl Fn(Operation, usize) -> Answer + Send + Sync + 'static,
     ) -> (Arc<Scripted>, Timeout<Arc<Scripted>>) {
         let inner = Scripted::new(script);
@@ -310,7 +300,10 @@ mod tests {
         (Arc::clone(&inner), Timeout::new(inner, limits))
     }
 
-    fn only(one: Operation, answer: fn() -> Answer) -> impl Fn(Operation, usize) -> Answer {
+    pub(super) fn only(
+        one: Operation,
+        answer: fn() -> Answer,
+    ) -> impl Fn(Operation, usize) -> Answer {
         move |operation, _| {
             if operation == one {
                 answer()
@@ -320,7 +313,7 @@ mod tests {
         }
     }
 
-    async fn spawned(inner: &Scripted, spec: &AgentSpec) -> AgentId {
+    pub(super) async fn spawned(inner: &Scripted, spec: &AgentSpec) -> AgentId {
         let id = AgentId::random();
         let options = SpawnOptions::default();
         inner.honest().spawn(&id, spec, options).await.unwrap();
@@ -452,16 +445,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_signal_that_may_have_been_sent_is_not_sent_twice() {
-        let (inner, backend) = timed(only(Operation::Signal, || Answer::Stall));
-        let id = spawned(&inner, &idle()).await;
-        let signals = backend.signals().unwrap();
-        let error = signals.signal(&id, Signal::HUP, None).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Indeterminate);
-        assert_eq!(error.retry(), Retry::Never);
     }
 
     #[tokio::test(start_paused = true)]

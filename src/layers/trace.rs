@@ -1,19 +1,19 @@
 //! What was asked of the engine, how it went, and how long it took.
 
+mod facets;
+
 use std::fmt;
 use std::future::Future;
 use std::time::Instant;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exit, Health, Incarnation, ListOptions, LogOptions, LogStream, RemoveOptions,
-    Result, Signal, Signals, SpawnOptions, StopOptions,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause,
+    RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span, info_span};
-
-use super::facet::no_signals;
 
 /// A span around each call: `backend`, `operation`, `agent`, and at its end `outcome` and `took_ms`.
 ///
@@ -44,6 +44,8 @@ macro_rules! call {
         )
     };
 }
+
+use call;
 
 /// Runs a call inside its span and tells at its end how it went, also when it is dropped.
 async fn traced<T>(span: Span, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
@@ -151,20 +153,21 @@ impl<B: AgentBackend> AgentBackend for Trace<B> {
     fn signals(&self) -> Option<&dyn Signals> {
         self.inner.signals().map(|_| self as &dyn Signals)
     }
-}
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl<B: AgentBackend> Signals for Trace<B> {
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()> {
-        let signals = self.inner.signals().ok_or_else(|| no_signals(id))?;
-        let span = call!(info_span, self, "signal", agent = id, signal = signal);
-        traced(span, signals.signal(id, signal, incarnation)).await
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.inner.exec().map(|_| self as &dyn Exec)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.inner.stats().map(|_| self as &dyn Stats)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        self.inner.files().map(|_| self as &dyn Files)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.inner.pause().map(|_| self as &dyn Pause)
     }
 }
 
@@ -179,7 +182,7 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    use alveary_core::{ErrorKind, Operation, Secret, SecretSpec};
+    use alveary_core::{ErrorKind, ExecSpec, Operation, PauseOptions, Secret, SecretSpec, Signal};
     use tracing_subscriber::fmt::format::FmtSpan;
 
     use super::*;
@@ -244,6 +247,12 @@ mod tests {
         backend.inspect(&id).await.unwrap_err();
         let signals = backend.signals().unwrap();
         signals.signal(&id, Signal::HUP, None).await.unwrap();
+        let secretive = ExecSpec::new(["stay", "exec-7f3a"]).env("TOKEN", "exec-value-7f3a");
+        let exec = backend.exec().unwrap();
+        drop(exec.run(&id, &secretive).await.unwrap());
+        let pause = backend.pause().unwrap();
+        pause.freeze(&id, PauseOptions::default()).await.unwrap();
+        backend.stats().unwrap().read(&id).await.unwrap();
         backend.stop(&id, StopOptions::default()).await.unwrap();
         backend.remove(&id, RemoveOptions::default()).await.unwrap();
 
@@ -257,6 +266,9 @@ mod tests {
             "took_ms=",
             "asking the engine again",
             "operation=\"signal\"",
+            "operation=\"exec\"",
+            "operation=\"pause\"",
+            "operation=\"stats\"",
         ] {
             assert!(text.contains(told), "{told} is missing in {text}");
         }

@@ -68,6 +68,18 @@ pub(crate) trait Flaw: Default + Send + Sync + 'static {
     fn signals<'a>(&'a self, inner: &'a Inner) -> Option<&'a dyn Signals> {
         inner.signals()
     }
+    fn exec<'a>(&'a self, inner: &'a Inner) -> Option<&'a dyn Exec> {
+        inner.exec()
+    }
+    fn stats<'a>(&'a self, inner: &'a Inner) -> Option<&'a dyn Stats> {
+        inner.stats()
+    }
+    fn files<'a>(&'a self, inner: &'a Inner) -> Option<&'a dyn Files> {
+        inner.files()
+    }
+    fn pause<'a>(&'a self, inner: &'a Inner) -> Option<&'a dyn Pause> {
+        inner.pause()
+    }
     /// The manager goes.
     fn gone(&self, inner: &Inner) {
         let _ = inner;
@@ -163,6 +175,18 @@ impl<F: Flaw> AgentBackend for Mutant<F> {
     }
     fn signals(&self) -> Option<&dyn Signals> {
         self.flaw.signals(&self.inner)
+    }
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.flaw.exec(&self.inner)
+    }
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.flaw.stats(&self.inner)
+    }
+    fn files(&self) -> Option<&dyn Files> {
+        self.flaw.files(&self.inner)
+    }
+    fn pause(&self) -> Option<&dyn Pause> {
+        self.flaw.pause(&self.inner)
     }
 }
 
