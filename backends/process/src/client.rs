@@ -3,7 +3,6 @@
 mod connection;
 mod failure;
 mod link;
-mod outbox;
 mod starting;
 
 use std::sync::Arc;

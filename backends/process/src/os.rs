@@ -1,6 +1,6 @@
 //! What is Linux's alone, behind narrow interfaces: processes, control groups, files.
 //!
-//! All `unsafe` of this crate stands in `spawn.rs` and `ended.rs`.
+//! All `unsafe` of this crate stands in `spawn.rs`, `ended.rs` and `socket.rs`.
 
 pub(crate) mod cgroup;
 #[expect(
@@ -10,6 +10,11 @@ pub(crate) mod cgroup;
 pub(crate) mod ended;
 pub(crate) mod files;
 pub(crate) mod process;
+#[expect(
+    unsafe_code,
+    reason = "registering a descriptor with the reactor is a promise not to close it"
+)]
+pub(crate) mod socket;
 #[expect(
     unsafe_code,
     reason = "what happens between fork and exec cannot be said safely"

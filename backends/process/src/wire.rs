@@ -5,6 +5,7 @@
 //! started.
 
 mod loose;
+mod outbox;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 use crate::keep::Report;
 use crate::launch::Launch;
 pub(crate) use loose::{decode_answer, decode_request};
+pub(crate) use outbox::{Outbox, open};
 
 /// The version of all that is not frozen.
 pub(crate) const VERSION: u32 = 1;

@@ -11,8 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::FramedRead;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::outbox::Outbox;
-use crate::wire::{Answer, Event, Request, codec, decode_answer, encode};
+use crate::wire::{self, Answer, Event, Outbox, Request, codec, decode_answer, encode};
 
 /// Events that wait for a listener here; the keeper holds more, and says when it had to drop some.
 const EVENTS: usize = 256;
@@ -35,9 +34,9 @@ enum Waiter {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        let (read, write) = stream.into_split();
-        let mut answers = FramedRead::new(read, codec());
+    pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
+        let (inward, outbox) = wire::open(stream)?;
+        let mut answers = FramedRead::new(inward, codec());
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let reading = tokio::spawn({
             let waiting = Arc::clone(&waiting);
@@ -50,12 +49,12 @@ impl Connection {
                 *lock(&waiting) = None;
             }
         });
-        Self {
-            outbox: Outbox::new(write),
+        Ok(Self {
+            outbox,
             waiting,
             next: AtomicU64::new(1),
             reading: AbortOnDropHandle::new(reading),
-        }
+        })
     }
 
     pub(super) fn is_open(&self) -> bool {

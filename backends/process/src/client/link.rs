@@ -191,7 +191,10 @@ impl Link {
     }
 
     async fn greet(&self, stream: UnixStream, by: Instant) -> Result<Greeted, Ungreeted> {
-        let connection = Connection::new(stream);
+        let connection = Connection::new(stream).map_err(|error| {
+            let what = "the keeper's connection cannot be used";
+            Ungreeted::Failed(crate::trouble::from_io(Operation::Connect, what, error))
+        })?;
         let answer = match timeout_at(by, connection.ask(self.greeting())).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => return Err(Ungreeted::Gone),

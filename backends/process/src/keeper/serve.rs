@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use alveary_core::{AgentId, Error, ErrorKind, Operation, RemoveOptions, StopOptions};
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::net::UnixStream;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
-use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio_util::codec::FramedRead;
 
 use super::handover::Handover;
 use crate::keep::Keep;
-use crate::wire::{Answer, Event, Facts, Problem, Request, VERSION, codec, decode_request, encode};
-
-/// How many answers may wait for a client that does not read before its requests wait too.
-const ANSWERS: usize = 1024;
+use crate::wire::{
+    self, Answer, Event, Facts, Outbox, Problem, Request, VERSION, codec, decode_request, encode,
+};
 
 /// Counts those who are served.
 #[derive(Debug, Clone, Default)]
@@ -42,34 +40,28 @@ pub(super) async fn serve(
     if !is_ours(&stream) {
         return;
     }
-    let (read, write) = stream.into_split();
-    let (mut requests, mut sink) = (
-        FramedRead::new(read, codec()),
-        FramedWrite::new(write, codec()),
-    );
-    let (answers, mut outbox) = mpsc::channel::<Bytes>(ANSWERS);
-    let sending = tokio::spawn(async move {
-        while let Some(frame) = outbox.recv().await {
-            // Whatever else is ready goes first: of a hundred answers to a hundred requests each would wake
-            // its asker, who would take the processor from the agents that are just starting.
-            tokio::task::yield_now().await;
-            let mut frames = vec![frame];
-            while let Ok(frame) = outbox.try_recv() {
-                frames.push(frame);
-            }
-            let mut frames = futures_util::stream::iter(frames.into_iter().map(Ok));
-            if sink.send_all(&mut frames).await.is_err() {
-                break;
-            }
+    let (inward, outbox) = match wire::open(stream) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::warn!(%error, "a connection cannot be used");
+            return;
         }
-    });
+    };
+    let mut requests = FramedRead::new(inward, codec());
+    let answers = Answers {
+        outbox: Arc::new(outbox),
+        under_way: Arc::default(),
+    };
     while let Some(Ok(frame)) = requests.next().await {
+        if answers.outbox.room().await.is_err() {
+            break;
+        }
         let request = match decode_request(&frame) {
             Ok(request) => request,
             Err(unknown) => {
                 tracing::warn!(error = %unknown.why, "a request cannot be understood");
                 let problem = Problem::from(&unknown_request());
-                if !send(&answers, unknown.n, Answer::Error(problem)).await {
+                if !answers.send(unknown.n, Answer::Error(problem)) {
                     break;
                 }
                 continue;
@@ -77,17 +69,45 @@ pub(super) async fn serve(
         };
         let (keep, answers, handover) = (keep.clone(), answers.clone(), Arc::clone(&handover));
         if matches!(request.body, Request::Events) {
-            tokio::spawn(tell_events(keep, request.n, answers));
+            tokio::spawn(tell_events(keep, request.n, Arc::clone(&answers.outbox)));
             continue;
         }
         tokio::spawn(async move {
             let answer = answer(&keep, request.body, &handover).await;
-            send(&answers, request.n, answer).await;
+            answers.send(request.n, answer);
         });
     }
-    drop(answers);
     // What was asked is still done; only its answer has nobody to go to.
-    sending.abort();
+    answers.outbox.close();
+}
+
+/// Where the answers of one connection go.
+#[derive(Debug, Clone)]
+struct Answers {
+    outbox: Arc<Outbox>,
+    /// One for each request that has none yet.
+    under_way: Arc<()>,
+}
+
+impl Answers {
+    /// Whether anybody may still read it.
+    fn send(&self, n: u64, answer: Answer) -> bool {
+        framed(n, answer).is_some_and(|frame| {
+            // Of a hundred answers to a hundred requests each would wake its asker, who would take the
+            // processor from the agents that are just starting.
+            let sent = if self.are_many() {
+                self.outbox.send_soon(frame)
+            } else {
+                self.outbox.send(frame)
+            };
+            sent.is_ok()
+        })
+    }
+
+    /// Whether others than this one are under way: the connection itself holds one more.
+    fn are_many(&self) -> bool {
+        Arc::strong_count(&self.under_way) > 2
+    }
 }
 
 /// Nobody but our own user, and root, has any business here.
@@ -98,28 +118,28 @@ fn is_ours(stream: &UnixStream) -> bool {
         .is_ok_and(|peer| peer.uid() == me || peer.uid() == 0)
 }
 
-async fn send(answers: &mpsc::Sender<Bytes>, n: u64, answer: Answer) -> bool {
-    match encode(n, answer) {
-        Ok(frame) => answers.send(frame).await.is_ok(),
-        Err(error) => {
-            tracing::error!(%error, "an answer could not be written");
-            false
-        }
-    }
+fn framed(n: u64, answer: Answer) -> Option<Bytes> {
+    encode(n, answer)
+        .inspect_err(|error| tracing::error!(%error, "an answer could not be written"))
+        .ok()
 }
 
-async fn tell_events(keep: Keep, n: u64, answers: mpsc::Sender<Bytes>) {
+/// Events can wait for the answer to what brought them about, and answers do not wait for them.
+async fn tell_events(keep: Keep, n: u64, outbox: Arc<Outbox>) {
     let mut events = keep.events();
     // The first answer means: subscribed.
     let mut answer = Answer::Done;
-    while send(&answers, n, answer).await {
+    while let Some(frame) = framed(n, answer)
+        && outbox.send_soon(frame).is_ok()
+        && outbox.room().await.is_ok()
+    {
         answer = tokio::select! {
             event = events.recv() => match event {
                 Ok(event) => Answer::Event(event.into()),
                 Err(RecvError::Lagged(_)) => Answer::Event(Event::Lagged),
                 Err(RecvError::Closed) => return,
             },
-            () = answers.closed() => return,
+            () = outbox.closed() => return,
         };
     }
 }
