@@ -20,7 +20,7 @@ use crate::client::{Client, unexpected};
 use crate::config::NAME;
 use crate::ends::Ends;
 use crate::here::Here;
-use crate::keep::{Keep, Report, read_reports};
+use crate::keep::{Keep, Report, put_aside_in, read_reports};
 use crate::launch::Launch;
 use crate::logs::LogFolder;
 use crate::logs::reader;
@@ -271,6 +271,14 @@ impl AgentBackend for ProcessBackend {
                     Some("call `alveary_process::keeper::run_if_asked()` first in `main`, or name a keeper's program"),
                 );
             }
+        }
+        if let Some(file) = put_aside_in(&self.0.folder) {
+            let what = format!(
+                "the journal had lines that cannot be read: they lie in {}",
+                file.display()
+            );
+            let cure = "look whether an agent of yours stands in it, and remove the file";
+            health = health.with_note(what, Some(cure));
         }
         if capabilities.tree_kill == TreeKill::BestEffort {
             health = health.with_note(

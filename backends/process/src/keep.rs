@@ -24,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use agent::Agent;
 pub(crate) use agent::Report;
+pub(crate) use journal::put_aside_in;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
 use tasks::Tasks;
@@ -264,7 +265,9 @@ impl Keep {
         if !table.journal.is_long() || !table.journal.is_whole() {
             return;
         }
-        match recover::fresh_journal(&self.0.options.folder, self.swarm(), &table.agents) {
+        let folder = &self.0.options.folder;
+        let unreadable = table.journal.unreadable();
+        match recover::fresh_journal(folder, self.swarm(), &table.agents, unreadable) {
             Ok(journal) => table.journal = journal,
             Err(error) => {
                 tracing::warn!(%error, "the journal could not be tidied and goes on as it is");

@@ -1,7 +1,8 @@
 //! What was meant, what became of it, how it ended: one line each, appended and never changed.
 //!
 //! A line that was cut off by a full disk or a power cut is reported and passed over. Each write begins on a
-//! line of its own, so that it costs nothing but itself.
+//! line of its own, so that it costs nothing but itself. When the journal is rewritten, such lines go into a
+//! file beside it: what cannot be read here may be read by somebody else, a newer version or a person.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -108,12 +109,26 @@ pub(crate) struct Journal {
     len: u64,
     /// How long it was when it said no more than it had to.
     tidy_len: u64,
+    /// Whether it may end in the middle of a line.
+    is_cut: bool,
+    unreadable: Vec<Vec<u8>>,
     /// Lines that a full disk has refused and that must not be lost.
     owed: Vec<Entry>,
     line: Vec<u8>,
 }
 
+/// What a journal says.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Past {
+    pub(crate) entries: Vec<Entry>,
+    /// Lines that are none of ours, or not whole.
+    pub(crate) unreadable: Vec<Vec<u8>>,
+}
+
 const NAME: &str = "journal";
+
+/// Where lines go that could not be read.
+const ASIDE: &str = "journal.unreadable";
 
 /// A journal of this size is left alone.
 const SHORT: u64 = 1 << 20;
@@ -125,31 +140,40 @@ impl Journal {
     }
 
     /// Reads what there is. `None` where there has never been a journal.
-    pub(crate) fn read(folder: &Path) -> io::Result<Option<Vec<Entry>>> {
+    pub(crate) fn read(folder: &Path) -> io::Result<Option<Past>> {
         let bytes = match fs::read(folder.join(NAME)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut entries = Vec::new();
+        let mut past = Past::default();
         for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
             if line.is_empty() {
                 continue;
             }
             match serde_json::from_slice(line) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => tracing::warn!(
-                    line = number + 1,
-                    %error,
-                    "a line of the journal cannot be read and is passed over"
-                ),
+                Ok(entry) => past.entries.push(entry),
+                Err(error) => {
+                    tracing::warn!(
+                        line = number + 1,
+                        %error,
+                        "a line of the journal cannot be read and is passed over"
+                    );
+                    past.unreadable.push(line.to_owned());
+                }
             }
         }
-        Ok(Some(entries))
+        Ok(Some(past))
     }
 
-    /// Opens it with these lines and no others: what the entries of the past come to.
-    pub(crate) fn rewrite(folder: &Path, entries: &[Entry]) -> io::Result<Self> {
+    /// Opens it with these lines and no others: what the entries of the past come to. What is unreadable is
+    /// put aside first.
+    pub(crate) fn rewrite(
+        folder: &Path,
+        entries: &[Entry],
+        unreadable: &[Vec<u8>],
+    ) -> io::Result<Self> {
+        put_aside(folder, unreadable)?;
         let path = folder.join(NAME);
         let fresh = folder.join("journal.new");
         let mut options = OpenOptions::new();
@@ -173,32 +197,38 @@ impl Journal {
             file,
             len: text.len() as u64,
             tidy_len: text.len() as u64,
+            is_cut: false,
+            unreadable: Vec::new(),
             owed: Vec::new(),
             line: Vec::new(),
         })
     }
 
     /// Opens the one that is there to go on in it, behind whatever it ends with.
-    pub(crate) fn reopen(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn reopen(folder: &Path, unreadable: Vec<Vec<u8>>) -> io::Result<Self> {
         let path = folder.join(NAME);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .append(true)
             .mode(0o600)
             .open(&path)?;
-        // What came before may have been cut off in the middle of a line.
         let len = file.metadata()?.len();
-        if len > 0 {
-            file.write_all(b"\n")?;
-        }
         Ok(Self {
             path,
             file,
-            len: len + u64::from(len > 0),
+            len,
             tidy_len: len,
+            // What came before may have been cut off in the middle of a line.
+            is_cut: len > 0,
+            unreadable,
             owed: Vec::new(),
             line: Vec::new(),
         })
+    }
+
+    /// Lines of the past that still stand in it and could not be read.
+    pub(crate) fn unreadable(&self) -> &[Vec<u8>] {
+        &self.unreadable
     }
 
     /// Appends a line, whole or not at all.
@@ -235,11 +265,15 @@ impl Journal {
 
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
         self.line.clear();
+        if self.is_cut {
+            self.line.push(b'\n');
+        }
         serde_json::to_writer(&mut self.line, entry)?;
         self.line.push(b'\n');
         match self.file.write_all(&self.line) {
             Ok(()) => {
                 self.len += self.line.len() as u64;
+                self.is_cut = false;
                 Ok(())
             }
             Err(error) => {
@@ -250,6 +284,33 @@ impl Journal {
             }
         }
     }
+}
+
+fn put_aside(folder: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let path = aside(folder);
+    let mut text = lines.join(&b'\n');
+    text.push(b'\n');
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    options.open(&path)?.write_all(&text)?;
+    tracing::warn!(
+        lines = lines.len(),
+        file = %path.display(),
+        "lines of the journal that cannot be read were put aside"
+    );
+    Ok(())
+}
+
+fn aside(folder: &Path) -> PathBuf {
+    folder.join(ASIDE)
+}
+
+/// The file in which lines of this folder's journal lie that could not be read, if there are any.
+pub(crate) fn put_aside_in(folder: &Path) -> Option<PathBuf> {
+    Some(aside(folder)).filter(|file| file.exists())
 }
 
 #[cfg(test)]
@@ -265,16 +326,16 @@ mod tests {
     #[test]
     fn a_journal_that_tells_of_the_past_is_long_until_it_is_rewritten() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = Journal::rewrite(folder.path(), &[removed("a")]).unwrap();
+        let mut journal = Journal::rewrite(folder.path(), &[removed("a")], &[]).unwrap();
         assert!(!journal.is_long());
         while journal.len <= SHORT {
             journal.append(&removed("b")).unwrap();
         }
         assert!(journal.is_long());
-        let journal = Journal::rewrite(folder.path(), &[removed("a")]).unwrap();
+        let journal = Journal::rewrite(folder.path(), &[removed("a")], &[]).unwrap();
         assert!(!journal.is_long());
         assert_eq!(
-            Journal::read(folder.path()).unwrap().unwrap(),
+            Journal::read(folder.path()).unwrap().unwrap().entries,
             [removed("a")]
         );
     }
@@ -282,16 +343,33 @@ mod tests {
     #[test]
     fn a_line_that_was_cut_off_costs_nothing_but_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = Journal::rewrite(folder.path(), &[removed("a")]).unwrap();
+        let mut journal = Journal::rewrite(folder.path(), &[removed("a")], &[]).unwrap();
         journal.append(&removed("b")).unwrap();
         let path = folder.path().join(NAME);
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        Journal::reopen(folder.path())
+        Journal::reopen(folder.path(), Vec::new())
             .unwrap()
             .append(&removed("c"))
             .unwrap();
         let read = Journal::read(folder.path()).unwrap().unwrap();
-        assert_eq!(read, [removed("a"), removed("c")]);
+        assert_eq!(read.entries, [removed("a"), removed("c")]);
+        assert_eq!(read.unreadable.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_put_aside_stays_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = [b"of another version".to_vec()];
+        fs::write(folder.path().join(NAME), "of another version\n").unwrap();
+        // No file can be there.
+        fs::create_dir(aside(folder.path())).unwrap();
+        Journal::rewrite(folder.path(), &[removed("a")], &lines).unwrap_err();
+        let read = Journal::read(folder.path()).unwrap().unwrap();
+        assert_eq!(read.unreadable, lines);
+        fs::remove_dir(aside(folder.path())).unwrap();
+        Journal::rewrite(folder.path(), &[removed("a")], &lines).unwrap();
+        let aside = fs::read_to_string(aside(folder.path())).unwrap();
+        assert_eq!(aside, "of another version\n");
     }
 }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::agent::{Agent, Phase, Report};
-use super::journal::{Entry, Journal};
+use super::journal::{Entry, Journal, Past};
 use super::{Keep, Table};
 use crate::os::cgroup::Cgroup;
 use crate::os::process::{self, Identity};
@@ -27,8 +27,11 @@ const NOBODY_SAW: &str = "it ended while no keeper was there to see it";
 ///
 /// `Conflict`: the journal is another swarm's.
 pub(super) fn from_journal(folder: &Path, swarm: SwarmUid) -> Result<Table> {
-    let entries = Journal::read(folder)
-        .map_err(unreadable)?
+    let Past {
+        entries,
+        unreadable,
+    } = Journal::read(folder)
+        .map_err(cannot_read)?
         .unwrap_or_default();
     of_this_swarm(&entries, swarm)?;
     let mut agents = replay(&entries);
@@ -42,7 +45,7 @@ pub(super) fn from_journal(folder: &Path, swarm: SwarmUid) -> Result<Table> {
             continue;
         }
         if !rebooted {
-            find(agent, swarm, &children).map_err(unreadable)?;
+            find(agent, swarm, &children).map_err(cannot_read)?;
         } else if agent.process.is_some() {
             agent.enter(Phase::Exited(Exit::unknown(REBOOTED)));
         } else if let Some(previous) = agent.previous.take() {
@@ -57,12 +60,12 @@ pub(super) fn from_journal(folder: &Path, swarm: SwarmUid) -> Result<Table> {
         agent.phase != Phase::Pending
     });
     tracing::debug!(agents = agents.len(), took = ?now.elapsed(), "the journal was read");
-    let journal = match fresh_journal(folder, swarm, &agents) {
+    let journal = match fresh_journal(folder, swarm, &agents, &unreadable) {
         Ok(journal) => journal,
         Err(error) => {
             // A full disk must not keep anybody from stopping agents.
             tracing::warn!(%error, "the journal could not be tidied and goes on as it is");
-            Journal::reopen(folder).map_err(unreadable)?
+            Journal::reopen(folder, unreadable).map_err(cannot_read)?
         }
     };
     Ok(Table { agents, journal })
@@ -73,6 +76,7 @@ pub(super) fn fresh_journal(
     folder: &Path,
     swarm: SwarmUid,
     agents: &HashMap<AgentId, Agent>,
+    unreadable: &[Vec<u8>],
 ) -> io::Result<Journal> {
     let began = Entry::Began {
         swarm: Some(swarm),
@@ -83,7 +87,7 @@ pub(super) fn fresh_journal(
     let entries: Vec<Entry> = std::iter::once(began)
         .chain(agents.values().flat_map(Agent::entries))
         .collect();
-    Journal::rewrite(folder, &entries)
+    Journal::rewrite(folder, &entries, unreadable)
 }
 
 /// What the journal says, without a keeper: `None` where one is needed, because something may still run.
@@ -93,7 +97,7 @@ pub(crate) fn read_only(
     folder: &Path,
     swarm: SwarmUid,
 ) -> Result<Option<HashMap<AgentId, Report>>> {
-    let Some(entries) = Journal::read(folder).map_err(unreadable)? else {
+    let Some(Past { entries, .. }) = Journal::read(folder).map_err(cannot_read)? else {
         return Ok(Some(HashMap::new()));
     };
     of_this_swarm(&entries, swarm)?;
@@ -107,7 +111,7 @@ pub(crate) fn read_only(
     }))
 }
 
-fn unreadable(error: io::Error) -> Error {
+fn cannot_read(error: io::Error) -> Error {
     crate::trouble::from_io(Operation::Connect, "the journal cannot be read", error)
 }
 

@@ -1,7 +1,7 @@
 //! A disk that is full, a folder that is too deep.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use alveary_core::{AgentId, ErrorKind, RemoveOptions, SpawnOptions};
@@ -19,6 +19,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_for_root(
             "a_full_disk_refuses_and_loses_nothing",
             a_full_disk_refuses_and_loses_nothing,
+        ),
+        trial_for_root(
+            "a_keeper_that_dies_on_a_full_disk_is_followed_by_another",
+            a_keeper_that_dies_on_a_full_disk_is_followed,
         ),
     ]
 }
@@ -71,15 +75,8 @@ fn run(program: &str, arguments: &[&str], at: &Path) {
     assert!(status.success(), "{program} failed");
 }
 
-async fn a_full_disk_refuses_and_loses_nothing(hive: Hive) {
-    let mut hive = hive;
-    let disk = hive.folder().join("disk");
-    fs::create_dir(&disk).expect("a folder can be made");
-    let _disk = SmallDisk::mount(&disk);
-    hive.move_to(disk.clone());
-    let backend = hive.open().await;
-    let lives = spawn(&backend, &sh("sleep 1000")).await;
-    // Everything but what a few lines take.
+/// Takes all the room that is left.
+fn fill(disk: &Path) -> PathBuf {
     let filler = disk.join("filler");
     let mut size = 1 << 20;
     while size > 0 {
@@ -93,6 +90,71 @@ async fn a_full_disk_refuses_and_loses_nothing(hive: Hive) {
             size /= 2;
         }
     }
+    filler
+}
+
+async fn a_keeper_that_dies_on_a_full_disk_is_followed(hive: Hive) {
+    let mut hive = hive;
+    let disk = hive.folder().join("disk");
+    fs::create_dir(&disk).expect("a folder can be made");
+    let _disk = SmallDisk::mount(&disk);
+    hive.move_to(disk.clone());
+    let backend = hive.open().await;
+    // The journal's own page is full too.
+    let mut agents = Vec::new();
+    for _ in 0..3 {
+        agents.push(spawn(&backend, &sh("trap '' TERM; sleep 1000")).await);
+    }
+    let filler = fill(&disk);
+    let journal = disk.join("journal");
+    let room = 4096 - journal.metadata().expect("a journal").len() % 4096;
+    fs::File::options()
+        .append(true)
+        .open(&journal)
+        .and_then(|mut file| {
+            let mut rest = vec![b'x'; usize::try_from(room).expect("a page") - 1];
+            rest.insert(0, b'\n');
+            std::io::Write::write_all(&mut file, &rest)
+        })
+        .expect("the page has room");
+    hive.kill_keeper();
+    assert_eq!(listed(&backend).await.len(), 3, "the next one finds them");
+    for agent in &agents[..2] {
+        backend
+            .stop(&agent.id, alveary_core::StopOptions::by_force())
+            .await
+            .expect("it can be stopped");
+    }
+    fs::remove_file(&filler).expect("it can be removed");
+    let again = spawn(&backend, &sh("exit 0")).await;
+    alveary_core::AgentBackendExt::wait(&backend, &again.id)
+        .await
+        .expect("it ends");
+    hive.kill_keeper();
+    for agent in listed(&backend).await {
+        let should_live = agent.id == agents[2].id;
+        assert_eq!(!agent.state.has_ended(), should_live, "{agent:?}");
+        backend
+            .remove(&agent.id, RemoveOptions::default().with_force(true))
+            .await
+            .expect("it goes");
+    }
+    drop(backend);
+    if let Some(keeper) = hive.keeper() {
+        crate::hive::wait_until(|| !crate::hive::exists(keeper), "the keeper to end");
+    }
+}
+
+async fn a_full_disk_refuses_and_loses_nothing(hive: Hive) {
+    let mut hive = hive;
+    let disk = hive.folder().join("disk");
+    fs::create_dir(&disk).expect("a folder can be made");
+    let _disk = SmallDisk::mount(&disk);
+    hive.move_to(disk.clone());
+    let backend = hive.open().await;
+    let lives = spawn(&backend, &sh("sleep 1000")).await;
+    // Everything but what a few lines take.
+    let filler = fill(&disk);
     let mut started = 0;
     let error = loop {
         match backend

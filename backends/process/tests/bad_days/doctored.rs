@@ -31,6 +31,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             another_swarms_group_is_left_alone,
         ),
         trial(
+            "lines_that_cannot_be_read_are_kept_aside_and_told_of",
+            lines_that_cannot_be_read_are_kept_aside,
+        ),
+        trial(
             "a_folder_of_another_swarm_is_a_conflict_without_a_keeper_too",
             a_folder_of_another_swarm_is_a_conflict,
         ),
@@ -238,4 +242,27 @@ async fn a_folder_of_another_swarm_is_a_conflict(hive: Hive) {
     assert!(error.to_string().contains("another swarm"), "{error}");
     assert_eq!(listed(&backend).await.len(), 1, "its own find it as it was");
     assert!(exists(agent.pid.expect("it has a number")));
+}
+
+async fn lines_that_cannot_be_read_are_kept_aside(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = spawn(&backend, &sh("sleep 1000")).await;
+    hive.kill_keeper();
+    let lines = "{\"is\":\"of-the-future\",\"id\":\"x\"}\n\u{0}\u{1} no JSON\n{\"is\":\"exi";
+    let journal = hive.folder().join("journal");
+    let mut text = fs::read_to_string(&journal).expect("the journal can be read");
+    text.push_str(lines);
+    fs::write(&journal, text).expect("the journal can be written");
+    assert_eq!(state(&backend, &agent.id).await, AgentState::Running);
+    let aside = hive.folder().join("journal.unreadable");
+    let kept = fs::read_to_string(&aside).expect("they are kept");
+    assert_eq!(kept, format!("{lines}\n"));
+    let health = backend.check().await.expect("it can be checked");
+    let told = format!("{health:?}");
+    assert!(told.contains("journal.unreadable"), "{told}");
+    // Once.
+    hive.kill_keeper();
+    assert_eq!(state(&backend, &agent.id).await, AgentState::Running);
+    let kept = fs::read_to_string(&aside).expect("they are kept");
+    assert_eq!(kept, format!("{lines}\n"));
 }
