@@ -19,6 +19,26 @@ test *args:
 bench *args:
     cargo bench --workspace --all-features {{ args }}
 
+# Measures everything that has a goal, and writes it into docs/performance.md. On a machine that is otherwise idle.
+performance:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    page=docs/performance.md measured=$(mktemp)
+    trap 'rm -f "$measured"' EXIT
+    table() {
+        printf '\n### %s\n' "$1"
+        # Criterion's own figures are for `just bench`; a filter that fits nothing leaves the tables.
+        cargo bench --quiet --package "$2" --bench "$3" -- 'nothing' | awk '/^\|/ { if (!in_table) print ""; print } { in_table = /^\|/ }'
+    }
+    {
+        sed '/^<!-- measured -->$/q' "$page"
+        printf '\nOn %s, Linux %s, %s processors.\n' "$(date --iso-8601)" "$(uname --kernel-release | cut -d- -f1)" "$(nproc)"
+        table 'A process' alveary process
+        table 'The manager' alveary manager
+        table 'Whole commands' alveary-cli commands
+    } >"$measured"
+    cp "$measured" "$page"
+
 # The bad days at full size, as one table: `just torture CYCLES ROUNDS`.
 torture cycles='1000' rounds='50':
     #!/usr/bin/env bash

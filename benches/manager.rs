@@ -218,7 +218,7 @@ fn list(criterion: &mut Criterion) {
     });
 }
 
-/// The figures side by side: medians of a few thousand.
+/// The figures side by side, as a table: medians of a few thousand.
 fn summary() {
     let runtime = Runtime::new().unwrap();
     let median = |mut one: Box<dyn FnMut() -> Duration + '_>| {
@@ -226,14 +226,15 @@ fn summary() {
         times.sort_unstable();
         times[times.len() / 2]
     };
+    println!("\n| what | measured, p50 | goal |\n|---|---|---|");
     let floor = median(Box::new(|| runtime.block_on(bare(&Nothing, 1))));
-    println!("\nspawn, bare: {floor:?}");
+    println!("| `spawn` of a backend that does nothing | {floor:?} | |");
     let mut overheads = Vec::new();
     for size in SIZES {
         let swarm = swarm(&runtime, size);
         let time = median(Box::new(|| runtime.block_on(through_manager(&swarm, 1))));
         let overhead = time.saturating_sub(floor);
-        println!("spawn, manager of {size}: {time:?}, its own part {overhead:?} (goal: 5 µs)");
+        println!("| the manager's own part of a spawn, {size} agents | {overhead:?} | ≤ 5 µs |");
         overheads.push(overhead);
 
         let id = runtime
@@ -250,18 +251,16 @@ fn summary() {
             }
             begun.elapsed() / looks
         }));
-        println!("is_running, of {size}: {look:?} (goal: 100 ns)");
+        println!("| `is_running`, {size} agents | {look:?} | ≤ 100 ns |");
     }
     let ratio = overheads[1].as_secs_f64() / overheads[0].as_secs_f64();
-    println!("the manager's own part at 10,000 ÷ at 10: {ratio:.2} (goal: 1)");
+    println!("| the manager's own part at 10,000 agents ÷ at 10 | {ratio:.2} | flat |");
     let root = tempfile::tempdir().unwrap();
     for size in SIZES {
         let swarm = recorded_swarm(&runtime, root.path(), size);
         let time = median(Box::new(|| runtime.block_on(through_manager(&swarm, 1))));
         let overhead = time.saturating_sub(floor);
-        println!(
-            "spawn, recorded on disk, of {size}: {time:?}, of that not the engine's {overhead:?}"
-        );
+        println!("| the same with records on disk, {size} agents | {overhead:?} | |");
     }
 }
 

@@ -146,11 +146,9 @@ fn up_and_down() {
         };
         let (mut ups, mut downs): (Vec<_>, Vec<_>) =
             (0..ROUNDS).map(|_| (hive.up(), hive.down())).unzip();
-        println!(
-            "up -d of {AGENTS}: {:?}, down: {:?}",
-            median(&mut ups),
-            median(&mut downs)
-        );
+        println!("\n| what | measured, p50 |\n|---|---|");
+        println!("| `up -d` of {AGENTS} | {:?} |", median(&mut ups));
+        println!("| `down` of {AGENTS} | {:?} |", median(&mut downs));
         return;
     };
     let (mut ups, mut downs) = (Pairs::default(), Pairs::default());
