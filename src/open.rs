@@ -103,7 +103,8 @@ impl OpenOptions {
     }
 
     /// The folder in which each swarm has a folder for its secrets, where that is not the usual one in memory
-    /// (`$XDG_RUNTIME_DIR/alveary`, or one in `/dev/shm`). Secrets lie there as plain files.
+    /// (`$XDG_RUNTIME_DIR/alveary`, or one in `/dev/shm`). Secrets lie there as plain files; a folder that is not in
+    /// memory is taken with a warning.
     pub fn secrets_root(mut self, dir: impl Into<PathBuf>) -> Self {
         self.secrets_root = Some(dir.into());
         self

@@ -19,6 +19,7 @@ mod lease;
 mod records;
 mod secrets;
 mod swarm;
+mod trust;
 
 pub(crate) use files::Patience;
 pub(crate) use folder::{Folder, default_root};

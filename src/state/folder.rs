@@ -2,14 +2,14 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{Error, ErrorKind, Operation, Result, SwarmName};
 use etcetera::BaseStrategy;
 
 use super::files::io_error;
-use super::host;
+use super::trust;
 
 /// A swarm's state folder: it exists, is ours, and nobody else reads it.
 #[derive(Debug, Clone)]
@@ -38,9 +38,10 @@ impl Folder {
     /// The folder of this swarm if there is one that can be trusted.
     pub(crate) fn existing(root: &Path, swarm: &SwarmName) -> Result<Option<Self>> {
         let path = absolute(root)?.join(swarm.as_str());
+        trust::way_to(&path)?;
         match fs::symlink_metadata(&path) {
             Ok(metadata) => {
-                check(&path, &metadata, 0o700)?;
+                trust::folder(&path, &metadata, 0o700)?;
                 Ok(Some(Self(path)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -51,6 +52,7 @@ impl Folder {
     /// The folder of this swarm, made if need be.
     pub(crate) fn prepare(root: &Path, swarm: &SwarmName) -> Result<Self> {
         let path = absolute(root)?.join(swarm.as_str());
+        trust::way_to(&path)?;
         prepare_dir(&path, 0o700)?;
         Ok(Self(path))
     }
@@ -67,7 +69,7 @@ impl Folder {
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| io_error("find the folder", path, error))
 }
 
@@ -88,54 +90,13 @@ pub(super) fn prepare_dir(path: &Path, mode: u32) -> Result<()> {
         }
         Err(error) => return Err(io_error("look at", path, error)),
     };
-    check(path, &metadata, mode)
-}
-
-/// Refuses a folder through which somebody else could make us read or write what is theirs.
-fn check(path: &Path, metadata: &fs::Metadata, mode: u32) -> Result<()> {
-    let refuse = |what: String, cure: &str| {
-        Err(Error::new(
-            ErrorKind::PermissionDenied,
-            Operation::State,
-            format!("{} {what}", path.display()),
-        )
-        .cure(cure))
-    };
-    if metadata.is_symlink() {
-        return refuse(
-            "is a symbolic link, which may lead anywhere".into(),
-            "put a folder in its place, or point ALVEARY_STATE_DIR at where it leads",
-        );
-    }
-    if !metadata.is_dir() {
-        return refuse(
-            "is not a folder".into(),
-            "move the file away, or choose another folder by ALVEARY_STATE_DIR",
-        );
-    }
-    let me = host::effective_user();
-    if metadata.uid() != me {
-        return refuse(
-            format!("belongs to user {}, and you are user {me}", metadata.uid()),
-            "act as its owner, or choose another folder by ALVEARY_STATE_DIR",
-        );
-    }
-    let actual = metadata.mode() & 0o777;
-    if actual & !mode != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(actual & mode))
-            .map_err(|error| io_error("close to others the folder", path, error))?;
-    }
-    if actual & 0o700 != 0o700 && me != 0 {
-        return refuse(
-            "cannot be written".into(),
-            "give yourself the right (`chmod u+rwx`), or choose another folder by ALVEARY_STATE_DIR",
-        );
-    }
-    Ok(())
+    trust::folder(path, &metadata, mode)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
 
     fn name() -> SwarmName {
