@@ -3,7 +3,7 @@
 
 docker_tree() {
     case $1 in
-    docker-20) tree bookworm docker.io podman netavark aardvark-dns iptables busybox-static base-files ca-certificates ;;
+    docker-20) tree bookworm docker.io podman catatonit netavark aardvark-dns iptables busybox-static base-files ca-certificates ;;
     docker-new) tree sid docker.io docker-cli iptables busybox-static base-files ca-certificates ;;
     esac
 }
@@ -58,12 +58,15 @@ docker_config() {
     "ip-masq": false,
     "live-restore": $live_restore,
     "storage-driver": "overlay2",
-    "exec-opts": ["native.cgroupdriver=cgroupfs"],
-    "cgroup-parent": "$(group_of "$name")/containers"
+    "exec-opts": ["native.cgroupdriver=cgroupfs"]
 }
 END
 }
 
 docker_stop() {
     stop_daemon "$1" dockerd 30
+}
+
+docker_forget() {
+    :
 }

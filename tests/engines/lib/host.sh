@@ -82,19 +82,33 @@ members() {
     [ ! -d "$group" ] || find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -vx 0 || true
 }
 
-# Version 2 lets no group hold both processes and groups, so that daemons have a leaf.
+# Puts a process into the engine's group, or one below it, in every hierarchy.
 join_group() {
-    local leaf
-    leaf=$(truth)$(group_of "$1")/daemons
-    mkdir -p "$leaf"
-    echo "$2" >"$leaf/cgroup.procs"
+    local name=$1 pid=$2 below=${3:-} hierarchy group
+    for hierarchy in $(hierarchies); do
+        group=$hierarchy$(group_of "$name")$below
+        mkdir -p "$group"
+        [ ! -e "$group/cpuset.cpus" ] || allow_cpus "$hierarchy" "${group#"$hierarchy/"}"
+        echo "$pid" >"$group/cgroup.procs"
+    done
+}
+
+# A new group of the cpuset controller allows no processor, and so takes no process, until it is told.
+allow_cpus() {
+    local group=$1 part file
+    for part in ${2//\// }; do
+        for file in cpuset.cpus cpuset.mems; do
+            [ -n "$(cat "$group/$part/$file")" ] || cat "$group/$file" >"$group/$part/$file" 2>/dev/null || true
+        done
+        group=$group/$part
+    done
 }
 
 # Becomes the rest, in the engine's cgroup, in a session of its own and without any descriptor of ours.
 in_group() {
-    local name=$1 held
-    shift
-    join_group "$name" "$BASHPID"
+    local name=$1 below=$2 held
+    shift 2
+    join_group "$name" "$BASHPID" "$below"
     for held in /proc/"$BASHPID"/fd/*; do
         held=${held##*/}
         [ "$held" -le 2 ] || [ "$held" -eq 255 ] || exec {held}>&-
@@ -160,10 +174,11 @@ signal() {
 start_daemon() {
     local name=$1 daemon=$2 state=$state_root/$1
     shift 2
-    in_group "$name" nsenter "--mount=/proc/$(cat "$state/holder.pid")/ns/mnt" -- "$@" >>"$state/$daemon.log" 2>&1 &
+    # Version 2 lets no group hold both processes and groups, so that daemons have a leaf.
+    in_group "$name" /daemons nsenter --target "$(cat "$state/holder.pid")" --mount --cgroup -- "$@" >>"$state/$daemon.log" 2>&1 &
     echo $! >"$state/$daemon.pid"
     # It joins by itself; once it has joined here too, whoever looks finds it alive, or ended.
-    join_group "$name" $! 2>/dev/null || true
+    join_group "$name" $! /daemons 2>/dev/null || true
     disown
 }
 
@@ -177,23 +192,28 @@ stop_daemon() {
     rm -f "$state_root/$name/$daemon.pid"
 }
 
-# ---- the mount namespace: the host as it is, but for Debian's /usr and /etc, and with some folders empty
+# ---- the namespaces: the host as it is, but with Debian's /usr and /etc, the engine's cgroup as the root of cgroups,
+# ---- and some folders empty
 
 # Usage: enter_tree NAME TREE EMPTY_FOLDER...
-# A process that only waits holds the namespace while daemons come and go. Bind mounts of the host's own
+# A process that only waits holds the namespaces while daemons come and go. Bind mounts of the host's own
 # folders work in it; what the host mounts later is seen only where its own mounts are shared.
 enter_tree() {
     local name=$1 tree=$2 state=$state_root/$1 holder
     shift 2
-    in_group "$name" unshare --mount --propagation slave sleep infinity >/dev/null 2>&1 &
+    in_group "$name" '' unshare --cgroup --mount --propagation slave sleep infinity >/dev/null 2>&1 &
     holder=$!
     disown
     echo "$holder" >"$state/holder.pid"
     within 5 own_mounts "$holder" || die "the kernel gives no mount namespace; run it where unshare --mount works"
+    join_group "$name" "$holder" /daemons
     cp -a "$tree/etc" "$state/etc"
+    echo 1 >"$state/etc/forward"
     cp -L /etc/resolv.conf /etc/hosts "$state/etc/" 2>/dev/null || true
     mkdir -p "$@"
-    nsenter "--mount=/proc/$holder/ns/mnt" "$here/lib/mounts" "$state/etc" "$tree/usr" "$@" ||
+    # shellcheck disable=SC2046
+    nsenter --target "$holder" --mount --cgroup "$here/lib/mounts" "$(group_of "$name")" "$state/etc" "$tree/usr" \
+        $(hierarchies) -- "$@" ||
         die "the kernel refuses the mounts that $name needs"
     printf '%s\n' "$@" >"$state/emptied"
 }

@@ -25,10 +25,13 @@ bridge_of() {
     printf 'alv%s%s' "$tag" "${1#docker-}"
 }
 
-# What the engine says about itself, empty while it does not answer.
+# What the engine says about itself, empty while it does not answer. Its components come first, it last.
 version_of() {
-    curl --silent --max-time 5 --unix-socket "$(socket_of "$1")" http://engine/version |
-        grep -oE '"(Version|ApiVersion)":"[^"]*"' | head -n 2 | cut -d '"' -f 4 | sort -r | paste -s -d ' '
+    local said key
+    said=$(curl --silent --max-time 5 --unix-socket "$(socket_of "$1")" http://engine/version) || return 0
+    for key in Version ApiVersion; do
+        grep -oE "\"$key\":\"[^\"]*\"" <<<"$said" | tail -n 1 | cut -d '"' -f 4
+    done | paste -s -d ' '
 }
 
 answers() {
@@ -72,6 +75,7 @@ down() {
     for bridge in $(bridges "$(bridge_of "$name")" "$(cat "$state/range" 2>/dev/null || echo none)"); do
         ip link delete "$bridge"
     done
+    "$(engine_family "$name")_forget" "$state"
     remove_emptied "$name"
     rm -rf --one-file-system "$state"
 }
