@@ -13,7 +13,6 @@ use alveary_core::{
     SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::client::{Client, unexpected};
@@ -43,7 +42,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Runs a swarm's agents as local processes.
 ///
 /// Where it can, it lets a keeper keep them, a small process of its own that outlives us
-/// ([`keeper::run_if_asked`](crate::keeper::run_if_asked)). Dropping it ends no agent.
+/// ([`keeper::run_if_asked`](crate::keeper::run_if_asked)). Dropping it ends no agent that can be
+/// found again: only those of a swarm without a state folder are ended, by force, when the last handle on it
+/// and the last stream of their output go. A process that is killed before it drops that handle leaves them
+/// running, and nobody finds them.
 ///
 /// Cloning gives another handle on the same.
 ///
@@ -63,8 +65,6 @@ struct Inner {
     wakers: Wakers,
     ends: Ends,
     keeping: Keeping,
-    /// Where a swarm that keeps nothing on disk has its folder until then.
-    passing: Option<TempDir>,
 }
 
 /// Who keeps the agents.
@@ -76,12 +76,7 @@ pub(crate) enum Keeping {
 }
 
 impl ProcessBackend {
-    pub(crate) fn new(
-        swarm: SwarmUid,
-        folder: PathBuf,
-        keeping: Keeping,
-        passing: Option<TempDir>,
-    ) -> Self {
+    pub(crate) fn new(swarm: SwarmUid, folder: PathBuf, keeping: Keeping) -> Self {
         Self(Arc::new(Inner {
             swarm,
             logs: LogFolder::in_state(&folder),
@@ -89,7 +84,6 @@ impl ProcessBackend {
             ends: Ends::default(),
             folder,
             keeping,
-            passing,
         }))
     }
 
@@ -215,7 +209,9 @@ impl AgentBackend for ProcessBackend {
         };
         let mut capabilities = Capabilities::default();
         capabilities.survives = survives;
-        if matches!(self.0.keeping, Keeping::Here(..)) && self.0.passing.is_none() {
+        if let Keeping::Here(here) = &self.0.keeping
+            && !here.is_passing()
+        {
             capabilities.survives.agents = true;
             capabilities.survives.logs = true;
         }

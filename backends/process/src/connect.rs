@@ -1,11 +1,14 @@
 //! From settings to a backend: who will keep the agents.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alveary_core::{
     AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Operation, Result,
 };
 use async_trait::async_trait;
+use tempfile::TempDir;
 
 use crate::backend::{Keeping, ProcessBackend};
 use crate::client::{Client, Program};
@@ -25,7 +28,9 @@ impl BackendConfig for ProcessConfig {
 impl ProcessBackend {
     /// Makes the backend of one swarm. Starts no keeper yet.
     ///
-    /// Needs a tokio runtime around it. `Conflict`: another process keeps this folder's agents itself.
+    /// Needs a tokio runtime around it. The state folder may be given by any path, which must lead to it now.
+    /// Without one the swarm is a passing one: this process keeps it, nobody else can find its agents, and
+    /// they go with the last handle on the backend.
     pub fn connect(config: &ProcessConfig, context: ConnectContext) -> Result<Self> {
         if keeper::was_asked_in_vain() {
             return Err(Error::new(
@@ -35,29 +40,18 @@ impl ProcessBackend {
             )
             .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`"));
         }
-        let trouble = |error| {
+        let place = Place::of(context.state_dir).map_err(|error| {
             crate::trouble::from_io(Operation::Connect, "the state folder cannot be used", error)
-        };
-        let passing = match context.state_dir {
-            Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("alveary-")
-                    .tempdir()
-                    .map_err(trouble)?,
-            ),
-        };
-        let folder = match (&context.state_dir, &passing) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(passing)) => passing.path().to_owned(),
-            (None, None) => unreachable!("one of the two was just made"),
-        };
+        })?;
+        let folder = place.folder().to_owned();
         let settings = Settings {
             name: context.swarm,
             swarm: context.uid,
-            secrets: context
-                .secrets_dir
-                .unwrap_or_else(|| folder.join("secrets")),
+            secrets: match context.secrets_dir {
+                // Agents are told where theirs lie, and stand elsewhere.
+                Some(secrets) => std::path::absolute(&secrets).unwrap_or(secrets),
+                None => folder.join("secrets"),
+            },
             log_bytes: config.log_size.0,
             cgroups: config.cgroups,
             folder: folder.clone(),
@@ -66,10 +60,38 @@ impl ProcessBackend {
             Some(path) => Some(Program::At(path)),
             None => keeper::can_be_keeper().then_some(Program::ThisOne),
         };
-        let keeping = match program.filter(|_| config.keeper && passing.is_none()) {
-            Some(program) => Keeping::Apart(Client::new(settings, program)),
-            None => Keeping::Here(Here::new(settings)),
+        let keeping = match (place, program.filter(|_| config.keeper)) {
+            (Place::Lasting(_), Some(program)) => Keeping::Apart(Client::new(settings, program)),
+            (Place::Lasting(_), None) => Keeping::Here(Here::new(settings)),
+            (Place::Passing(folder), _) => Keeping::Here(Here::passing(settings, folder)),
         };
-        Ok(Self::new(context.uid, folder, keeping, passing))
+        Ok(Self::new(context.uid, folder, keeping))
+    }
+}
+
+/// Where a swarm's journal and logs are.
+enum Place {
+    Lasting(PathBuf),
+    /// Of a swarm that keeps nothing on disk: only until it is over.
+    Passing(TempDir),
+}
+
+impl Place {
+    /// The folder is named as everybody can find it, whichever path led us to it and wherever they stand.
+    fn of(state_dir: Option<PathBuf>) -> io::Result<Self> {
+        match state_dir {
+            Some(folder) => Ok(Self::Lasting(folder.canonicalize()?)),
+            None => {
+                let folder = tempfile::Builder::new().prefix("alveary-").tempdir()?;
+                Ok(Self::Passing(folder))
+            }
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Lasting(folder) => folder,
+            Self::Passing(folder) => folder.path(),
+        }
     }
 }

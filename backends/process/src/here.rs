@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alveary_core::{Error, ErrorKind, Operation, Result};
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::keep::{Keep, WeakKeep};
@@ -16,13 +17,16 @@ use crate::lock::KeeperLock;
 const GIVING_UP_TAKES_AT_MOST: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Those that this process keeps: who opens a folder twice gets the same keeping twice.
+/// Those that this process keeps: who opens a folder twice gets the same keeping twice, with the settings of
+/// the first.
 static KEPT: Mutex<Option<HashMap<PathBuf, WeakKeep>>> = Mutex::new(None);
 
 /// A keeping in this process, begun when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Here {
     settings: Settings,
+    /// The folder of a swarm that keeps nothing on disk: it goes with the last agent of that.
+    passing: Option<Arc<TempDir>>,
     begun: Mutex<Option<Keep>>,
 }
 
@@ -30,8 +34,22 @@ impl Here {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             settings,
+            passing: None,
             begun: Mutex::new(None),
         }
+    }
+
+    /// Of a swarm that nobody finds again: dropping this ends its agents.
+    pub(crate) fn passing(settings: Settings, folder: TempDir) -> Self {
+        Self {
+            settings,
+            passing: Some(Arc::new(folder)),
+            begun: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing.is_some()
     }
 
     /// The keeping, if it has begun.
@@ -68,6 +86,9 @@ impl Here {
         let kept = kept.get_or_insert_default();
         kept.retain(|_, keep| keep.upgrade().is_some());
         if let Some(keep) = kept.get(folder).and_then(WeakKeep::upgrade) {
+            if keep.swarm() != self.settings.swarm {
+                return Err(another_swarms(folder));
+            }
             return Ok(Some(keep));
         }
         let trouble = |error| {
@@ -76,10 +97,31 @@ impl Here {
         let Some(lock) = KeeperLock::try_take(folder).map_err(trouble)? else {
             return Ok(None);
         };
-        let keep = Keep::open(self.settings.keep_options(false), lock)?;
+        let mut options = self.settings.keep_options(false);
+        options.passing = self.passing.clone();
+        let keep = Keep::open(options, lock)?;
         kept.insert(folder.clone(), keep.downgrade());
         Ok(Some(keep))
     }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        if self.is_passing()
+            && let Some(keep) = self.begun()
+        {
+            keep.end_all_by_force();
+        }
+    }
+}
+
+fn another_swarms(folder: &Path) -> Error {
+    let what = format!(
+        "this process keeps the agents of another swarm in {}",
+        folder.display()
+    );
+    Error::new(ErrorKind::Conflict, Operation::Connect, what)
+        .cure("give each swarm a state folder of its own")
 }
 
 fn held(folder: &Path) -> Error {

@@ -19,6 +19,7 @@ use alveary_core::{
     AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Incarnation, Operation, RemoveOptions,
     Result, Signal, StopOptions, SwarmUid,
 };
+use tempfile::TempDir;
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -55,6 +56,8 @@ pub(crate) struct KeepOptions {
     pub(crate) cgroups: bool,
     /// Whether this process exists for keeping alone, so that it may adopt orphans and raise its own limits.
     pub(crate) own_process: bool,
+    /// The folder, where it is to go when everything is over.
+    pub(crate) passing: Option<Arc<TempDir>>,
 }
 
 /// The keeper of one swarm's processes. Cloning gives another handle on the same.

@@ -109,6 +109,24 @@ impl Keep {
         Ok(receiver)
     }
 
+    /// Ends every agent by force, at once. Their ends are seen later, by whoever watches.
+    pub(crate) fn end_all_by_force(&self) {
+        let mut table = self.table();
+        let Table { agents, journal } = &mut *table;
+        for agent in agents.values_mut() {
+            if !matches!(agent.phase, Phase::Running | Phase::Stopping) {
+                continue;
+            }
+            journal.append_surely(Entry::Stopping {
+                id: agent.intent.id.clone(),
+                incarnation: agent.intent.incarnation,
+            });
+            if let Err(error) = self.begin_stop(agent, journal, None, Instant::now()) {
+                tracing::error!(agent = %agent.intent.id, %error, "it could not be ended");
+            }
+        }
+    }
+
     /// Ends the tree by force when its time has come, whoever may have stopped waiting for it.
     fn force_later(
         &self,

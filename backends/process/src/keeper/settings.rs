@@ -43,6 +43,7 @@ impl Settings {
             log_bytes: self.log_bytes,
             cgroups: self.cgroups,
             own_process,
+            passing: None,
         }
     }
 }

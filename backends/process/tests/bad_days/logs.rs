@@ -269,7 +269,7 @@ async fn following_ends_with_the_start_that_is_followed(hive: Hive) {
         text.push_str(&read);
         let mut expected = format!("{round}\n");
         if round % 2 == 1 {
-            expected.push_str(&format!("more of {round}\n"));
+            expected = format!("{expected}more of {round}\n");
         }
         let sorted = |text: &str| {
             let mut lines: Vec<_> = text.lines().map(ToOwned::to_owned).collect();

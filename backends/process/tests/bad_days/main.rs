@@ -2,6 +2,7 @@
 
 mod disk;
 mod doctored;
+mod here;
 mod hive;
 mod keeper;
 mod logs;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         disk::trials(),
         doctored::trials(),
         silence::trials(),
+        here::trials(),
         versions::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
