@@ -98,7 +98,7 @@ impl Here {
             return Ok(None);
         };
         let mut options = self.settings.keep_options(false);
-        options.passing = self.passing.clone();
+        options.passing.clone_from(&self.passing);
         let keep = Keep::open(options, lock)?;
         kept.insert(folder.clone(), keep.downgrade());
         Ok(Some(keep))

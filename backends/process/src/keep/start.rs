@@ -155,19 +155,16 @@ impl Keep {
                 "run as root, or in a systemd unit with `Delegate=yes`, or use a container backend",
             ));
         }
+        // The kernel's own limit on processes counts all that a user has, not those of one agent.
         let pids = launch.limits.nproc;
-        let by_group = groups.is_some_and(|groups| groups.limits_pids());
-        if pids.is_some() && !by_group && runs_as_root(launch) {
+        if pids.is_some() && !groups.is_some_and(|groups| groups.limits_pids()) {
             return Err(Error::unsupported(
                 Operation::Spawn,
-                "`limits.nproc` of a root process needs a control group with the pids controller, and none can be had here",
-                "run the agent as another `user`, or use a container backend",
+                "`limits.nproc` needs a control group with the pids controller, and none can be had here",
+                "run as root, or in a systemd unit with `Delegate=yes`, or use a container backend",
             ));
         }
-        Ok(GroupLimits {
-            memory,
-            pids: pids.filter(|_| by_group),
-        })
+        Ok(GroupLimits { memory, pids })
     }
 
     fn start(
@@ -235,15 +232,6 @@ impl Keep {
                 resources.push((Resource::Nofile, self.0.nofile.0, self.0.nofile.1));
             }
             None => {}
-        }
-        if let Some(count) = limits.nproc
-            && !self
-                .0
-                .cgroups
-                .as_ref()
-                .is_some_and(crate::os::cgroup::Cgroups::limits_pids)
-        {
-            resources.push((Resource::Nproc, count, count));
         }
         if let Some(time) = limits.cpu_time {
             // One second more until the force, so that a program can say what it was doing.
@@ -349,13 +337,6 @@ fn earlier_than_next(agent: &Agent) -> Vec<Earlier> {
 fn exists(message: &str) -> Error {
     Error::new(ErrorKind::AlreadyExists, Operation::Spawn, message)
         .cure("stop it first, or choose another id")
-}
-
-fn runs_as_root(launch: &Launch) -> bool {
-    launch
-        .user
-        .map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid)
-        == 0
 }
 
 fn could_not_start(launch: &Launch, error: io::Error) -> Error {

@@ -55,7 +55,6 @@ pub(crate) struct Started {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Resource {
     Nofile,
-    Nproc,
     Cpu,
 }
 
@@ -63,7 +62,6 @@ impl Resource {
     fn native(self) -> libc::__rlimit_resource_t {
         match self {
             Self::Nofile => libc::RLIMIT_NOFILE,
-            Self::Nproc => libc::RLIMIT_NPROC,
             Self::Cpu => libc::RLIMIT_CPU,
         }
     }
@@ -72,7 +70,6 @@ impl Resource {
     pub(crate) fn ours(self) -> (u64, u64) {
         let native = match self {
             Self::Nofile => rustix::process::Resource::Nofile,
-            Self::Nproc => rustix::process::Resource::Nproc,
             Self::Cpu => rustix::process::Resource::Cpu,
         };
         let limit = rustix::process::getrlimit(native);

@@ -33,6 +33,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             limits_are_in_place_before_the_agent_runs,
         ),
         trial(
+            "a_limit_of_processes_that_cannot_be_an_agents_own_is_refused",
+            a_limit_of_processes_is_refused,
+        ),
+        trial_if_possible(
+            "a_limit_of_processes_is_each_agents_own",
+            a_limit_of_processes_is_each_agents_own,
+        ),
+        trial(
             "a_limit_of_processor_time_ends_the_agent",
             a_limit_of_processor_time_ends_the_agent,
         ),
@@ -142,6 +150,66 @@ async fn limits_are_in_place_before_the_agent_runs(hive: Hive) {
         found.trim(),
         soft.map_or("unlimited".to_owned(), |soft| soft.to_string())
     );
+}
+
+/// What the kernel limits by user would be shared by all agents of it, and by everybody else's processes.
+async fn a_limit_of_processes_is_refused(hive: Hive) {
+    let mut hive = hive;
+    hive.configure(|config| config.cgroups = false);
+    let backend = hive.open().await;
+    backend.check().await.expect("it can be checked");
+    assert!(!backend.capabilities().limits.nproc);
+    let spec = sh("sleep 1000").limits(Limits::default().nproc(50));
+    for user in [
+        None,
+        Some(User {
+            uid: 65_534,
+            gid: 65_534,
+        }),
+    ] {
+        let spec = match user {
+            Some(user) => spec.clone().user(user),
+            None => spec.clone(),
+        };
+        let error = backend
+            .spawn(&AgentId::random(), &spec, SpawnOptions::default())
+            .await
+            .expect_err("it would be weakened");
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains("pids controller"), "{error}");
+    }
+    assert!(crate::hive::listed(&backend).await.is_empty());
+}
+
+async fn a_limit_of_processes_is_each_agents_own(hive: Hive) -> Completion {
+    let backend = hive.open().await;
+    backend.check().await.expect("it can be checked");
+    if !backend.capabilities().limits.nproc {
+        return Completion::ignored_with(
+            "no control group with the pids controller: run the tests as root",
+        );
+    }
+    let limited = |script| {
+        let spec = sh(script).limits(Limits::default().nproc(2));
+        if rustix::process::geteuid().is_root() {
+            let nobody = User {
+                uid: 65_534,
+                gid: 65_534,
+            };
+            spec.user(nobody)
+        } else {
+            spec
+        }
+    };
+    // Its user has as many as the limit allows, and so may the next of the same user.
+    let first = limited("sleep 1000 & echo ready; wait");
+    spawn_until(&backend, &first, "ready").await;
+    let second = limited("sleep 1000 & echo two; sleep 1000 & echo three");
+    let second = spawn(&backend, &second).await;
+    let exit = backend.wait(&second.id).await.expect("it ends");
+    assert!(!exit.is_success(), "{exit}");
+    assert_eq!(output(&backend, &second.id).await, "two\n");
+    Completion::Completed
 }
 
 async fn a_limit_of_processor_time_ends_the_agent(hive: Hive) {
