@@ -41,6 +41,8 @@ pub enum Behaviour {
     },
     /// Writes so many times the byte `x` to its standard output, as fast as it can, and ends with code 0.
     Flood(u64),
+    /// Stays until it is asked to end by SIGTERM, and uses a processor all the while.
+    Spin,
     /// Stays; at each SIGTERM it writes the line `term` ([`TERM_LINE`]) and goes on.
     IgnoreTerm,
     /// Stays until it is sent this signal; then it writes the line `caught` and ends with the code.

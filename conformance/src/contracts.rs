@@ -5,14 +5,17 @@ mod bounds;
 mod cancellation;
 mod convergence;
 mod errors;
+mod exec;
 mod following;
 mod identity;
 mod logs;
 mod lost_replies;
 mod model;
 mod orphans;
+mod pause;
 mod restarts;
 mod secrets;
+mod stats;
 mod stopping;
 mod terminal;
 
@@ -34,6 +37,9 @@ pub(crate) fn all() -> Vec<Trial> {
         restarts::trials,
         bounds::trials,
         terminal::trials,
+        exec::trials,
+        stats::trials,
+        pause::trials,
         model::trials,
     ]
     .into_iter()

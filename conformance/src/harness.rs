@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alveary_core::{AgentBackend, AgentId, AgentSpec, Capabilities, Result, SwarmUid};
+use alveary_core::{AgentBackend, AgentId, AgentSpec, Capabilities, ExecSpec, Result, SwarmUid};
 use async_trait::async_trait;
 
 use crate::behaviour::Behaviour;
+use crate::errand::Errand;
 use crate::witness::Witness;
 
 /// How the suite comes by a backend and by agents for it.
@@ -27,6 +28,12 @@ pub trait Harness: Send + Sync + 'static {
 
     /// The spec of an agent that behaves so, or `None` where this backend's agents cannot.
     fn spec(&self, behaviour: &Behaviour) -> Option<AgentSpec>;
+
+    /// A program beside an agent that does this errand, or `None` where there can be none. A script for `sh`
+    /// unless said otherwise.
+    fn errand(&self, errand: &Errand) -> Option<ExecSpec> {
+        Some(crate::shell::errand(errand))
+    }
 
     /// Whether a second [`connect`](Self::connect) finds what the first began, in one process.
     fn reconnects(&self, capabilities: &Capabilities) -> bool {
@@ -147,6 +154,9 @@ impl<H: Harness> Harness for Wrapped<H> {
     }
     fn spec(&self, behaviour: &Behaviour) -> Option<AgentSpec> {
         self.inner.spec(behaviour)
+    }
+    fn errand(&self, errand: &Errand) -> Option<ExecSpec> {
+        self.inner.errand(errand)
     }
     fn reconnects(&self, capabilities: &Capabilities) -> bool {
         self.inner.reconnects(capabilities)

@@ -1,17 +1,20 @@
 //! The harness of the memory backend: the fastest that the suite can be tried on.
 
+mod errands;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentContext, AgentSpec, Capabilities, ExitStatus, MemoryBackend, MemoryEngine,
-    Result, Signal, SwarmUid,
+    AgentBackend, AgentContext, AgentId, AgentSpec, Capabilities, ExecContext, ExecSpec,
+    ExitStatus, MemoryBackend, MemoryEngine, Result, Signal, SwarmUid,
 };
 use async_trait::async_trait;
 
 use crate::behaviour::{Behaviour, READY, TERM_LINE};
+use crate::errand::Errand;
 use crate::harness::Harness;
 use crate::witness::{Witness, Witnessed};
 
@@ -46,13 +49,12 @@ struct Alive {
 }
 
 impl Alive {
-    fn new(living: Arc<Living>, agent: &AgentContext) -> Self {
-        let swarm = agent.var("ALVEARY_SWARM").unwrap_or_default().to_owned();
+    fn new(living: Arc<Living>, swarm: Option<&str>, id: &AgentId, args: &[String]) -> Self {
+        let swarm = swarm.unwrap_or_default().to_owned();
         let me = Witnessed {
-            id: agent.id().clone(),
+            id: id.clone(),
             pid: None,
-            argv: agent
-                .args()
+            argv: args
                 .iter()
                 .flat_map(|arg| [arg, "\0"])
                 .collect::<String>()
@@ -81,14 +83,24 @@ impl Drop for Alive {
 impl Default for MemoryHarness {
     fn default() -> Self {
         let living = Arc::new(Living::default());
-        let witnessed = living.clone();
-        let engine = MemoryEngine::with_log_bound(LOG_BOUND).with_program(PROGRAM, move |agent| {
-            let alive = Alive::new(witnessed.clone(), &agent);
-            async move {
-                let _alive = alive;
-                behave(agent).await
-            }
-        });
+        let (agents, beside) = (living.clone(), living.clone());
+        let engine = MemoryEngine::with_log_bound(LOG_BOUND)
+            .with_program(PROGRAM, move |agent: AgentContext| {
+                let swarm = agent.var("ALVEARY_SWARM");
+                let alive = Alive::new(agents.clone(), swarm, agent.id(), agent.args());
+                async move {
+                    let _alive = alive;
+                    behave(agent).await
+                }
+            })
+            .with_exec(PROGRAM, move |exec: ExecContext| {
+                let swarm = exec.var("ALVEARY_SWARM");
+                let alive = Alive::new(beside.clone(), swarm, exec.id(), exec.args());
+                async move {
+                    let _alive = alive;
+                    errands::run(exec).await
+                }
+            });
         Self {
             engine,
             living,
@@ -120,6 +132,12 @@ impl Harness for MemoryHarness {
         let mut command = vec![PROGRAM.to_owned()];
         command.extend(arguments(behaviour)?);
         Some(AgentSpec::new("conformance", command))
+    }
+
+    fn errand(&self, errand: &Errand) -> Option<ExecSpec> {
+        let mut command = vec![PROGRAM.to_owned()];
+        command.extend(errands::arguments(errand)?);
+        Some(ExecSpec::new(command))
     }
 
     /// The engine is this process's own and outlives each of its managers.
@@ -162,6 +180,7 @@ fn arguments(behaviour: &Behaviour) -> Option<Vec<String>> {
             lines.to_string(),
             pause.as_micros().to_string(),
         ],
+        Behaviour::Spin => vec!["spin".to_owned()],
         Behaviour::Flood(bytes) => vec!["flood".to_owned(), bytes.to_string()],
         Behaviour::IgnoreTerm => vec!["ignore-term".to_owned()],
         Behaviour::ExitOnSignal { signal, code } => vec![
@@ -208,6 +227,15 @@ async fn behave(agent: AgentContext) -> ExitStatus {
                 pause_for(Duration::from_micros(number(pause))).await;
             }
             0
+        }
+        ["spin"] => {
+            agent.print(READY);
+            let asked = agent.stop_token();
+            while !asked.is_cancelled() {
+                (0..10_000).for_each(|_| std::hint::spin_loop());
+                tokio::task::yield_now().await;
+            }
+            143
         }
         ["flood", bytes] => {
             flood(&agent, number(bytes)).await;

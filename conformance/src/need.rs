@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use alveary_core::{Capabilities, Result, SwarmUid};
+use alveary_core::{AgentBackend, Capabilities, Result, SwarmUid};
 
 use crate::behaviour::Behaviour;
+use crate::errand::Errand;
 use crate::harness::{Harness, StrangerKind};
 
 /// What is known of a backend before its trials.
@@ -13,9 +14,32 @@ use crate::harness::{Harness, StrangerKind};
 pub struct Probe {
     pub(crate) harness: Arc<dyn Harness>,
     pub(crate) capabilities: Capabilities,
-    signals: bool,
+    facets: Facets,
     /// The program that becomes a manager to be killed when it is told to; see [`crate::run`].
     pub(crate) manager: Option<PathBuf>,
+}
+
+/// What a backend can do besides.
+#[derive(Debug, Clone, Copy)]
+struct Facets {
+    signals: bool,
+    exec: bool,
+    exec_ends: bool,
+    stats: bool,
+    pause: bool,
+}
+
+impl Facets {
+    fn of(backend: &dyn AgentBackend) -> Self {
+        let exec = backend.exec();
+        Self {
+            signals: backend.signals().is_some(),
+            exec: exec.is_some(),
+            exec_ends: exec.is_some_and(|exec| exec.ends_when_dropped()),
+            stats: backend.stats().is_some(),
+            pause: backend.pause().is_some(),
+        }
+    }
 }
 
 impl Probe {
@@ -25,14 +49,14 @@ impl Probe {
         let backend = harness.connect(&swarm).await?;
         let checked = backend.check().await;
         let capabilities = backend.capabilities();
-        let signals = backend.signals().is_some();
+        let facets = Facets::of(&*backend);
         drop(backend);
         harness.clean_up(&swarm).await;
         checked?;
         Ok(Self {
             harness,
             capabilities,
-            signals,
+            facets,
             manager: None,
         })
     }
@@ -83,6 +107,14 @@ pub(crate) enum Need {
     Cwd,
     /// The sending of signals that end nothing.
     Signals,
+    /// Programs beside agents that do this.
+    Errand(Errand),
+    /// Programs beside agents that end when they are dropped.
+    ExecEnds,
+    /// What agents use up.
+    Stats,
+    /// The holding still of agents.
+    Pause,
     /// A tree of processes that nothing leaves.
     TreeKill,
     /// A witness.
@@ -99,7 +131,7 @@ impl Need {
         let Probe {
             harness,
             capabilities,
-            signals,
+            facets,
             manager,
         } = probe;
         let (met, why) = match self {
@@ -139,7 +171,24 @@ impl Need {
                 capabilities.cwd,
                 "this backend gives agents no working directory",
             ),
-            Self::Signals => (*signals, "this backend sends no signals"),
+            Self::Signals => (facets.signals, "this backend sends no signals"),
+            Self::Errand(errand) => {
+                let why = if facets.exec {
+                    format!("this harness has no program for {errand:?}")
+                } else {
+                    "this backend runs no programs beside its agents".to_owned()
+                };
+                return (!facets.exec || harness.errand(errand).is_none()).then_some(why);
+            }
+            Self::ExecEnds => (
+                facets.exec_ends,
+                "this backend cannot end a program that it runs beside an agent",
+            ),
+            Self::Stats => (
+                facets.stats,
+                "this backend does not tell what agents use up",
+            ),
+            Self::Pause => (facets.pause, "this backend holds no agents still"),
             Self::TreeKill => (
                 capabilities.tree_kill == alveary_core::TreeKill::Enforced,
                 "a process can leave its agent's tree here",

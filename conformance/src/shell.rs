@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use alveary_core::AgentSpec;
+use alveary_core::{AgentSpec, ExecSpec};
 
 use crate::behaviour::Behaviour;
+use crate::errand::Errand;
 
 /// Writes a spec for every [`Behaviour`] as a script for `/bin/sh`. The scripts keep to what POSIX and
 /// busybox share.
@@ -61,6 +62,7 @@ impl ShellBehaviours {
                 };
                 format!("i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo $i{pause}; done")
             }
+            Behaviour::Spin => "trap 'exit 143' TERM; echo ready; while :; do :; done".to_owned(),
             Behaviour::Flood(bytes) => format!("head -c {bytes} /dev/zero | tr '\\0' x"),
             Behaviour::IgnoreTerm => stay("echo term", "TERM"),
             Behaviour::ExitOnSignal { signal, code } => {
@@ -86,6 +88,24 @@ impl ShellBehaviours {
         }
         Some(AgentSpec::new("conformance", command))
     }
+}
+
+/// A script for an [`Errand`].
+pub(crate) fn errand(errand: &Errand) -> ExecSpec {
+    let script = match errand {
+        Errand::Exit(code) => format!("exit {code}"),
+        Errand::Print { stdout, stderr } => {
+            let (out, err) = (printf(stdout), printf(stderr));
+            format!("{out}; {err} >&2")
+        }
+        Errand::Copy => "exec cat".to_owned(),
+        Errand::PrintEnvironment => "exec cat /proc/self/environ".to_owned(),
+        Errand::PrintCwd => "printf %s \"$(pwd -P)\"".to_owned(),
+        Errand::Flood(bytes) => format!("head -c {bytes} /dev/zero | tr '\\0' x"),
+        Errand::Stay => "trap '' TERM HUP; echo ready; exec sleep 86400".to_owned(),
+        Errand::PrintTtySize => "stty size; while read line; do stty size; done".to_owned(),
+    };
+    ExecSpec::new(["/bin/sh".to_owned(), "-c".to_owned(), script])
 }
 
 /// A command that writes these bytes: runs of harmless characters as they are, all others in octal, since

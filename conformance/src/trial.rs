@@ -42,6 +42,14 @@ pub enum Contract {
     Bounds,
     /// Nothing that agents or engines say drives a terminal.
     Terminal,
+    /// Programs that run beside agents.
+    Exec,
+    /// What agents use up.
+    Stats,
+    /// Agents that are held still.
+    Pause,
+    /// Files in an agent's surroundings.
+    Files,
     /// All of it in any order, against a model.
     Model,
 }
@@ -62,6 +70,10 @@ impl fmt::Display for Contract {
             Self::Restarts => "restarts",
             Self::Bounds => "bounds",
             Self::Terminal => "terminal",
+            Self::Exec => "exec",
+            Self::Stats => "stats",
+            Self::Pause => "pause",
+            Self::Files => "files",
             Self::Model => "model",
         })
     }

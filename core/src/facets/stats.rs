@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::id::{AgentId, Incarnation};
 use crate::spec::ByteSize;
 
-/// What agents use up: all of an agent's processes together.
+/// What agents use up: all of an agent's processes together. Processor time is always told.
 ///
 /// `NotFound`: an unknown id. `Conflict`: the agent does not run, or the options name another start. One that
 /// is [paused](crate::Pause) can be read.
