@@ -53,7 +53,8 @@ pub struct Opened {
     pub fleet: Fleet,
     /// What the swarm's state folder says of it.
     pub record: SwarmRecord,
-    /// How the backend was chosen, where it was to be the first that can be reached.
+    /// How the backend was chosen, where it was to be the first that can be reached. `None` also where that was
+    /// decided earlier: a swarm that has agents stays on the backend that runs them.
     pub auto: Option<AutoChoice>,
 }
 
@@ -127,7 +128,7 @@ impl OpenOptions {
     /// `Conflict`: the swarm's name belongs to another file, or its agents run on another backend.
     /// `PermissionDenied`: its state folder cannot be trusted or written.
     pub async fn open_fleet(self, fleet: Fleet) -> Result<Opened> {
-        let prepared = self.registry.prepare(&fleet)?;
+        let mut prepared = self.registry.prepare(&fleet)?;
         let root = root_of(&fleet)?;
         let folder = Folder::prepare(&root, &fleet.swarm)?;
         let mut journal = Journal::open(&folder)?;
@@ -135,11 +136,17 @@ impl OpenOptions {
         let word = (!fleet.backend.is_auto()).then(|| fleet.backend.as_str());
         let mut record = claimed(&mut journal, &folder, &claim(&fleet, word)).await?;
         let uid = record.uid;
+        let settled = record.backend.clone();
+        let settled = settled.filter(|_| fleet.backend.is_auto() && journal.records().len() > 0);
+        if let Some(word) = &settled {
+            prepared = prepared.settled(word)?;
+        }
         let connected = prepared
             .connect(|word| self.context(&fleet.swarm, uid, &folder, word))
             .await?;
-        if let Some(auto) = &connected.auto {
-            record = claimed(&mut journal, &folder, &claim(&fleet, Some(auto.taken))).await?;
+        let taken = connected.auto.as_ref().map(|auto| auto.taken);
+        if let Some(word) = taken.or(settled.as_deref()) {
+            record = claimed(&mut journal, &folder, &claim(&fleet, Some(word))).await?;
         }
         let backend: Arc<dyn AgentBackend> = layers::standard(connected.backend, &fleet.calls);
         let swarm =

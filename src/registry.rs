@@ -239,6 +239,37 @@ impl fmt::Display for AutoChoice {
 }
 
 impl Prepared {
+    /// As the word had been named: for a swarm that has agents, on which `auto` was decided when they were made.
+    ///
+    /// `Conflict`: this program has no such backend.
+    pub(crate) fn settled(self, word: &str) -> Result<Self> {
+        let Self {
+            patience,
+            candidates,
+            ..
+        } = self;
+        let candidates: Vec<_> = candidates
+            .into_iter()
+            .filter(|(name, _)| *name == word)
+            .collect();
+        if candidates.is_empty() {
+            let word = Escaped(word);
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::Connect,
+                format!("the agents of this swarm run on `{word}`, which this program does not have"),
+            )
+            .cure(format!(
+                "use a program that was built with `--features {word}`, or take the swarm down with one first"
+            )));
+        }
+        Ok(Self {
+            auto: false,
+            patience,
+            candidates,
+        })
+    }
+
     /// The backends that will be tried, in their order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.candidates.iter().map(|(name, _)| *name)

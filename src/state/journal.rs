@@ -23,7 +23,7 @@ use alveary_core::{Incarnation, Result, SwarmUid};
 use super::files::{Hold, io_error, open_lock, try_lock};
 use super::folder::Folder;
 use super::records::{Change, Records};
-use super::swarm::{Claim, SwarmRecord};
+use super::swarm::{Claim, Members, SwarmRecord};
 use file::OpenFile;
 use header::Header;
 pub(crate) use touched::Touched;
@@ -41,6 +41,10 @@ pub(crate) struct Journal {
     open: Option<OpenFile>,
     /// Which life of the swarm the file is about.
     life: Option<Incarnation>,
+    /// On which backend this process starts members; `None` until that is chosen.
+    backend: Option<String>,
+    /// On which backend the file says that they were started.
+    members_on: Option<String>,
     /// How much stood in the file when it was written anew.
     base: u64,
     /// The record has been begun anew for another swarm: it is not ours to write.
@@ -67,6 +71,8 @@ impl Journal {
             uid: None,
             open: None,
             life: None,
+            backend: None,
+            members_on: None,
             base: 0,
             others: false,
             records: Records::default(),
@@ -91,8 +97,14 @@ impl Journal {
         }
         let _locked = Locked(&lock);
         self.sync()?;
-        let record = SwarmRecord::claim(folder, claim, self.uid, self.records.len() > 0)?;
+        let members = Members {
+            uid: self.uid,
+            any: self.records.len() > 0,
+            backend: self.members_on.as_deref(),
+        };
+        let record = SwarmRecord::claim(folder, claim, &members)?;
         self.uid = Some(record.uid);
+        self.backend = claim.backend.map(ToOwned::to_owned);
         Ok(Some(record))
     }
 
@@ -147,6 +159,7 @@ impl Journal {
             self.open = Some(OpenFile::open(&self.path)?);
             self.before = Some(std::mem::take(&mut self.records));
             self.damaged.clear();
+            self.members_on = None;
             self.base = 0;
             self.others = false;
             self.touched = Touched::All;
@@ -158,6 +171,7 @@ impl Journal {
     fn forget(&mut self) {
         self.open = None;
         self.life = None;
+        self.members_on = None;
         self.base = 0;
         self.others = false;
         self.damaged.clear();
@@ -211,6 +225,7 @@ impl Journal {
     fn begin(&mut self, header: &Header) {
         self.others = *self.uid.get_or_insert(header.uid) != header.uid;
         self.life = Some(header.life).filter(|_| !self.others);
+        self.members_on.clone_from(&header.backend);
         self.base = header.base;
     }
 

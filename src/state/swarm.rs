@@ -47,6 +47,33 @@ pub(crate) struct Claim<'a> {
     pub(crate) backend: Option<&'a str>,
 }
 
+/// What the record of the members knows of the swarm.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Members<'a> {
+    /// The swarm's identity, where it is known.
+    pub(crate) uid: Option<SwarmUid>,
+    /// Whether there are any.
+    pub(crate) any: bool,
+    /// On which backend they were started, where that was recorded.
+    pub(crate) backend: Option<&'a str>,
+}
+
+/// What a manager is told that would handle agents which its backend does not see.
+pub(super) fn on_another_backend(swarm: Option<&SwarmName>, theirs: &str, ours: &str) -> Error {
+    let whose = swarm.map_or_else(
+        || "this swarm".to_owned(),
+        |name| format!("the swarm `{name}`"),
+    );
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::State,
+        format!("the agents of {whose} run on `{theirs}`, and `{ours}` cannot see them"),
+    )
+    .cure(format!(
+        "run `down` with `--backend {theirs}` before you change the backend"
+    ))
+}
+
 impl SwarmRecord {
     fn path(folder: &Folder) -> PathBuf {
         folder.path().join("swarm.json")
@@ -86,16 +113,12 @@ impl SwarmRecord {
 
     /// Opens the swarm for this file and backend, and makes its identity if it has none.
     ///
-    /// `in_use` says whether the swarm has members; one that has none may change hands. `uid` is what
-    /// another record of this folder says, where this one cannot be read. To be called under the lock.
-    pub(crate) fn claim(
-        folder: &Folder,
-        claim: &Claim<'_>,
-        uid: Option<SwarmUid>,
-        in_use: bool,
-    ) -> Result<Self> {
+    /// One that has no members may change hands. Of the uid, where this record cannot be read, and of the
+    /// backend the members know. To be called under the lock.
+    pub(crate) fn claim(folder: &Folder, claim: &Claim<'_>, members: &Members<'_>) -> Result<Self> {
         let path = Self::path(folder);
-        let old = match (Self::read(folder), uid) {
+        let uid = members.uid;
+        let read = match (Self::read(folder), uid) {
             (Ok(old), _) => old,
             (Err(error), Some(_)) if error.kind() == ErrorKind::Engine && path.is_file() => {
                 let copy = keep_corrupt(&path)?;
@@ -104,9 +127,14 @@ impl SwarmRecord {
             }
             (Err(error), _) => return Err(error),
         };
-        if let Some(old) = &old
-            && in_use
+        let mut old = read.clone();
+        if let Some(old) = &mut old
+            && members.any
         {
+            // Somebody may have opened it on another backend before there were any.
+            if let Some(backend) = members.backend {
+                old.backend = Some(backend.to_owned());
+            }
             old.check(claim)?;
         }
         let new = Self {
@@ -128,7 +156,7 @@ impl SwarmRecord {
             boot: host::boot_id(),
             created: old.as_ref().map_or_else(SystemTime::now, |old| old.created),
         };
-        if old.as_ref() != Some(&new) {
+        if read.as_ref() != Some(&new) {
             let text = serde_json::to_vec_pretty(&new).map_err(|error| {
                 Error::new(
                     ErrorKind::Engine,
@@ -165,17 +193,7 @@ impl SwarmRecord {
         if let (Some(theirs), Some(ours)) = (&self.backend, claim.backend)
             && theirs != ours
         {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                Operation::State,
-                format!(
-                    "the agents of the swarm `{}` run on `{theirs}`, and `{ours}` cannot see them",
-                    self.name
-                ),
-            )
-            .cure(format!(
-                "run `down` with `--backend {theirs}` before you change the backend"
-            )));
+            return Err(on_another_backend(Some(&self.name), theirs, ours));
         }
         Ok(())
     }
@@ -209,7 +227,11 @@ mod tests {
                 file: Some(Path::new(file)),
                 backend: Some(backend),
             };
-            SwarmRecord::claim(&self.folder, &claim, None, in_use)
+            let members = Members {
+                any: in_use,
+                ..Members::default()
+            };
+            SwarmRecord::claim(&self.folder, &claim, &members)
         }
     }
 
@@ -268,7 +290,12 @@ mod tests {
             file: Some(Path::new("/a/alveary.toml")),
             backend: Some("process"),
         };
-        let mended = SwarmRecord::claim(&swarm.folder, &claim, Some(first.uid), true).unwrap();
+        let members = Members {
+            uid: Some(first.uid),
+            any: true,
+            backend: None,
+        };
+        let mended = SwarmRecord::claim(&swarm.folder, &claim, &members).unwrap();
         assert_eq!(mended.uid, first.uid);
         assert!(swarm.folder.path().join("swarm.json.corrupt").exists());
     }

@@ -55,7 +55,7 @@ static ENGINES: LazyLock<Mutex<HashMap<String, MemoryEngine>>> = LazyLock::new(M
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct InMemory {
+pub(crate) struct InMemory {
     engine: String,
 }
 
@@ -132,6 +132,11 @@ impl House {
     pub(crate) async fn shell(&self) -> SwarmManager {
         let opened = self.try_open(self.fleet(SOMEBODY), false).await.unwrap();
         opened.swarm
+    }
+
+    /// By which name the backend's settings know the engine.
+    pub(crate) fn engine(&self) -> &str {
+        &self.engine
     }
 
     pub(crate) fn path(&self) -> &Path {

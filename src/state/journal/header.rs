@@ -14,6 +14,9 @@ pub(super) struct Header {
     pub(super) uid: SwarmUid,
     /// One life of the swarm, from its first member to `down`.
     pub(super) life: Incarnation,
+    /// The word of the backend that runs the members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) backend: Option<String>,
     /// How much stood behind this line when the journal was written anew: by what has come since, also a process
     /// that writes one line and ends sees when that is worth doing again.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -29,11 +32,17 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Header {
-    pub(super) fn new(uid: SwarmUid, life: Incarnation, base: u64) -> Self {
+    pub(super) fn new(
+        uid: SwarmUid,
+        life: Incarnation,
+        backend: Option<String>,
+        base: u64,
+    ) -> Self {
         Self {
             schema: SCHEMA,
             uid,
             life,
+            backend,
             base,
         }
     }

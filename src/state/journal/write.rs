@@ -12,6 +12,7 @@ use super::file::{OpenFile, keep_aside};
 use super::header::Header;
 use crate::state::files::{Hold, io_error, try_lock};
 use crate::state::records::{Change, Records};
+use crate::state::swarm::on_another_backend;
 
 /// Below this nothing is written anew: it would not pay.
 pub(super) const WORTH_WRITING_ANEW: u64 = 256 * 1024;
@@ -48,6 +49,7 @@ impl Journal {
         if changes.is_empty() {
             return Ok(true);
         }
+        self.see_to_backend()?;
         self.append(&changes)?;
         self.apply(changes);
         self.write_anew_where_worth_it();
@@ -66,6 +68,7 @@ impl Journal {
         if self.others {
             return Err(another_swarms(&self.path));
         }
+        self.refuse_others_members()?;
         may(&self.records)?;
         match std::fs::remove_file(&self.path) {
             Ok(()) => {}
@@ -74,6 +77,26 @@ impl Journal {
         }
         self.forget();
         Ok(true)
+    }
+
+    /// Refuses to record anything of agents that another backend runs.
+    fn refuse_others_members(&self) -> Result<()> {
+        match (&self.members_on, &self.backend) {
+            (Some(theirs), Some(ours)) if theirs != ours && self.records.len() > 0 => {
+                Err(on_another_backend(None, theirs, ours))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`refuse_others_members`](Self::refuse_others_members). Where there are none any more, the file says from
+    /// now on that those to come are ours.
+    fn see_to_backend(&mut self) -> Result<()> {
+        self.refuse_others_members()?;
+        if self.members_on.is_some() && self.backend.is_some() && self.members_on != self.backend {
+            return self.write_anew();
+        }
+        Ok(())
     }
 
     fn append(&mut self, changes: &[Change]) -> Result<()> {
@@ -115,7 +138,9 @@ impl Journal {
     fn header(&self, base: u64) -> Header {
         let uid = self.uid.unwrap_or_else(SwarmUid::random);
         let life = self.life.unwrap_or_else(Incarnation::random);
-        Header::new(uid, life, base)
+        let old = self.members_on.as_ref().filter(|_| self.records.len() > 0);
+        let backend = old.or(self.backend.as_ref()).cloned();
+        Header::new(uid, life, backend, base)
     }
 
     /// Leaves out what has been overtaken. To be called under the lock. A failure is no harm: the record is
