@@ -13,12 +13,15 @@ mod cancellation;
 mod claims;
 mod convergence;
 mod errors;
+mod exec;
 mod flaw;
 mod following;
 mod identity;
 mod logs;
 mod orphans;
+mod pause;
 mod secrets;
+mod stats;
 mod stopping;
 
 use std::collections::BTreeSet;
@@ -53,6 +56,9 @@ fn main() -> ExitCode {
         cancellation::cases(),
         bad_input::cases(),
         bounds::cases(),
+        exec::cases(),
+        stats::cases(),
+        pause::cases(),
         claims::cases(),
     ]
     .into_iter()
@@ -98,6 +104,7 @@ fn every_trial_is_in(proven: &BTreeSet<&str>) -> Result<(), Failed> {
         "stopping::a_process_that_left_its_session_ends_with_its_agent",
         "stopping::a_child_that_is_left_behind_ends_with_its_agent",
         "bad_input::the_working_directory_is_the_specs",
+        "exec::it_runs_where_the_agent_does_unless_told",
     ];
     let unproven: Vec<_> = suite()
         .into_iter()
