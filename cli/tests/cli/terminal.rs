@@ -13,7 +13,7 @@ const COUNTING: &str = r#"
         trap 'n=$((n+1)); echo "TERM $n"' TERM
         trap 'echo INT' INT
         trap 'echo HUP' HUP
-        echo counting
+        echo at it
         while [ $n = 0 ]; do sleep 0.05; done
         for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.05; done
         echo leaving
@@ -25,13 +25,13 @@ const COUNTING: &str = r#"
 fn ctrl_c_reaches_agents_as_one_term_and_never_as_an_interrupt() {
     let hive = Hive::new(COUNTING);
     let mut pty = Pty::run(hive.command().arg("up"));
-    pty.expect("counting");
+    pty.expect("at it");
     pty.send(b"\x03");
     pty.expect("NAME");
     assert_eq!(pty.finish().code(), Some(130), "{}", pty.shown());
     assert_eq!(
         hive.ok(&["logs", "counting"]),
-        "counting\nTERM 1\nleaving\n"
+        "at it\nTERM 1\nleaving\n"
     );
     assert_eq!(hive.agent("counting")["exit"]["cause"], "us");
 }
