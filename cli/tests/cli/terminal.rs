@@ -83,12 +83,12 @@ fn closing_the_terminal_of_a_detached_swarm_ends_none_of_it() {
 fn closing_the_terminal_of_a_foreground_swarm_stops_it() {
     let hive = Hive::new(COUNTING);
     let mut pty = Pty::run(hive.command().arg("up"));
-    pty.expect("counting");
+    pty.expect("at it");
     pty.hang_up();
     assert_eq!(hive.agent("counting")["state"], "exited");
     assert_eq!(
         hive.ok(&["logs", "counting"]),
-        "counting\nTERM 1\nleaving\n"
+        "at it\nTERM 1\nleaving\n"
     );
 }
 
