@@ -39,6 +39,8 @@ struct Rows {
     forgotten: HashSet<AgentId>,
     /// The starts that were removed here, and when: what is heard of one later is older than its removal.
     removed: HashMap<AgentId, (Incarnation, u64)>,
+    /// Those whom the engine did not know, and when it was asked: an answer to an earlier question is older.
+    gone: HashMap<AgentId, u64>,
     /// Why the engine cannot be heard, if it cannot.
     deaf: Option<String>,
     /// Whether it ever was heard.
@@ -53,6 +55,7 @@ impl Table {
                 by_name: HashMap::new(),
                 forgotten: HashSet::new(),
                 removed: HashMap::new(),
+                gone: HashMap::new(),
                 deaf: Some("the engine has not been heard yet".to_owned()),
                 heard: false,
             }),

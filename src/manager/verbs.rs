@@ -34,7 +34,13 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         match same.flatten() {
             Some((_, Some(info), false)) if !info.state.has_ended() => return Ok(info),
             Some((record, None, _) | (record, _, true)) => {
-                return core.finish_first_start(&record).await;
+                let finished = core.finish_first_start(&record).await;
+                // Where the record has gone meanwhile, as one that nobody seemed to finish, it is begun anew.
+                let swept = core.table.look(&id, |row| row.record.is_some()) != Some(true);
+                match finished {
+                    Err(error) if error.kind() == ErrorKind::Conflict && swept => {}
+                    finished => return finished,
+                }
             }
             _ => {}
         }

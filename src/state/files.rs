@@ -1,8 +1,8 @@
 //! Writing small files whole or not at all, and saying what is wrong when that fails.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,6 +100,16 @@ pub(super) fn try_lock(file: &File, path: &Path, hold: Hold) -> Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(io_error("lock", path, error)),
     }
+}
+
+/// Whether this is the file that stands at the path now. What cannot be seen is taken for unchanged.
+pub(super) fn stands_at(file: &File, path: &Path) -> bool {
+    let there = match std::fs::metadata(path) {
+        Ok(there) => there,
+        Err(error) => return error.kind() != io::ErrorKind::NotFound,
+    };
+    let same = |own: Metadata| (own.dev(), own.ino()) == (there.dev(), there.ino());
+    file.metadata().map_or(true, same)
 }
 
 /// Waits between attempts at a lock: a little longer each time, and not for ever, since the holder may be a

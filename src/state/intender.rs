@@ -5,12 +5,15 @@
 //! whose turn has not come is told from one that nobody will make.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alveary_core::{Incarnation, Result};
 
-use super::files::{Hold, io_error, open_lock, try_lock};
+use super::files::{Hold, io_error, open_lock, stands_at, try_lock};
 use super::folder::Folder;
+
+/// What the names of these files begin with, among those of the gates.
+const PREFIX: &str = "by-";
 
 /// A process that is there to make the starts that it has recorded, for as long as this lives.
 #[derive(Debug)]
@@ -22,16 +25,20 @@ pub(crate) struct Intender {
 
 impl Intender {
     pub(crate) fn new(folder: &Folder) -> Result<Self> {
-        let name = Incarnation::random();
-        let path = path_of(folder, name)?;
-        let file = open_lock(&path)?;
-        // Nobody else can know the name yet.
-        try_lock(&file, &path, Hold::Alone)?;
-        Ok(Self {
-            name,
-            path,
-            _file: file,
-        })
+        tidy(folder)?;
+        loop {
+            let name = Incarnation::random();
+            let path = path_of(folder, name)?;
+            let file = open_lock(&path)?;
+            // Whoever tidies up at this moment may have taken it for a dead one's.
+            if try_lock(&file, &path, Hold::Alone)? && stands_at(&file, &path) {
+                return Ok(Self {
+                    name,
+                    path,
+                    _file: file,
+                });
+            }
+        }
     }
 
     pub(crate) fn name(&self) -> Incarnation {
@@ -46,13 +53,35 @@ impl Intender {
             Ok(true) => {}
             Err(error) => return Err(io_error("look at", &path, error)),
         }
-        if !try_lock(&open_lock(&path)?, &path, Hold::Shared)? {
-            return Ok(true);
-        }
-        // Killed: what a name is for is gone, and no other process takes the same.
-        remove(&path);
-        Ok(false)
+        Ok(!remove_if_dead(&path)?)
     }
+}
+
+/// Removes what those have left behind who were killed.
+fn tidy(folder: &Folder) -> Result<()> {
+    let dir = folder.subfolder("starts")?;
+    let entries = fs::read_dir(&dir).map_err(|error| io_error("read", &dir, error))?;
+    for entry in entries.flatten() {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PREFIX.as_bytes())
+        {
+            remove_if_dead(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the file of one who is there no more. No other process takes the same name.
+fn remove_if_dead(path: &Path) -> Result<bool> {
+    let file = open_lock(path)?;
+    let dead = try_lock(&file, path, Hold::Shared)?;
+    if dead {
+        // While the lock is held, so that nobody takes the file who is about to be removed from under him.
+        remove(path);
+    }
+    Ok(dead)
 }
 
 impl Drop for Intender {
@@ -62,11 +91,11 @@ impl Drop for Intender {
 }
 
 fn path_of(folder: &Folder, name: Incarnation) -> Result<PathBuf> {
-    Ok(folder.subfolder("starts")?.join(format!("by-{name}")))
+    Ok(folder.subfolder("starts")?.join(format!("{PREFIX}{name}")))
 }
 
 /// What stays is some bytes of litter, and no lie: the lock counts.
-fn remove(path: &std::path::Path) {
+fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path) {
         tracing::debug!(%error, path = %path.display(), "a lock file stays behind");
     }
@@ -92,5 +121,14 @@ mod tests {
         drop(open_lock(&path).unwrap());
         assert!(!Intender::lives(&folder, name).unwrap());
         assert!(!path.exists());
+
+        // The next tidies up, and leaves alone who lives.
+        let living = Intender::new(&folder).unwrap();
+        drop(open_lock(&path).unwrap());
+        let next = Intender::new(&folder).unwrap();
+        assert!(!path.exists());
+        for one in [&living, &next] {
+            assert!(Intender::lives(&folder, one.name()).unwrap());
+        }
     }
 }

@@ -1,15 +1,14 @@
 //! The lease: at most one process restarts a swarm's agents.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alveary_core::Result;
 use serde::{Deserialize, Serialize};
 
-use super::files::{Hold, io_error, open_lock, try_lock};
+use super::files::{Hold, io_error, open_lock, stands_at, try_lock};
 
 /// How often a process that waits for the lease looks whether it is free.
 const LOOK: Duration = Duration::from_millis(200);
@@ -85,14 +84,4 @@ impl Lease {
             serde_json::from_str(&text).unwrap_or(LeaseHolder { pid: 0 }),
         ))
     }
-}
-
-/// Whether this is the file that stands at the path now. What cannot be seen is taken for unchanged.
-fn stands_at(file: &File, path: &Path) -> bool {
-    let there = match std::fs::metadata(path) {
-        Ok(there) => there,
-        Err(error) => return error.kind() != std::io::ErrorKind::NotFound,
-    };
-    let same = |own: Metadata| (own.dev(), own.ino()) == (there.dev(), there.ino());
-    file.metadata().map_or(true, same)
 }

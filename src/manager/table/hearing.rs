@@ -91,7 +91,7 @@ impl Table {
     /// How one agent stands, by an answer to what was [asked](Self::ask).
     pub(in crate::manager) fn learn(&self, info: AgentInfo, asked: u64) {
         let mut rows = self.write();
-        if rows.is_removed(&info) {
+        if rows.is_removed(&info) || rows.gone.get(&info.id).is_some_and(|gone| *gone > asked) {
             return;
         }
         let id = info.id.clone();
@@ -127,6 +127,7 @@ impl Table {
         }
         // Whoever was removed before the list was begun is heard of no more.
         rows.removed.retain(|_, (_, touch)| *touch > mark);
+        rows.gone.retain(|_, asked| *asked > mark);
         for (id, row) in &rows.by_id {
             let listed = listed.contains(id);
             let settled = if listed {
@@ -165,6 +166,7 @@ impl Table {
 
     /// The engine knows this agent no more, as it said after `mark`.
     pub(in crate::manager) fn gone(&self, id: &AgentId, mark: u64) -> Gone {
+        self.write().gone.insert(id.clone(), mark);
         self.alter(id, |row| {
             if row.touched > mark || row.answered > mark || row.starting.is_some() {
                 return Gone::TooOld;

@@ -34,6 +34,24 @@ fn what_is_heard_of_an_agent_after_its_removal_was_said_before_it() {
 }
 
 #[test]
+fn of_two_answers_the_one_to_the_later_question_counts_whichever_comes_first() {
+    let table = Table::new();
+    let echo = running("a", "echo");
+    table.started(echo.clone());
+    let (early, late) = (table.ask(), table.ask());
+    let again = running("a", "echo");
+    table.learn(again.clone(), late);
+    table.learn(echo.clone(), early);
+    let known = table.agent(&echo.id).unwrap().info.incarnation;
+    assert_eq!(known, again.incarnation);
+
+    let (early, late) = (table.ask(), table.ask());
+    table.gone(&echo.id, late);
+    table.learn(again, early);
+    assert!(ids(&table).is_empty());
+}
+
+#[test]
 fn a_start_that_appears_after_a_list_without_it_is_no_old_news() {
     let table = Table::new();
     let echo = running("a", "echo");
