@@ -1,5 +1,7 @@
 //! The contract, for local processes.
 
+mod facets;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -9,8 +11,8 @@ use std::time::Duration;
 use alveary_core::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
     ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation, LimitSupport, ListOptions,
-    LogFidelity, LogOptions, LogStream, Operation, RemoveOptions, Result, Signal, Signals,
-    SpawnOptions, StopOptions, Survival, SwarmUid, TreeKill,
+    LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals,
+    SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -445,33 +447,15 @@ impl AgentBackend for ProcessBackend {
     fn signals(&self) -> Option<&dyn Signals> {
         Some(self)
     }
-}
 
-#[async_trait]
-impl Signals for ProcessBackend {
-    async fn signal(
-        &self,
-        id: &AgentId,
-        signal: Signal,
-        incarnation: Option<Incarnation>,
-    ) -> Result<()> {
-        match &self.0.keeping {
-            Keeping::Here(here) => here.keep().await?.signal(id, signal, incarnation),
-            Keeping::Apart(client) => {
-                let send = || Request::Signal {
-                    id: id.clone(),
-                    signal,
-                    incarnation,
-                };
-                match client
-                    .ask(Operation::Signal, Some(id), send, Client::time_limit())
-                    .await?
-                {
-                    Answer::Done => Ok(()),
-                    _ => Err(unexpected(Operation::Signal)),
-                }
-            }
-        }
+    fn stats(&self) -> Option<&dyn Stats> {
+        Some(self)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        // Where there are control groups, which is known when somebody who keeps was asked.
+        let can = self.capabilities().tree_kill == TreeKill::Enforced;
+        can.then_some(self)
     }
 }
 

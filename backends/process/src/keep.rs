@@ -3,11 +3,13 @@
 mod agent;
 mod end;
 mod journal;
+mod pause;
 mod recover;
 mod start;
 mod stop;
 mod tasks;
 mod tree;
+mod usage;
 
 use std::collections::HashMap;
 use std::io;
@@ -29,6 +31,7 @@ pub(crate) use journal::put_aside_in;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
 use tasks::Tasks;
+pub(crate) use usage::Reading;
 
 use crate::lock::KeeperLock;
 use crate::logs::LogFolder;

@@ -20,3 +20,4 @@ pub(crate) mod socket;
     reason = "what happens between fork and exec cannot be said safely"
 )]
 pub(crate) mod spawn;
+pub(crate) mod usage;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
-use crate::keep::Report;
+use crate::keep::{Reading, Report};
 use crate::launch::Launch;
 pub(crate) use loose::{decode_answer, decode_request};
 pub(crate) use outbox::{Outbox, open};
@@ -77,6 +77,18 @@ pub(crate) enum Request {
         signal: Signal,
         incarnation: Option<Incarnation>,
     },
+    Pause {
+        id: AgentId,
+        incarnation: Option<Incarnation>,
+    },
+    Resume {
+        id: AgentId,
+        incarnation: Option<Incarnation>,
+    },
+    Usage {
+        id: AgentId,
+        incarnation: Option<Incarnation>,
+    },
     /// From here on this connection carries events and nothing else.
     Events,
 }
@@ -99,6 +111,7 @@ pub(crate) enum Answer {
     Exit(Exit),
     Info(Box<AgentInfo>),
     Report(Box<Report>),
+    Usage(Reading),
     Done,
     Event(Event),
     Error(Problem),

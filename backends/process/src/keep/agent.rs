@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alveary_core::{
     AgentInfo, AgentState, Error, ErrorKind, Exit, Incarnation, Operation, Result, SwarmUid,
@@ -33,6 +33,10 @@ pub(super) struct Agent {
     pub(super) forced: bool,
     /// Whether a later keeper found it ended: nobody has cleared up after it.
     pub(super) unseen: bool,
+    /// Whether its processes are held still.
+    pub(super) paused: bool,
+    /// The most processor time that was told of it, where nobody keeps count.
+    pub(super) cpu_told: Duration,
     /// Woken at every change.
     pub(super) changed: watch::Sender<()>,
     /// How this start ended, for those who wait for it: it can be read when the agent is long forgotten.
@@ -117,6 +121,8 @@ impl Agent {
             stop: None,
             forced: false,
             unseen: false,
+            paused: false,
+            cpu_told: Duration::ZERO,
             changed: watch::Sender::new(()),
             ended: watch::Sender::new(None),
             previous: None,
@@ -136,6 +142,21 @@ impl Agent {
         self.intent.life.unwrap_or(self.intent.incarnation)
     }
 
+    /// Its main process, which is there and is it. `Conflict` where there is none.
+    pub(super) fn running(&self, operation: Operation) -> Result<Identity> {
+        if self.phase == Phase::Doubtful {
+            return Err(super::doubtful(self, operation));
+        }
+        match (&self.pidfd, self.process) {
+            (Some(_), Some((main, _))) if !self.has_ended() => Ok(main),
+            _ => Err(
+                Error::new(ErrorKind::Conflict, operation, "it does not run")
+                    .agent(&self.intent.id)
+                    .cure("start it first"),
+            ),
+        }
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Exited(_))
     }
@@ -144,6 +165,7 @@ impl Agent {
         if let Phase::Exited(exit) = &phase {
             self.ended.send_replace(Some(exit.clone()));
         }
+        self.paused &= phase == Phase::Running;
         self.phase = phase;
         self.changed.send_replace(());
     }
@@ -165,6 +187,7 @@ impl Agent {
             intent.name.clone(),
             state,
         );
+        info.paused = self.paused;
         info.capabilities.clone_from(&intent.capabilities);
         info.spec_hash = intent.spec_hash;
         info.created_at = intent.at;

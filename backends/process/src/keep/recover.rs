@@ -320,6 +320,8 @@ impl Keep {
                 continue;
             }
             living.push(who);
+            let cgroup = agent.intent.cgroup.as_ref();
+            agent.paused = cgroup.is_some_and(Cgroup::is_to_be_frozen);
             if agent.phase == Phase::Stopping {
                 let stop = agent.intent.stop.clone();
                 let force_at = Instant::now() + stop.grace.min(Duration::from_hours(1));

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::agent::{Agent, Phase, StopUnderWay};
 use super::journal::{Entry, Journal};
+use super::pause::let_go_on;
 use super::{KILL_TAKES_AT_MOST, Keep, Table, doubtful, living, refused, tree};
 
 /// What a stop finds.
@@ -97,6 +98,7 @@ impl Keep {
         if let Some(signal) = signal {
             tree::ask_to_end(agent, signal)?;
         }
+        let_go_on(agent);
         let (sender, receiver) = watch::channel(force_at);
         agent.stop = Some(StopUnderWay { force_at: sender });
         agent.enter(Phase::Stopping);

@@ -174,6 +174,11 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             signal,
             incarnation,
         } => keep.signal(&id, signal, incarnation).map(|()| Answer::Done),
+        Request::Pause { id, incarnation } => {
+            keep.freeze(&id, incarnation).await.map(|()| Answer::Done)
+        }
+        Request::Resume { id, incarnation } => keep.thaw(&id, incarnation).map(|()| Answer::Done),
+        Request::Usage { id, incarnation } => keep.usage(&id, incarnation).map(Answer::Usage),
         Request::GiveWay { .. } if !keep.is_written_down() => Err(Error::new(
             ErrorKind::OutOfResources,
             Operation::Connect,

@@ -4,7 +4,9 @@
 //! The tree lies in cgroup v2 wherever that is mounted, on its own or as the `unified` mount of a hybrid
 //! host. Memory and the number of processes are limited in v2 where it has those controllers, else in v1.
 
+mod freeze;
 mod spares;
+mod usage;
 
 use std::fs;
 use std::io::{self, Write};
