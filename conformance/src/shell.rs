@@ -76,7 +76,8 @@ impl ShellBehaviours {
                 sleep()
             ),
             Behaviour::LeaveChild => "sleep 86400 & exit 0".to_owned(),
-            Behaviour::PrintEnvironment => "cat /proc/$$/environ".to_owned(),
+            // Not the shell's last command: some shells become that, with what they take for variables.
+            Behaviour::PrintEnvironment => "cat /proc/$$/environ; exit 0".to_owned(),
             Behaviour::PrintSecret(key) => format!("cat \"${{{key}_FILE}}\""),
             Behaviour::PrintCwd => "printf %s \"$(pwd -P)\"".to_owned(),
             Behaviour::PrintArgs(_) => "for a; do printf '%s\\0' \"$a\"; done".to_owned(),
