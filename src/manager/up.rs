@@ -1,6 +1,7 @@
 //! Bringing a swarm to what its fleet file says.
 
 mod options;
+mod order;
 mod plan;
 mod report;
 mod run;

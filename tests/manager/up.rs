@@ -315,3 +315,30 @@ async fn some_that_are_stopped_together_end_in_the_reverse_of_their_order_and_th
     assert_eq!(living.len(), 1);
     assert_eq!(living[0].name(), "alone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_that_left_the_file_are_pruned_in_the_reverse_of_their_order() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    swarm
+        .up(&house.fleet(SHOP), UpOptions::default())
+        .await
+        .unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let options = UpOptions::default().with_prune(true).with_progress({
+        let told = told.clone();
+        move |event| match event {
+            UpEvent::Begun(step) => told.lock().unwrap().push(format!("begun {}", step.name)),
+            UpEvent::Removed(step) => told.lock().unwrap().push(format!("removed {}", step.name)),
+            _ => {}
+        }
+    });
+    let alone = house.fleet("[agents.alone]\ncommand = [\"stay\"]\n");
+    let report = swarm.up(&alone, options).await.unwrap();
+    assert!(report.is_success(), "{report:?}");
+    let told = told.lock().unwrap().clone();
+    let at = |line: &str| told.iter().position(|told| told == line).unwrap();
+    assert!(at("removed web-1") < at("begun api"), "{told:?}");
+    assert!(at("removed web-2") < at("begun api"), "{told:?}");
+    assert!(at("removed api") < at("begun db"), "{told:?}");
+}

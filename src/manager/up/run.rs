@@ -4,38 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alveary_core::{
-    AgentBackend, AgentInfo, Error, ErrorKind, Incarnation, Operation, RemoveOptions, Result,
-    StopOptions,
+    AgentBackend, AgentId, AgentInfo, ErrorKind, Incarnation, RemoveOptions, Result, StopOptions,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
+use super::order::{Stage, Task, tasks, wait_for_those_before};
 use super::plan::Planned;
-use super::{UpAction, UpEvent, UpOptions, UpOutcome, UpReport};
+use super::{UpAction, UpEvent, UpOptions, UpOutcome, UpReport, UpStep};
 use crate::manager::SwarmManager;
 use crate::manager::bulk::each;
 use crate::manager::start::Next;
 use crate::state::{Change, Desired, Record};
-
-/// How far a member is, for those that come after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Coming,
-    Ready,
-    Failed,
-}
-
-/// The members of a group, and how far each is.
-type Group = Vec<(String, watch::Receiver<Stage>)>;
-
-/// A step on its way.
-struct Task {
-    planned: Planned,
-    stage: watch::Sender<Stage>,
-    /// Whoever has to be ready first, group by group: all who come after a group look at one list of it.
-    before: Vec<Arc<Group>>,
-    /// Whether others wait for it.
-    awaited: bool,
-}
 
 pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
     swarm: &SwarmManager<B>,
@@ -45,7 +24,8 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
     let steps: Vec<_> = planned.iter().map(|planned| planned.step.clone()).collect();
     options.tell(UpEvent::Planned(&steps));
     let turns = Semaphore::new(swarm.core().options.concurrency.max(1));
-    let outcomes = each(tasks(planned), usize::MAX, |task| {
+    let tasks = tasks(planned, &going(swarm, &steps));
+    let outcomes = each(tasks, usize::MAX, |task| {
         let turns = &turns;
         async move {
             let result = take(swarm, &task, options, turns).await;
@@ -65,6 +45,22 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
     .await;
     swarm.core().record_begun().await;
     Ok(UpReport { outcomes })
+}
+
+/// In which order those go that are to go: whoever comes after another goes before it.
+fn going<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    steps: &[UpStep],
+) -> HashMap<AgentId, usize> {
+    let core = swarm.core();
+    let going = steps.iter().filter(|step| step.action == UpAction::Prune);
+    let going = going
+        .filter_map(|step| core.table.agent(&step.id))
+        .collect();
+    let waves = core.last_first(going).into_iter().enumerate();
+    waves
+        .flat_map(|(wave, agents)| agents.into_iter().map(move |agent| (agent.info.id, wave)))
+        .collect()
 }
 
 /// Writes down, all at once, who is new, what else is recorded of those that stay as they are, and who of the
@@ -152,44 +148,6 @@ fn due(now: &Record, was_to_run: bool, intender: Option<Incarnation>) -> Record 
     }
 }
 
-fn tasks(planned: Vec<Planned>) -> Vec<Task> {
-    let mut stages: HashMap<String, Group> = HashMap::new();
-    let mut tasks: Vec<Task> = Vec::with_capacity(planned.len());
-    for planned in planned {
-        let (stage, seen) = watch::channel(Stage::Coming);
-        if planned.record.is_some() {
-            stages
-                .entry(planned.group.clone())
-                .or_default()
-                .push((planned.step.name.clone(), seen));
-        }
-        tasks.push(Task {
-            planned,
-            stage,
-            before: Vec::new(),
-            awaited: false,
-        });
-    }
-    let awaited: std::collections::HashSet<String> = tasks
-        .iter()
-        .flat_map(|task| task.planned.after.iter().cloned())
-        .collect();
-    let stages: HashMap<String, Arc<Group>> = stages
-        .into_iter()
-        .map(|(name, group)| (name, Arc::new(group)))
-        .collect();
-    for task in &mut tasks {
-        task.awaited = awaited.contains(&task.planned.group);
-        let before = task
-            .planned
-            .after
-            .iter()
-            .filter_map(|group| stages.get(group));
-        task.before = before.cloned().collect();
-    }
-    tasks
-}
-
 async fn take<B: AgentBackend + ?Sized>(
     swarm: &SwarmManager<B>,
     task: &Task,
@@ -222,23 +180,6 @@ async fn take<B: AgentBackend + ?Sized>(
     let info = swarm.core().wait_ready(&step.id).await?;
     options.tell(UpEvent::Ready(step, &info));
     Ok(Some(info))
-}
-
-async fn wait_for_those_before(task: &Task) -> Result<()> {
-    for (name, stage) in task.before.iter().flat_map(|group| group.iter()) {
-        let mut stage = stage.clone();
-        let reached = stage.wait_for(|stage| *stage != Stage::Coming).await;
-        if !matches!(reached.as_deref(), Ok(Stage::Ready)) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                Operation::Spawn,
-                format!("`{name}`, which it comes after, did not come up"),
-            )
-            .agent(&task.planned.step.id)
-            .cure("see to that one first"));
-        }
-    }
-    Ok(())
 }
 
 async fn act<B: AgentBackend + ?Sized>(
@@ -291,10 +232,9 @@ fn changed(old: Option<Arc<Record>>, new: &Record) -> Option<Record> {
 
 #[cfg(test)]
 mod tests {
-    use alveary_core::{AgentId, AgentSpec, Incarnation};
+    use alveary_core::AgentSpec;
 
     use super::*;
-    use crate::manager::up::UpStep;
 
     #[test]
     fn what_happened_to_an_agent_since_the_plan_is_kept() {
@@ -313,33 +253,5 @@ mod tests {
             (kept.incarnation, kept.ready, kept.restarts, kept.desired),
             (now.incarnation, now.ready, now.restarts, Desired::Stopped)
         );
-    }
-
-    #[test]
-    fn all_who_come_after_a_group_look_at_one_list_of_it() {
-        let member = |name: &str, group: &str, after: &[&str]| {
-            let record = Record::new(AgentId::random(), AgentSpec::new(name, ["true"]));
-            Planned {
-                step: UpStep {
-                    name: name.to_owned(),
-                    id: record.id.clone(),
-                    action: UpAction::Create,
-                },
-                group: group.to_owned(),
-                record: Some(record),
-                seen: None,
-                was_to_run: false,
-                after: after.iter().map(|name| (*name).to_owned()).collect(),
-            }
-        };
-        let tasks = tasks(vec![
-            member("db-1", "db", &[]),
-            member("db-2", "db", &[]),
-            member("web-1", "web", &["db"]),
-            member("web-2", "web", &["db"]),
-        ]);
-        assert!(tasks[0].awaited && !tasks[2].awaited);
-        assert_eq!(tasks[2].before[0].len(), 2);
-        assert!(Arc::ptr_eq(&tasks[2].before[0], &tasks[3].before[0]));
     }
 }
