@@ -116,6 +116,7 @@ impl Keep {
     ///
     /// `Conflict`: the folder is another swarm's.
     pub(crate) fn open(options: KeepOptions, lock: KeeperLock) -> Result<Self> {
+        process::are_held_by_handles().map_err(too_old)?;
         let logs = LogFolder::in_state(&options.folder);
         let cgroups = options
             .cgroups
@@ -340,6 +341,17 @@ fn doubtful(agent: &Agent, operation: Operation) -> Error {
         .cure(format!(
             "look at process {pid}, and end it yourself if it is the agent"
         ))
+}
+
+fn too_old(error: io::Error) -> Error {
+    let what = "this system gives no handles on processes (pidfds)";
+    Error::unsupported(
+        Operation::Connect,
+        what,
+        "use Linux 5.4 or newer, or have the container's seccomp profile allow `pidfd_open`",
+    )
+    .engine_words(error.to_string())
+    .caused_by(error)
 }
 
 fn cannot_keep(error: io::Error) -> Error {

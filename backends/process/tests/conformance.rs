@@ -1,5 +1,8 @@
-//! The conformance suite, for agents kept by a keeper, by the manager's own process, and without control
-//! groups.
+//! The conformance suite, for agents kept by a keeper, by the manager's own process, without control groups,
+//! and on a kernel that makes children as of old.
+
+#[path = "shared/old_kernel.rs"]
+mod old_kernel;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode};
@@ -15,13 +18,21 @@ use alveary_core::{
 };
 use alveary_process::{ProcessConfig, keeper};
 use async_trait::async_trait;
+use old_kernel::{Lacking, Lacks};
 
 fn main() -> ExitCode {
+    old_kernel::refuse_what_is_lacking();
     keeper::run_if_asked();
     let process = |name, config: ProcessConfig| Process {
         name,
         config,
+        keeper: None,
         witness: ProcWitness,
+    };
+    let old = Lacking::new(Lacks::Clone3);
+    let on_an_old_kernel = Process {
+        keeper: Some(old.program().to_owned()),
+        ..process("process-without-clone3", ProcessConfig::default())
     };
     let mut inline = ProcessConfig::default();
     inline.keeper = false;
@@ -33,6 +44,7 @@ fn main() -> ExitCode {
             Box::new(process("process", ProcessConfig::default())),
             Box::new(process("process-inline", inline)),
             Box::new(process("process-without-cgroups", without_cgroups)),
+            Box::new(on_an_old_kernel),
             Box::new(Wrapped::new(
                 "process-in-arc",
                 process("", ProcessConfig::default()),
@@ -45,6 +57,8 @@ fn main() -> ExitCode {
 struct Process {
     name: &'static str,
     config: ProcessConfig,
+    /// Which program keeps, if not this one.
+    keeper: Option<PathBuf>,
     witness: ProcWitness,
 }
 
@@ -65,7 +79,8 @@ impl Harness for Process {
         let folder = Self::folder(swarm);
         std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
         let name = SwarmName::new("conformance").expect("a good name");
-        let context = ConnectContext::new(name, *swarm).with_state_dir(folder);
+        let mut context = ConnectContext::new(name, *swarm).with_state_dir(folder);
+        context.keeper.clone_from(&self.keeper);
         self.config.clone().connect(context).await
     }
 

@@ -5,6 +5,7 @@
 //! host. Memory and the number of processes are limited in v2 where it has those controllers, else in v1.
 
 mod freeze;
+mod place;
 mod spares;
 mod usage;
 
@@ -14,10 +15,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{Incarnation, SwarmUid};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use place::{By, Group, MEMORY, PIDS};
 use spares::Spares;
 
 /// The place in the machine's control groups where one swarm's agents are put.
@@ -61,14 +63,8 @@ impl Cgroups {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let leaf = own_name(swarm);
-        let own_unified = own_group(&mounts, &own, None)?;
-        let root = unified_mount(&mounts)?;
-        // Where we are, if that may be divided further; else at the top, if we are let.
-        let unified = [&own_unified, &root]
-            .into_iter()
-            .find(|group| grants(group, "memory"))
-            .unwrap_or(&own_unified);
-        let tree = unified.join(&leaf);
+        let place = place::choose(&mounts, &own, look)?;
+        let tree = place.unified.join(&leaf);
         fs::create_dir(&tree).or_else(exists_already).ok()?;
         // Older than Linux 5.14 it could hold the tree together and not end it at a stroke; and a group that
         // is not a domain of its own takes no processes.
@@ -77,17 +73,21 @@ impl Cgroups {
             let _in_use = fs::remove_dir(&tree);
             return None;
         }
-        let v1 = |controller: &str| {
-            let folder = own_group(&mounts, &own, Some(controller))?.join(&leaf);
-            fs::create_dir(&folder).or_else(exists_already).ok()?;
-            Some(Controller::V1(folder))
+        // What looked possible may be refused all the same.
+        let obtain = |by, controller| match by {
+            By::V2 => [&place.unified, &tree]
+                .into_iter()
+                .all(|group| grant(group, controller))
+                .then_some(Controller::V2),
+            By::V1(group) => {
+                let folder = group.join(&leaf);
+                fs::create_dir(&folder).or_else(exists_already).ok()?;
+                Some(Controller::V1(folder))
+            }
+            By::Nothing => None,
         };
-        let v2 = |controller: &str| {
-            let granted = grants(unified, controller) && grant(&tree, controller);
-            granted.then_some(Controller::V2)
-        };
-        let memory = v2("memory").or_else(|| v1("memory"));
-        let pids = v2("pids").or_else(|| v1("pids"));
+        let memory = obtain(place.memory, MEMORY);
+        let pids = obtain(place.pids, PIDS);
         // What a keeper that was killed had made and not used. Where a process is the kernel refuses.
         for left in groups_in(&tree) {
             let _in_use = fs::remove_dir(left);
@@ -335,101 +335,30 @@ fn exists_already(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Whether a group gives the controller to the groups beneath it, if need be from now on.
-///
-/// A group that has processes of its own must not be made to: what is beneath it could then take none.
-fn grants(group: &Path, controller: &str) -> bool {
-    let may_begin = || {
-        // Only the root has no type.
-        !group.join("cgroup.type").exists()
-            || fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|list| list.is_empty())
+/// What the kernel shows of a group of v2.
+fn look(group: &Path) -> Group {
+    let names = |file: &str| {
+        let list = fs::read_to_string(group.join(file)).unwrap_or_default();
+        let names = list.split_ascii_whitespace().map(ToOwned::to_owned);
+        names.collect()
     };
-    names(group, "cgroup.subtree_control", controller) || (may_begin() && grant(group, controller))
+    let granting = group.join("cgroup.subtree_control");
+    Group {
+        // Only the root has no type.
+        is_root: !group.join("cgroup.type").exists(),
+        // Those that cannot be told may be there.
+        has_processes: fs::read_to_string(group.join("cgroup.procs"))
+            .map_or(true, |list| !list.is_empty()),
+        has: names("cgroup.controllers"),
+        grants: names("cgroup.subtree_control"),
+        is_ours: rustix::fs::access(&granting, Access::WRITE_OK).is_ok(),
+    }
 }
 
+/// Has a group give the controller to the groups beneath it, if it does not do so already.
 fn grant(group: &Path, controller: &str) -> bool {
-    names(group, "cgroup.controllers", controller)
-        && (names(group, "cgroup.subtree_control", controller)
-            || set(
-                &group.join("cgroup.subtree_control"),
-                &format!("+{controller}"),
-            )
-            .is_ok())
-}
-
-fn names(group: &Path, file: &str, controller: &str) -> bool {
-    fs::read_to_string(group.join(file))
-        .is_ok_and(|text| text.split_ascii_whitespace().any(|name| name == controller))
-}
-
-/// Where cgroup v2 is mounted.
-fn unified_mount(mounts: &str) -> Option<PathBuf> {
-    mounts.lines().find_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        kind.starts_with("cgroup2 ")
-            .then(|| place.split(' ').nth(4).map(PathBuf::from))?
-    })
-}
-
-/// The folder of the group in which this process is: of the v1 hierarchy that has `controller`, or of v2.
-fn own_group(mounts: &str, own: &str, controller: Option<&str>) -> Option<PathBuf> {
-    let within = own.lines().find_map(|line| {
-        let mut parts = line.splitn(3, ':');
-        let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_it = match controller {
-            None => number == "0" && controllers.is_empty(),
-            Some(controller) => controllers.split(',').any(|name| name == controller),
-        };
-        is_it.then_some(path)
-    })?;
-    let (root, mount) = mounts.lines().find_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let mut place = place.split(' ');
-        let (root, mount) = (place.nth(3)?, place.next()?);
-        let mut kind = kind.split(' ');
-        let (kind, options) = (kind.next()?, kind.nth(1)?);
-        let is_it = match controller {
-            None => kind == "cgroup2",
-            Some(controller) => {
-                kind == "cgroup" && options.split(',').any(|name| name == controller)
-            }
-        };
-        is_it.then_some((root, mount))
-    })?;
-    // A container's mount may show only a part of the tree, whose root is then given.
-    let within = within.strip_prefix(root).unwrap_or(within);
-    Some(Path::new(mount).join(within.trim_start_matches('/')))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MOUNTS: &str = "\
-30 25 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
-31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-32 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
-33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
-
-    #[test]
-    fn the_groups_of_a_hybrid_host_are_found() {
-        let own = "9:name=systemd:/\n4:memory:/box/1\n0::/box/2";
-        let group = |controller| own_group(MOUNTS, own, controller).unwrap();
-        assert_eq!(group(None), Path::new("/sys/fs/cgroup/unified/box/2"));
-        assert_eq!(
-            group(Some("memory")),
-            Path::new("/sys/fs/cgroup/memory/box/1")
-        );
-        assert_eq!(own_group(MOUNTS, own, Some("pids")), None);
-    }
-
-    #[test]
-    fn the_group_of_a_container_is_found_beneath_its_mount() {
-        let mounts = "33 30 0:29 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup rw";
-        let own = "0::/docker/abc/work";
-        assert_eq!(
-            own_group(mounts, own, None).unwrap(),
-            Path::new("/sys/fs/cgroup/work")
-        );
-    }
+    let granting = group.join("cgroup.subtree_control");
+    let has = |list: String| list.split_ascii_whitespace().any(|name| name == controller);
+    fs::read_to_string(&granting).is_ok_and(has)
+        || set(&granting, &format!("+{controller}")).is_ok()
 }

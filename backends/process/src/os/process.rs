@@ -170,6 +170,12 @@ pub(crate) fn become_subreaper() -> io::Result<()> {
     ))?)
 }
 
+/// Whether this system gives handles on processes. Without them nobody could be sure whom a signal reaches.
+pub(crate) fn are_held_by_handles() -> io::Result<()> {
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    Ok(())
+}
+
 /// Whether this system can send such a signal.
 pub(crate) fn can_be_sent(signal: Signal) -> io::Result<()> {
     to_native(signal).map(drop)

@@ -245,8 +245,13 @@ fn fork(child: &Child<'_>, told: &OwnedFd) -> io::Result<Started> {
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Started { pid, pidfd })
         }
-        // Older than Linux 5.7, or a container that allows no clone3.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
+        // Older than Linux 5.7, or a container that allows no clone3 and says so in one of two ways.
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::ENOSYS | libc::EINVAL | libc::EPERM)
+            ) =>
+        {
             fork_as_of_old(child, told)
         }
         Err(error) => Err(error),

@@ -13,6 +13,7 @@ use libtest_mimic::Trial;
 use crate::hive::{
     Hive, exists, listed, output, sh, signal, spawn, spawn_until, state, wait_until,
 };
+use crate::old_kernel::{Lacking, Lacks};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -44,6 +45,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "a_keeper_becomes_a_newer_one_in_place",
             a_keeper_becomes_a_newer_one_in_place,
+        ),
+        trial(
+            "a_system_without_handles_on_processes_is_named",
+            a_system_without_handles_is_named,
         ),
         trial(
             "a_group_is_never_used_for_two_starts",
@@ -326,6 +331,27 @@ async fn a_program_that_is_no_keeper_is_named(hive: Hive) {
         text.contains("/bin/true") && text.contains("run_if_asked"),
         "{text}"
     );
+}
+
+async fn a_system_without_handles_is_named(hive: Hive) {
+    let old = Lacking::new(Lacks::Pidfds);
+    let backend = hive
+        .open_with_keeper(&old.program().to_string_lossy())
+        .await;
+    let error = backend
+        .spawn(
+            &AgentId::random(),
+            &sh("sleep 1000"),
+            SpawnOptions::default(),
+        )
+        .await
+        .expect_err("nobody could be sure of it");
+    let text = error.to_string();
+    assert!(
+        text.contains("pidfd") && text.contains("Linux 5.4"),
+        "{text}"
+    );
+    assert_eq!(hive.living(), [0; 0]);
 }
 
 async fn an_agent_works_where_its_caller_stands(hive: Hive) {

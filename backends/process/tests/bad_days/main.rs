@@ -6,6 +6,8 @@ mod here;
 mod hive;
 mod keeper;
 mod logs;
+#[path = "../shared/old_kernel.rs"]
+mod old_kernel;
 mod processes;
 mod silence;
 mod versions;
@@ -18,6 +20,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 use hive::Hive;
 
 fn main() -> ExitCode {
+    old_kernel::refuse_what_is_lacking();
     alveary_process::keeper::run_if_asked();
     let mut arguments = Arguments::from_args();
     // Trials mostly wait for processes, and some fill a disk.
