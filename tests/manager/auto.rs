@@ -40,7 +40,7 @@ impl BackendConfig for Sometimes {
 }
 
 fn is_away(house: &House, away: bool) {
-    let mut all = AWAY.lock().unwrap();
+    let mut all = AWAY.lock().expect("nobody panics with it");
     if away {
         all.insert(house.engine().to_owned());
     } else {

@@ -12,6 +12,7 @@ mod listing;
 mod ordered_end;
 mod output;
 mod pty;
+mod racing;
 mod supervisors;
 mod tally;
 mod terminal;
