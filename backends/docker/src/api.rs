@@ -1,0 +1,401 @@
+//! The way by the Engine API.
+
+mod connect;
+mod frames;
+mod http;
+mod lines;
+mod render;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::Method;
+use alveary_core::{
+    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Operation, Result, Signal,
+};
+use async_trait::async_trait;
+use base64::Engine as _;
+use bollard::Docker;
+use bollard::models::NetworkConnectRequest;
+use bollard::query_parameters::{
+    CreateImageOptions, KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
+};
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use crate::classify::{Class, Trouble};
+use crate::config::{Settings, Timeouts};
+use crate::container::Containers;
+use crate::engine::{
+    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
+};
+use crate::find::Surroundings;
+use crate::plan::Plan;
+use crate::wire::{Inspected, Told};
+use http::{Http, query};
+
+/// The settings of the backend that speaks the Engine API: the table `[backends.docker-api]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DockerApiConfig(pub Settings);
+
+#[async_trait]
+impl BackendConfig for DockerApiConfig {
+    const NAME: &'static str = "docker-api";
+
+    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+        if self.0.program.is_some() {
+            return Err(Error::new(
+                ErrorKind::InvalidSpec,
+                Operation::Connect,
+                "`program` says nothing to a backend that starts none",
+            )
+            .cure("leave it out, or choose the backend `docker-cli`"));
+        }
+        let engine = Api::new(&self.0)?;
+        Ok(Arc::new(Containers::new(engine, self.0, &context)?))
+    }
+}
+
+/// An engine, by its API.
+///
+/// What bears values (an environment goes in with `create` and comes out with `inspect`) is sent and read by
+/// [`Http`] itself, because bollard writes every body that it sends or reads into the log. All else goes
+/// through bollard, over the same connections.
+struct Api {
+    http: Http,
+    docker: Docker,
+    timeouts: Timeouts,
+}
+
+/// More than any id of an engine's object, with what belongs to it.
+const SMALL: usize = 4 << 20;
+/// A list of ten thousand containers.
+const LARGE: usize = 64 << 20;
+
+impl Api {
+    fn new(settings: &Settings) -> Result<Self> {
+        let surroundings = Surroundings::of_this_process(settings.host.clone());
+        let http = Http::new(surroundings, settings.timeout.ask);
+        let transport = http.clone();
+        let docker = Docker::connect_with_custom_transport(
+            move |request| {
+                let transport = transport.clone();
+                async move { transport.carry(request).await }
+            },
+            Some("http://engine"),
+            // Ours are around every call, bodies included, and not in whole seconds.
+            u64::from(u32::MAX),
+            bollard::API_DEFAULT_VERSION,
+        )
+        .map_err(|error| {
+            Error::new(
+                ErrorKind::Engine,
+                Operation::Connect,
+                "no client can be made",
+            )
+            .cure("report this")
+            .caused_by(error)
+        })?;
+        Ok(Self {
+            http,
+            docker,
+            timeouts: settings.timeout.clone(),
+        })
+    }
+
+    /// A call through bollard, within a time limit that holds for its answer's body too.
+    async fn typed<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Answer<T> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(http::from_bollard),
+            Err(_) => Err(http::no_answer(limit)),
+        }
+    }
+
+    async fn inspect_path(&self, path: &str) -> Answer<Option<Container>> {
+        let found: Inspected = match self.http.get(path, self.timeouts.ask, SMALL).await {
+            Ok(found) => found,
+            Err(trouble) if trouble.class == Class::NoContainer => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        Ok(found.into_container())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Made {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    path: String,
+    kind: u8,
+}
+
+/// What `HEAD …/archive` tells of a path.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stat {
+    mode: u32,
+    #[serde(default)]
+    link_target: String,
+}
+
+/// Go's bits of a file's mode.
+const GO_DIR: u32 = 1 << 31;
+const GO_SYMLINK: u32 = 1 << 27;
+
+/// How many are inspected at once.
+const AT_ONCE: usize = 8;
+
+#[async_trait]
+impl Engine for Api {
+    const KIND: &'static str = DockerApiConfig::NAME;
+
+    fn is_local(&self) -> bool {
+        self.http.is_local()
+    }
+
+    async fn facts(&self) -> Answer<EngineFacts> {
+        let facts = self.http.facts().await?;
+        Ok(EngineFacts {
+            version: facts.version.clone(),
+            podman: facts.podman,
+        })
+    }
+
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
+        let facts = self.http.facts().await?;
+        let body = render::body(plan, facts.podman)?;
+        let path = format!("/containers/create?{}", query(&[("name", name.as_str())]));
+        let made: Made = self
+            .http
+            .post(&path, body, self.timeouts.start, SMALL)
+            .await?;
+        Ref::new(made.id)
+            .ok_or_else(|| Trouble::new(Class::Other, "it made something without an id"))
+    }
+
+    async fn connect(&self, container: &Ref, network: &str) -> Answer<()> {
+        let request = NetworkConnectRequest {
+            container: container.as_str().to_owned(),
+            endpoint_config: None,
+        };
+        self.typed(
+            self.timeouts.start,
+            self.docker.connect_network(network, request),
+        )
+        .await
+    }
+
+    async fn start(&self, container: &Ref) -> Answer<()> {
+        let call = self.docker.start_container(container.as_str(), None);
+        self.typed(self.timeouts.start, call).await
+    }
+
+    async fn inspect(&self, which: &Ref) -> Answer<Option<Container>> {
+        self.inspect_path(&format!("/containers/{}/json", which.as_str()))
+            .await
+    }
+
+    async fn list(&self, label: &str) -> Answer<Vec<Container>> {
+        let filters = serde_json::json!({ "label": [label] }).to_string();
+        let path = format!(
+            "/containers/json?{}",
+            query(&[("all", "true"), ("filters", &filters)])
+        );
+        let listed: Vec<Listed> = self.http.get(&path, self.timeouts.ask, LARGE).await?;
+        // Paths of their own, so that the futures own what they ask for.
+        let paths: Vec<String> = listed
+            .into_iter()
+            .filter_map(|listed| Ref::new(listed.id))
+            .map(|id| format!("/containers/{}/json", id.as_str()))
+            .collect();
+        let looked: Vec<Option<Container>> = futures_util::stream::iter(
+            paths
+                .into_iter()
+                .map(|path| async move { self.inspect_path(&path).await }),
+        )
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+        Ok(looked.into_iter().flatten().collect())
+    }
+
+    async fn kill(&self, container: &Ref, signal: Signal) -> Answer<()> {
+        let options = KillContainerOptions {
+            signal: signal.number().to_string(),
+        };
+        let call = self
+            .docker
+            .kill_container(container.as_str(), Some(options));
+        self.typed(self.timeouts.ask, call).await
+    }
+
+    async fn until_ended(&self, container: &Ref, patience: Duration) {
+        let path = format!(
+            "/containers/{}/wait?{}",
+            container.as_str(),
+            query(&[("condition", "not-running")])
+        );
+        // Whatever it says is looked at again: an engine that dies says 200 and nothing more.
+        let waited: Answer<serde_json::Value> =
+            self.http.post(&path, Vec::new(), patience, SMALL).await;
+        if let Err(trouble) = waited {
+            tracing::trace!(words = %trouble.words, "the waiting broke off");
+        }
+    }
+
+    async fn remove(&self, which: &Ref, force: bool) -> Answer<()> {
+        let options = RemoveContainerOptions {
+            v: true,
+            force,
+            link: false,
+        };
+        let call = self.docker.remove_container(which.as_str(), Some(options));
+        self.typed(self.timeouts.remove, call).await
+    }
+
+    async fn rename(&self, container: &Ref, name: &Ref) -> Answer<()> {
+        let options = RenameContainerOptions {
+            name: name.as_str().to_owned(),
+        };
+        let call = self.docker.rename_container(container.as_str(), options);
+        self.typed(self.timeouts.ask, call).await
+    }
+
+    async fn pause(&self, container: &Ref) -> Answer<()> {
+        let call = self.docker.pause_container(container.as_str());
+        self.typed(self.timeouts.ask, call).await
+    }
+
+    async fn unpause(&self, container: &Ref) -> Answer<()> {
+        let call = self.docker.unpause_container(container.as_str());
+        self.typed(self.timeouts.ask, call).await
+    }
+
+    async fn events(&self, label: &str) -> Answer<BoxStream<'static, Answer<Happening>>> {
+        let filters = serde_json::json!({ "label": [label], "type": ["container"] }).to_string();
+        // Engines answer before they listen: what falls between the two is told from their memory.
+        let since = self.http.engine_time().await?;
+        let path = format!(
+            "/events?{}",
+            query(&[("filters", &filters), ("since", &since)])
+        );
+        let body = self.http.stream(Method::GET, &path).await?;
+        let told = lines::json::<Told>(body)
+            .filter_map(|told| async move { told.map(Told::happening).transpose() });
+        Ok(told.boxed())
+    }
+
+    async fn logs(
+        &self,
+        container: &Ref,
+        wanted: LogQuery,
+    ) -> Answer<BoxStream<'static, Answer<LogEntry>>> {
+        let flag = |on: bool| if on { "true" } else { "false" };
+        let since = wanted
+            .since
+            .map(|at| format!("{}.{:09}", at.as_second(), at.subsec_nanosecond()));
+        let mut pairs = vec![
+            ("stdout", flag(wanted.stdout)),
+            ("stderr", flag(wanted.stderr)),
+            ("follow", flag(wanted.follow)),
+            ("timestamps", "true"),
+        ];
+        if let Some(since) = &since {
+            pairs.push(("since", since));
+        }
+        let path = format!("/containers/{}/logs?{}", container.as_str(), query(&pairs));
+        let body = self.http.stream(Method::GET, &path).await?;
+        // One who follows may hear nothing for days; one who reads what is there may not.
+        let patience = (!wanted.follow).then_some(self.timeouts.ask);
+        Ok(frames::entries(body, patience).boxed())
+    }
+
+    async fn look(&self, container: &Ref, path: &str) -> Answer<Inside> {
+        let url = format!(
+            "/containers/{}/archive?{}",
+            container.as_str(),
+            query(&[("path", path)])
+        );
+        let header = "x-docker-container-path-stat";
+        let Some(value) = self.http.head(&url, header, self.timeouts.ask).await? else {
+            return Ok(Inside::Nothing);
+        };
+        let stat = base64::engine::general_purpose::STANDARD
+            .decode(value)
+            .ok()
+            .and_then(|json| serde_json::from_slice::<Stat>(&json).ok())
+            .ok_or_else(|| {
+                Trouble::new(Class::Other, "it tells of a path in words unknown here")
+            })?;
+        Ok(if stat.mode & GO_SYMLINK != 0 {
+            Inside::Link(stat.link_target)
+        } else if stat.mode & GO_DIR != 0 {
+            Inside::Folder
+        } else {
+            Inside::File {
+                executable: stat.mode & 0o111 != 0,
+            }
+        })
+    }
+
+    async fn added(&self, container: &Ref) -> Answer<Vec<String>> {
+        let path = format!("/containers/{}/changes", container.as_str());
+        let changes: Option<Vec<Change>> = self.http.get(&path, self.timeouts.ask, LARGE).await?;
+        let added = |change: &Change| change.kind == 1;
+        Ok(changes
+            .unwrap_or_default()
+            .into_iter()
+            .filter(added)
+            .map(|change| change.path)
+            .collect())
+    }
+
+    async fn pull(&self, image: &str) -> Answer<()> {
+        // Without a tag, an engine would fetch every one that there is.
+        let last = image.rsplit('/').next().unwrap_or(image);
+        let tagged = last.contains(':') || last.contains('@');
+        let options = CreateImageOptions {
+            from_image: Some(image.to_owned()),
+            tag: (!tagged).then(|| "latest".to_owned()),
+            ..Default::default()
+        };
+        let mut steps = std::pin::pin!(self.docker.create_image(Some(options), None, None));
+        while let Some(step) = steps.next().await {
+            let step = step.map_err(http::from_bollard)?;
+            if let Some(status) = step.status {
+                tracing::debug!(image, status, "pulling");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.http)
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Api").field(&self.to_string()).finish()
+    }
+}

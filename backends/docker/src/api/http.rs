@@ -1,0 +1,424 @@
+//! Requests to an engine: each over a connection of its own, in the version that the engine was found to speak,
+//! bounded in time and size, and never shown.
+
+use std::convert::Infallible;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard::BollardRequest;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::connect::connect;
+use crate::classify::{Class, Trouble};
+use crate::find::{Endpoint, Surroundings};
+
+/// The versions of the API that are spoken here, as (major, minor).
+const OLDEST: Version = Version(1, 40);
+const NEWEST: Version = Version(1, 51);
+
+/// How much of an error is read.
+const MAX_ERROR: usize = 64 << 10;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Version(u32, u32);
+
+impl Version {
+    fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        Some(Self(major.parse().ok()?, minor.parse().ok()?))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// What an engine says of itself.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) version: String,
+    pub(super) podman: bool,
+    api: Version,
+}
+
+/// Cloning gives another handle on the same.
+#[derive(Clone)]
+pub(super) struct Http(Arc<Inner>);
+
+struct Inner {
+    surroundings: Surroundings,
+    /// How long an engine's first word is waited for.
+    patience: Duration,
+    facts: OnceCell<Facts>,
+}
+
+type Sent = Pin<Box<dyn Body<Data = Bytes, Error = io::Error> + Send>>;
+
+pub(super) fn no_answer(limit: Duration) -> Trouble {
+    Trouble::new(Class::Lost, format!("no answer within {limit:?}"))
+}
+
+fn lost(error: &dyn std::error::Error) -> Trouble {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words = format!("{words}: {error}");
+        source = error.source();
+    }
+    Trouble::new(Class::Lost, words)
+}
+
+/// `key=value&…`, each in the alphabet of URLs.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (key, value) in pairs {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.push_str(key);
+        text.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
+    }
+    text
+}
+
+impl Http {
+    pub(super) fn new(surroundings: Surroundings, patience: Duration) -> Self {
+        Self(Arc::new(Inner {
+            surroundings,
+            patience,
+            facts: OnceCell::new(),
+        }))
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Trouble> {
+        let chosen = self.0.surroundings.choose();
+        chosen.map_err(|reasons| Trouble::new(Class::Unreachable, reasons))
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.endpoint().is_ok_and(|endpoint| endpoint.is_local())
+    }
+
+    /// What the engine is, asked once.
+    pub(super) async fn facts(&self) -> Result<&Facts, Trouble> {
+        self.0.facts.get_or_try_init(|| self.ask_facts()).await
+    }
+
+    async fn ask_facts(&self) -> Result<Facts, Trouble> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Told {
+            version: String,
+            api_version: String,
+            #[serde(rename = "MinAPIVersion", default)]
+            min_api_version: String,
+            #[serde(default)]
+            components: Option<Vec<Component>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Component {
+            name: String,
+        }
+        let asked = async {
+            let response = self.send(request(Method::GET, "/version", None)?).await?;
+            read_json::<Told>(said_well(response).await?, 1 << 20).await
+        };
+        let told = within(self.0.patience, asked).await?;
+        let api = Version::parse(&told.api_version);
+        let oldest = Version::parse(&told.min_api_version).unwrap_or(Version(1, 0));
+        let known = api.filter(|api| *api >= OLDEST && oldest <= NEWEST);
+        let Some(api) = known else {
+            return Err(Trouble::new(
+                Class::Version,
+                format!(
+                    "it serves the versions {} to {}, and {OLDEST} to {NEWEST} are known here",
+                    told.min_api_version, told.api_version
+                ),
+            ));
+        };
+        let podman = |component: &Component| component.name.to_lowercase().contains("podman");
+        Ok(Facts {
+            version: told.version,
+            podman: told.components.unwrap_or_default().iter().any(podman),
+            api: api.min(NEWEST),
+        })
+    }
+
+    /// A moment of the engine's own clock, as it takes one: a little before now, where its host is this one
+    /// to the nanosecond and else as exactly as its answers tell.
+    pub(super) async fn engine_time(&self) -> Result<String, Trouble> {
+        let asked = async {
+            let response = self.send(request(Method::GET, "/_ping", None)?).await?;
+            let date = response.headers().get(header::DATE).cloned();
+            said_well(response).await?;
+            Ok(date)
+        };
+        let date = within(self.0.patience, asked).await?;
+        let now = SystemTime::now();
+        let told = date.filter(|_| !self.is_local()).and_then(|date| {
+            let date = jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok()?;
+            Some(SystemTime::from(date.timestamp()) - Duration::from_secs(1))
+        });
+        let since = told
+            .unwrap_or(now)
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Ok(format!("{}.{:09}", since.as_secs(), since.subsec_nanos()))
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: Duration,
+        most: usize,
+    ) -> Result<T, Trouble> {
+        self.call(Method::GET, path, None, limit, most).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        limit: Duration,
+        most: usize,
+    ) -> Result<T, Trouble> {
+        self.call(Method::POST, path, Some(body), limit, most).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        limit: Duration,
+        most: usize,
+    ) -> Result<T, Trouble> {
+        let path = self.versioned(path).await?;
+        within(limit, async {
+            let response = self.send(request(method, &path, body)?).await?;
+            read_json(said_well(response).await?, most).await
+        })
+        .await
+    }
+
+    /// One header of what would be answered; `None` where there is no such thing.
+    pub(super) async fn head(
+        &self,
+        path: &str,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        let path = self.versioned(path).await?;
+        within(limit, async {
+            let response = self.send(request(Method::HEAD, &path, None)?).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let response = said_well(response).await?;
+            let value = response.headers().get(name);
+            Ok(value.map(|value| value.as_bytes().to_vec()))
+        })
+        .await
+    }
+
+    /// An answer that flows for as long as the engine has something to say; its beginning is bounded in time.
+    pub(super) async fn stream(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
+        let path = self.versioned(path).await?;
+        within(self.0.patience, async {
+            let response = self.send(request(method, &path, None)?).await?;
+            Ok(said_well(response).await?.into_body())
+        })
+        .await
+    }
+
+    async fn versioned(&self, path: &str) -> Result<String, Trouble> {
+        Ok(format!("/v{}{path}", self.facts().await?.api))
+    }
+
+    /// What bollard asks for, in the version that it forgets to say.
+    pub(super) async fn carry(
+        &self,
+        asked: BollardRequest,
+    ) -> Result<Response<Incoming>, bollard::errors::Error> {
+        let carried = async {
+            let (mut parts, body) = asked.into_parts();
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            parts.uri = uri(&self.versioned(path).await?)?;
+            parts
+                .headers
+                .insert(header::HOST, HeaderValue::from_static("engine"));
+            let body = body.map_err(|error| io::Error::other(error.to_string()));
+            self.send(Request::from_parts(parts, Box::pin(body) as Sent))
+                .await
+        };
+        carried
+            .await
+            .map_err(|trouble: Trouble| bollard::errors::Error::IOError {
+                err: io::Error::other(Carried(trouble)),
+            })
+    }
+
+    async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Trouble> {
+        let endpoint = self.endpoint()?;
+        let stream = connect(&endpoint).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Trouble::new(Class::Unreachable, error.to_string()))?;
+        // Ends with the answer's body, or as soon as nobody waits for it any more.
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::trace!(%error, "a connection broke off");
+            }
+        });
+        sender
+            .send_request(request)
+            .await
+            .map_err(|error| lost(&error))
+    }
+}
+
+impl fmt::Display for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.endpoint() {
+            Ok(endpoint) => write!(f, "the engine at {endpoint}"),
+            Err(_) => f.write_str("an engine that is not found"),
+        }
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    timeout(limit, call)
+        .await
+        .unwrap_or_else(|_| Err(no_answer(limit)))
+}
+
+fn uri(path: &str) -> Result<Uri, Trouble> {
+    path.parse()
+        .map_err(|error| Trouble::new(Class::BadRequest, format!("{error}")))
+}
+
+fn request(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request<Sent>, Trouble> {
+    let body = Full::new(Bytes::from(body.unwrap_or_default()));
+    Request::builder()
+        .method(method)
+        .uri(uri(path)?)
+        .header(header::HOST, "engine")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Box::pin(body.map_err(|never: Infallible| -> io::Error { match never {} })) as Sent)
+        .map_err(|error| Trouble::new(Class::BadRequest, error.to_string()))
+}
+
+/// The answer, where it is no refusal.
+async fn said_well(response: Response<Incoming>) -> Result<Response<Incoming>, Trouble> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    let status = response.status();
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
+    let body = Limited::new(response.into_body(), MAX_ERROR)
+        .collect()
+        .await;
+    let text = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let words = match serde_json::from_slice::<Refusal>(&text) {
+        Ok(refusal) => refusal.message,
+        Err(_) => String::from_utf8_lossy(&text).into_owned(),
+    };
+    Err(Trouble::said(Some(status.as_u16()), words))
+}
+
+async fn read_json<T: DeserializeOwned>(
+    response: Response<Incoming>,
+    most: usize,
+) -> Result<T, Trouble> {
+    let body = Limited::new(response.into_body(), most)
+        .collect()
+        .await
+        .map_err(|error| lost(&*error))?
+        .to_bytes();
+    serde_json::from_slice(&body).map_err(|error| {
+        // What it said may hold an environment; where it went wrong does not.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Trouble::new(
+            Class::Lost,
+            format!("its answer breaks off or is no JSON at {place}"),
+        )
+    })
+}
+
+/// A trouble on its way through bollard.
+#[derive(Debug)]
+struct Carried(Trouble);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.words)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+pub(super) fn from_bollard(error: bollard::errors::Error) -> Trouble {
+    use bollard::errors::Error as E;
+    match error {
+        E::DockerResponseServerError {
+            status_code,
+            message,
+        } => Trouble::said(Some(status_code), message),
+        E::DockerStreamError { error } => Trouble::said(None, error),
+        E::IOError { err } => match err
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<Carried>())
+        {
+            Some(carried) => carried.0.clone(),
+            None => lost(&err),
+        },
+        error => lost(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_numbers_and_no_texts() {
+        assert!(Version::parse("1.9") < Version::parse("1.41"));
+        assert_eq!(Version::parse("x"), None);
+    }
+
+    #[test]
+    fn nothing_in_a_query_means_something_else() {
+        assert_eq!(
+            query(&[("path", "/a b?x=1&y"), ("filters", "{\"ä\"}")]),
+            "path=/a%20b%3Fx%3D1%26y&filters=%7B%22%C3%A4%22%7D"
+        );
+    }
+}

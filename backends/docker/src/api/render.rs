@@ -1,0 +1,238 @@
+//! A plan as the API takes it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use alveary_core::{HealthCheck, Signal};
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountType, PortBinding, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+
+use crate::classify::{Class, Trouble};
+use crate::plan::{EngineRestart, Gpus, Plan, PlannedMount, Port, Source};
+
+/// The body of a `create`. Holds the environment: never shown.
+pub(super) fn body(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
+    let env = plan
+        .env
+        .0
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"));
+    let body = ContainerCreateBody {
+        image: Some(plan.image.clone()),
+        env: Some(env.collect()),
+        entrypoint: unless_empty(&plan.entrypoint),
+        cmd: unless_empty(&plan.command),
+        user: plan.user.clone(),
+        working_dir: plan.workdir.clone(),
+        labels: Some(plan.labels.clone().into_iter().collect()),
+        exposed_ports: unless_empty(&plan.ports.iter().map(exposed).collect::<Vec<_>>()),
+        stop_signal: plan.stop_signal.map(signal_name),
+        stop_timeout: Some(whole_seconds(plan.stop_grace)),
+        healthcheck: plan.health.as_ref().map(health),
+        attach_stdin: Some(false),
+        attach_stdout: Some(false),
+        attach_stderr: Some(false),
+        host_config: Some(host(plan, podman)?),
+        ..Default::default()
+    };
+    serde_json::to_vec(&body).map_err(|error| {
+        Trouble::new(
+            Class::BadRequest,
+            format!("it cannot be written as JSON: {error}"),
+        )
+    })
+}
+
+fn host(plan: &Plan, podman: bool) -> Result<HostConfig, Trouble> {
+    let (limits, security) = (&plan.limits, &plan.security);
+    let mut ulimits = Vec::new();
+    for (name, limit) in [("nofile", limits.nofile), ("cpu", limits.cpu_seconds)] {
+        if let Some(limit) = limit {
+            ulimits.push(ResourcesUlimits {
+                name: Some(name.to_owned()),
+                soft: Some(number(limit)),
+                hard: Some(number(limit)),
+            });
+        }
+    }
+    Ok(HostConfig {
+        memory: limits.memory.map(number),
+        // Without swap besides: the limit is the limit.
+        memory_swap: limits.memory.map(number),
+        nano_cpus: limits.nano_cpus.map(number),
+        pids_limit: Some(number(limits.pids)),
+        shm_size: limits.shm.map(number),
+        ulimits: unless_empty(&ulimits),
+        init: Some(security.init),
+        privileged: Some(security.privileged),
+        cap_drop: (!security.privileged).then(|| vec!["ALL".to_owned()]),
+        cap_add: unless_empty(&security.cap_add),
+        security_opt: unless_empty(&security_options(plan)?),
+        readonly_rootfs: Some(security.read_only),
+        runtime: plan.runtime.clone(),
+        mounts: unless_empty(&plan.mounts.iter().map(mount).collect::<Vec<_>>()),
+        tmpfs: (!plan.tmpfs.is_empty()).then(|| {
+            let folders = plan.tmpfs.iter();
+            folders
+                .map(|tmpfs| (tmpfs.path.clone(), tmpfs.options.clone()))
+                .collect()
+        }),
+        network_mode: plan.networks.first().cloned(),
+        extra_hosts: unless_empty(
+            &plan
+                .extra_hosts
+                .iter()
+                .map(|host| host.as_flag())
+                .collect::<Vec<_>>(),
+        ),
+        port_bindings: (!plan.ports.is_empty()).then(|| bindings(&plan.ports)),
+        devices: unless_empty(
+            &plan
+                .devices
+                .iter()
+                .map(|device| DeviceMapping {
+                    path_on_host: Some(device.outside.clone()),
+                    path_in_container: Some(device.inside.clone()),
+                    cgroup_permissions: Some(device.rights.clone()),
+                })
+                .collect::<Vec<_>>(),
+        ),
+        device_requests: plan.gpus.map(|gpus| vec![request(gpus)]),
+        log_config: log(plan, podman),
+        restart_policy: restart(plan.restart),
+        ..Default::default()
+    })
+}
+
+fn unless_empty<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+    (!items.is_empty()).then(|| items.to_vec())
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn whole_seconds(time: Duration) -> i64 {
+    let up = u64::from(time.subsec_nanos() > 0);
+    number(time.as_secs().saturating_add(up))
+}
+
+fn nanos(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn signal_name(signal: Signal) -> String {
+    signal.to_string()
+}
+
+fn exposed(port: &Port) -> String {
+    format!("{}/{}", port.container, port.protocol)
+}
+
+fn bindings(ports: &[Port]) -> HashMap<String, Option<Vec<PortBinding>>> {
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for port in ports {
+        let binding = PortBinding {
+            host_ip: port.address.map(|address| address.to_string()),
+            host_port: Some(port.host.map_or_else(String::new, |host| host.to_string())),
+        };
+        bindings
+            .entry(exposed(port))
+            .or_default()
+            .get_or_insert_default()
+            .push(binding);
+    }
+    bindings
+}
+
+fn mount(mount: &PlannedMount) -> Mount {
+    let (typ, source) = match &mount.source {
+        Source::Host(path) => (MountType::BIND, path),
+        Source::Volume(name) => (MountType::VOLUME, name),
+    };
+    Mount {
+        typ: Some(typ),
+        source: Some(source.clone()),
+        target: Some(mount.target.clone()),
+        read_only: Some(mount.read_only),
+        ..Default::default()
+    }
+}
+
+fn security_options(plan: &Plan) -> Result<Vec<String>, Trouble> {
+    let security = &plan.security;
+    let mut options = Vec::new();
+    if security.no_new_privileges {
+        options.push("no-new-privileges".to_owned());
+    }
+    match security.seccomp.as_deref() {
+        None => {}
+        Some("unconfined") => options.push("seccomp=unconfined".to_owned()),
+        // The API takes the profile itself, where the program takes its file.
+        Some(file) => {
+            let profile = std::fs::read_to_string(file)
+                .map_err(|error| Trouble::new(Class::BadProfile, format!("{file}: {error}")))?;
+            options.push(format!("seccomp={profile}"));
+        }
+    }
+    if let Some(profile) = &security.apparmor {
+        options.push(format!("apparmor={profile}"));
+    }
+    Ok(options)
+}
+
+fn health(health: &HealthCheck) -> HealthConfig {
+    let mut test = vec![
+        if health.command.is_empty() {
+            "NONE"
+        } else {
+            "CMD"
+        }
+        .to_owned(),
+    ];
+    test.extend(health.command.iter().cloned());
+    HealthConfig {
+        test: Some(test),
+        interval: health.interval.map(nanos),
+        timeout: health.timeout.map(nanos),
+        start_period: health.start_period.map(nanos),
+        retries: health.retries.map(i64::from),
+        ..Default::default()
+    }
+}
+
+fn request(gpus: Gpus) -> DeviceRequest {
+    DeviceRequest {
+        count: Some(match gpus {
+            Gpus::All => -1,
+            Gpus::Count(count) => i64::from(count),
+        }),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..Default::default()
+    }
+}
+
+fn log(plan: &Plan, podman: bool) -> Option<HostConfigLogConfig> {
+    let (driver, options) = plan.log.resolve(podman)?;
+    Some(HostConfigLogConfig {
+        typ: Some(driver),
+        config: Some(options.into_iter().collect()),
+    })
+}
+
+fn restart(restart: EngineRestart) -> Option<RestartPolicy> {
+    let (name, max) = match restart {
+        EngineRestart::No => return None,
+        EngineRestart::OnFailure { max } => {
+            (RestartPolicyNameEnum::ON_FAILURE, Some(i64::from(max)))
+        }
+        EngineRestart::Always => (RestartPolicyNameEnum::ALWAYS, None),
+    };
+    Some(RestartPolicy {
+        name: Some(name),
+        maximum_retry_count: max,
+    })
+}

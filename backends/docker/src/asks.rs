@@ -1,0 +1,168 @@
+//! What was sent to which container, so that whoever reads its end later knows who brought it about. Engines
+//! keep no such record.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+use crate::engine::Ref;
+
+/// Whether a signal was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Sent {
+    #[default]
+    No,
+    /// It is being sent, or its answer was lost.
+    Perhaps,
+    Yes,
+}
+
+/// What was sent to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// The signal that asks.
+    pub(crate) term: Sent,
+    /// Force.
+    pub(crate) kill: Sent,
+}
+
+impl Ask {
+    fn is_open(self) -> bool {
+        self.term == Sent::Perhaps || self.kill == Sent::Perhaps
+    }
+
+    /// Whether somebody wants it to end.
+    pub(crate) fn is_any(self) -> bool {
+        self != Self::default()
+    }
+}
+
+/// How long the outcome of a sending that is under way elsewhere is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The asks of one swarm, in a folder that all its managers on this host share, or in memory where it keeps
+/// nothing on disk.
+#[derive(Debug)]
+pub(crate) struct Asks {
+    folder: Option<PathBuf>,
+    /// What this process has sent: looked at first, so that nothing is read from disk for the living.
+    ours: Mutex<HashMap<Ref, Ask>>,
+}
+
+impl Asks {
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        Self {
+            folder,
+            ours: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn ours(&self) -> MutexGuard<'_, HashMap<Ref, Ask>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, container: &Ref) -> Option<PathBuf> {
+        self.folder
+            .as_ref()
+            .map(|folder| folder.join(container.as_str()))
+    }
+
+    /// What was sent, as far as is known now.
+    pub(crate) fn get(&self, container: &Ref) -> Ask {
+        if let Some(ask) = self.ours().get(container) {
+            return *ask;
+        }
+        let Some(path) = self.path(container) else {
+            return Ask::default();
+        };
+        match fs::read(path) {
+            // Half a record is none: its writer died before it sent anything.
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
+            Err(_) => Ask::default(),
+        }
+    }
+
+    /// What was sent, after a sending that is under way has come to its outcome, or has taken too long.
+    pub(crate) async fn settled(&self, container: &Ref) -> Ask {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let ask = self.get(container);
+            if !ask.is_open() || Instant::now() >= until {
+                return ask;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Records what is about to be, or was, sent.
+    pub(crate) fn set(&self, container: &Ref, ask: Ask) -> io::Result<()> {
+        self.ours().insert(container.clone(), ask);
+        let Some((path, folder)) = self.path(container).zip(self.folder.as_ref()) else {
+            return Ok(());
+        };
+        if !ask.is_any() {
+            return match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix(".ask")
+            .tempfile_in(folder)?;
+        serde_json::to_writer(&mut file, &ask)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// The container is gone.
+    pub(crate) fn forget(&self, container: &Ref) {
+        let forgotten = self.set(container, Ask::default());
+        self.ours().remove(container);
+        if let Err(error) = forgotten {
+            tracing::debug!(%error, "a record of what was sent is left behind");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container() -> Ref {
+        Ref::new("0123abcd").unwrap()
+    }
+
+    #[test]
+    fn another_manager_reads_what_one_has_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| Asks::new(Some(folder.path().to_owned())));
+        let ask = Ask {
+            term: Sent::Yes,
+            kill: Sent::No,
+        };
+        one.set(&container(), ask).unwrap();
+        assert_eq!(other.get(&container()), ask);
+        one.forget(&container());
+        assert_eq!(other.get(&container()), Ask::default());
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sending_whose_outcome_never_comes_stays_open() {
+        let asks = Asks::new(None);
+        let open = Ask {
+            term: Sent::Perhaps,
+            kill: Sent::No,
+        };
+        asks.set(&container(), open).unwrap();
+        assert_eq!(asks.settled(&container()).await, open);
+    }
+}

@@ -1,0 +1,1 @@
+//! An engine that is reached by the program `docker` or `podman`.

@@ -1,0 +1,126 @@
+//! The tables `[backends.docker-api]` and `[backends.docker-cli]`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alveary_core::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// The settings that both ways to an engine share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The image of agents that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Where the engine is: `unix:///run/docker.sock`, `tcp://host:2375`. Found as Docker's users expect
+    /// unless said: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context, the usual sockets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The program, for `docker-cli` alone: `docker` unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// What the names of this swarm's containers begin with: one per swarm. `alveary-` and the swarm's name
+    /// unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_prefix: Option<String>,
+    /// How the engine keeps what agents write.
+    pub log: LogSettings,
+    /// The most processes and threads of an agent whose `limits.nproc` says nothing.
+    pub pids: u64,
+    /// Paths of the host that agents may be given although they hand out the host itself: `/`, the engine's
+    /// socket, and folders that hold it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub host_access: Vec<String>,
+    /// How long the engine's answers are waited for.
+    pub timeout: Timeouts,
+    /// How many containers are started at once: the engine is bound by its processor, not by its callers.
+    pub at_once: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            image: None,
+            host: None,
+            program: None,
+            name_prefix: None,
+            log: LogSettings::default(),
+            pids: 4096,
+            host_access: Vec::new(),
+            timeout: Timeouts::default(),
+            at_once: 4,
+        }
+    }
+}
+
+/// How the engine keeps what agents write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct LogSettings {
+    /// The engine's log driver; `local`, which keeps every byte, unless said. Podman has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// How large one of an agent's log files grows before the next is begun.
+    pub size: ByteSize,
+    /// How many of them are kept.
+    pub files: u32,
+    /// What waits in the engine's memory for its log to be written. An agent that writes faster for longer is
+    /// not blocked: what does not fit is lost.
+    pub buffer: ByteSize,
+    /// Whether an agent waits instead where the engine cannot keep up: nothing is lost then.
+    pub blocking: bool,
+    /// Other options of the driver.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            driver: None,
+            size: ByteSize::mib(16),
+            files: 4,
+            buffer: ByteSize::mib(16),
+            blocking: false,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+impl LogSettings {
+    /// `json-file` and others replace what is no UTF-8.
+    pub(crate) fn is_byte_exact(&self) -> bool {
+        self.driver
+            .as_deref()
+            .is_none_or(|driver| driver == "local")
+    }
+}
+
+/// How long the engine's answers are waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// The making, and the starting, of a container.
+    #[serde(with = "humantime_serde")]
+    pub start: Duration,
+    /// A removal, and an end by force.
+    #[serde(with = "humantime_serde")]
+    pub remove: Duration,
+    /// Anything that is asked.
+    #[serde(with = "humantime_serde")]
+    pub ask: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            start: Duration::from_secs(15),
+            remove: Duration::from_secs(10),
+            ask: Duration::from_secs(5),
+        }
+    }
+}

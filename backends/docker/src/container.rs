@@ -1,0 +1,272 @@
+//! The backend itself, over any way to an engine: what a spawn, a stop, a list are is written once, here.
+
+mod agent;
+mod events;
+mod facets;
+mod logs;
+mod pieces;
+mod pull;
+mod remove;
+mod replace;
+mod secrets;
+mod spawn;
+mod start;
+mod stop;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, ConnectContext, Error,
+    ErrorKind, EventOptions, EventStream, Exit, Health, LimitSupport, ListOptions, LogFidelity,
+    LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions,
+    StopOptions, Survival, SwarmUid, TreeKill,
+};
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use crate::asks::Asks;
+use crate::classify::{Class, Trouble};
+use crate::config::Settings;
+use crate::engine::{Engine, EngineFacts, Ref};
+use crate::names::Names;
+use secrets::Secrets;
+
+/// Runs a swarm's agents as containers of one engine.
+///
+/// Cloning gives another handle on the same.
+pub(crate) struct Containers<E>(Arc<Inner<E>>);
+
+impl<E> Clone for Containers<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Inner<E> {
+    engine: E,
+    swarm: SwarmUid,
+    names: Names,
+    settings: Settings,
+    asks: Asks,
+    secrets: Secrets,
+    facts: OnceLock<EngineFacts>,
+    /// Starts at once: more only wait inside the engine, with their time limit running.
+    starts: Semaphore,
+    /// Who is about to change what an id stands for.
+    seats: Mutex<HashMap<AgentId, Arc<tokio::sync::Mutex<()>>>>,
+    stops: stop::Stops,
+    known: start::Known,
+    pulls: pull::Pulls,
+}
+
+impl<E: Engine> Containers<E> {
+    pub(crate) fn new(engine: E, settings: Settings, context: &ConnectContext) -> Result<Self> {
+        let trouble = |error: std::io::Error| {
+            Error::new(
+                ErrorKind::Engine,
+                Operation::Connect,
+                "the state folder cannot be used",
+            )
+            .cure("give yourself the right to write it")
+            .caused_by(error)
+        };
+        // Either way to an engine is a manager of the same swarm, so that the two share what is known.
+        let shared = context
+            .state_dir
+            .as_ref()
+            .map(|dir| dir.with_file_name("docker").join("asks"));
+        if let Some(folder) = &shared {
+            std::fs::create_dir_all(folder).map_err(trouble)?;
+        }
+        let secrets = context.secrets_dir.clone().filter(|_| engine.is_local());
+        Ok(Self(Arc::new(Inner {
+            names: Names::new(settings.name_prefix.as_deref(), &context.swarm)?,
+            swarm: context.uid,
+            asks: Asks::new(shared),
+            secrets: Secrets::new(secrets),
+            facts: OnceLock::new(),
+            starts: Semaphore::new(settings.at_once.max(1)),
+            seats: Mutex::default(),
+            stops: stop::Stops::default(),
+            known: start::Known::default(),
+            pulls: pull::Pulls::default(),
+            engine,
+            settings,
+        })))
+    }
+
+    fn engine(&self) -> &E {
+        &self.0.engine
+    }
+
+    /// Whose turn it is with this id, in this process.
+    fn seat(&self, id: &AgentId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut seats = self.0.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody holds those that are here alone.
+        seats.retain(|_, seat| Arc::strong_count(seat) > 1);
+        Arc::clone(seats.entry(id.clone()).or_default())
+    }
+
+    /// What was learnt of the engine; nothing before anybody asked.
+    fn facts(&self) -> Option<&EngineFacts> {
+        self.0.facts.get()
+    }
+
+    async fn learn(&self) -> Result<&EngineFacts, Trouble> {
+        if let Some(facts) = self.facts() {
+            return Ok(facts);
+        }
+        let facts = self.engine().facts().await?;
+        Ok(self.0.facts.get_or_init(|| facts))
+    }
+}
+
+/// A name that our own grammar made; it can always be one.
+fn named(name: &str) -> Result<Ref, Trouble> {
+    Ref::new(name).ok_or_else(|| Trouble::new(Class::BadRequest, format!("`{name}` is no name")))
+}
+
+/// Sees a change through even if its caller is dropped: engines are not told to forget what was begun.
+async fn detached<T: Send + 'static>(
+    operation: Operation,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::new(
+            ErrorKind::Indeterminate,
+            operation,
+            "the runtime ended in the midst of it",
+        )
+        .cure("ask again")
+        .caused_by(error)),
+    }
+}
+
+#[async_trait]
+impl<E: Engine> AgentBackend for Containers<E> {
+    fn kind(&self) -> BackendKind {
+        BackendKind::new(E::KIND)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let podman = self.facts().is_none_or(|facts| facts.podman);
+        let mut capabilities = Capabilities::default();
+        capabilities.survives = Survival::ALL;
+        capabilities.tree_kill = TreeKill::Enforced;
+        capabilities.logs = LogFidelity::default();
+        capabilities.logs.byte_exact = !podman && self.0.settings.log.is_byte_exact();
+        capabilities.logs.bounded = true;
+        capabilities.logs.time_resolution = Some(Duration::from_millis(10));
+        capabilities.limits = LimitSupport::default();
+        capabilities.limits.memory = true;
+        capabilities.limits.cpus = true;
+        capabilities.limits.cpu_time = true;
+        capabilities.limits.nofile = true;
+        capabilities.limits.nproc = true;
+        capabilities.secret_files = self.0.secrets.can_be();
+        capabilities.user = true;
+        capabilities.cwd = true;
+        capabilities.container = true;
+        capabilities.signals = true;
+        capabilities.engine_restarts = true;
+        capabilities
+    }
+
+    async fn check(&self) -> Result<Health> {
+        let facts = self
+            .learn()
+            .await
+            .map_err(|trouble| trouble.error(Operation::Check))?;
+        let mut health = Health::default()
+            .with_version(facts.version.clone())
+            .with_endpoint(self.engine().to_string());
+        if !self.0.secrets.can_be() {
+            health = health.with_note(
+                "secrets cannot be handed over as files here",
+                Some("ask for them as variables (`as = \"env\"`), or use an engine of this host"),
+            );
+        }
+        Ok(health)
+    }
+
+    async fn spawn(
+        &self,
+        id: &AgentId,
+        spec: &AgentSpec,
+        options: SpawnOptions,
+    ) -> Result<AgentInfo> {
+        self.spawn_agent(id, spec, options.incarnation)
+            .await
+            .map_err(|error| error.agent(id))
+    }
+
+    async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
+        let agent = self.find(id, Operation::Inspect).await?;
+        Ok(self.info(&agent).await)
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
+        let agents = self
+            .agents()
+            .await
+            .map_err(|trouble| trouble.error(Operation::List))?;
+        let mut infos = Vec::with_capacity(agents.len());
+        for agent in agents.values() {
+            let info = self.info(agent).await;
+            if !(options.living_only && info.state.has_ended()) {
+                infos.push(info);
+            }
+        }
+        Ok(infos)
+    }
+
+    async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        self.stop_agent(id, options)
+            .await
+            .map_err(|error| error.agent(id))
+    }
+
+    async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        self.remove_agent(id, options)
+            .await
+            .map_err(|error| error.agent(id))
+    }
+
+    async fn events(&self, _: EventOptions) -> Result<EventStream> {
+        self.event_stream().await
+    }
+
+    async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
+        self.log_stream(id, options)
+            .await
+            .map_err(|error| error.agent(id))
+    }
+
+    fn signals(&self) -> Option<&dyn Signals> {
+        Some(self)
+    }
+
+    fn pause(&self) -> Option<&dyn Pause> {
+        Some(self)
+    }
+}
+
+impl<E: Engine> fmt::Display for Containers<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "containers of {}", self.0.engine)
+    }
+}
+
+impl<E: Engine> fmt::Debug for Containers<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Containers")
+            .field("engine", &self.0.engine)
+            .field("swarm", &self.0.swarm)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! Which of an engine's containers are agents of this swarm, and how they stand.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use alveary_core::{AgentId, AgentInfo, AgentState, Error, ErrorKind, Exit, Operation, Result};
+
+use super::{Containers, named};
+use crate::classify::Trouble;
+use crate::engine::{Container, Engine, Phase};
+use crate::exit;
+use crate::labels::{Marks, of_swarm};
+
+/// A container that is an agent of this swarm.
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    pub(super) container: Container,
+    pub(super) marks: Marks,
+}
+
+impl Agent {
+    pub(super) fn has_ended(&self) -> bool {
+        self.container.phase == Phase::Ended
+    }
+
+    /// Made, and never started.
+    pub(super) fn is_intent(&self) -> bool {
+        self.container.phase == Phase::Created
+    }
+}
+
+pub(super) fn another_start(operation: Operation, id: &AgentId) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        operation,
+        "another start of it is there than the one that is meant",
+    )
+    .agent(id)
+    .cure("look which start is the latest, and name that one or none")
+}
+
+impl<E: Engine> Containers<E> {
+    /// Ours are those that carry all our marks, of this swarm, under the very name that such an agent has: a
+    /// container that only inherited the marks of its image has another.
+    pub(super) fn ours(&self, container: Container) -> Option<Agent> {
+        let marks = Marks::from_labels(&container.labels)?;
+        let names = &self.0.names;
+        let bears_the_name =
+            container.name == names.of(&marks.id) || container.name == names.of_next(&marks.id);
+        let ours = marks.swarm == self.0.swarm && bears_the_name;
+        (ours && container.phase != Phase::Removing).then_some(Agent { container, marks })
+    }
+
+    /// Whether it waits to take the place of its agent's last start.
+    pub(super) fn waits(&self, agent: &Agent) -> bool {
+        agent.container.name == self.0.names.of_next(&agent.marks.id)
+    }
+
+    /// The agent of this id, and `None` where a stranger or nobody has its name.
+    pub(super) async fn look_for(&self, id: &AgentId) -> Result<Option<Agent>, Trouble> {
+        let names = &self.0.names;
+        for name in [names.of(id), names.of_next(id)] {
+            let found = self.engine().inspect(&named(&name)?).await?;
+            if let Some(agent) = found.and_then(|container| self.ours(container)) {
+                return Ok(Some(agent));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn find(&self, id: &AgentId, operation: Operation) -> Result<Agent> {
+        match self.look_for(id).await {
+            Ok(Some(agent)) => Ok(agent),
+            Ok(None) => Err(Error::agent_not_found(operation, id)),
+            Err(trouble) => Err(trouble.error(operation).agent(id)),
+        }
+    }
+
+    /// Every agent of this swarm; of two containers of one, the one that bears its name.
+    pub(super) async fn agents(&self) -> Result<BTreeMap<AgentId, Agent>, Trouble> {
+        let mut agents = BTreeMap::new();
+        for container in self.engine().list(&of_swarm(self.0.swarm)).await? {
+            let Some(agent) = self.ours(container) else {
+                continue;
+            };
+            if !(self.waits(&agent) && agents.contains_key(&agent.marks.id)) {
+                agents.insert(agent.marks.id.clone(), agent);
+            }
+        }
+        Ok(agents)
+    }
+
+    pub(super) async fn exit(&self, container: &Container) -> Exit {
+        exit::of(container, self.0.asks.settled(&container.id).await)
+    }
+
+    async fn state(&self, container: &Container) -> AgentState {
+        match container.phase {
+            Phase::Created if !container.error.is_empty() => AgentState::Failed {
+                reason: container.error.clone(),
+            },
+            Phase::Created => AgentState::Pending,
+            Phase::Restarting => AgentState::Starting {
+                reason: Some("the engine starts it again".to_owned()),
+            },
+            Phase::Running | Phase::Paused if self.0.asks.get(&container.id).is_any() => {
+                AgentState::Stopping
+            }
+            Phase::Running | Phase::Paused => AgentState::Running,
+            Phase::Removing | Phase::Ended => AgentState::Exited(self.exit(container).await),
+        }
+    }
+
+    pub(super) async fn info(&self, agent: &Agent) -> AgentInfo {
+        let Agent { container, marks } = agent;
+        let mut info = AgentInfo::new(
+            marks.id.clone(),
+            marks.incarnation,
+            marks.name.clone(),
+            self.state(container).await,
+        );
+        info.handle = Some(container.id.as_str().to_owned());
+        info.pid = container.pid.filter(|_| self.engine().is_local());
+        info.image = Some(container.image.clone());
+        info.capabilities.clone_from(&marks.capabilities);
+        info.spec_hash = marks.spec_hash;
+        info.created_at = container.created_at.unwrap_or(SystemTime::UNIX_EPOCH);
+        info.started_at = container.started_at;
+        info.paused = container.phase == Phase::Paused;
+        info
+    }
+}

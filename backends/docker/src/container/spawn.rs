@@ -1,0 +1,223 @@
+//! Spawning: one container for one start, whoever asks how often, and whatever becomes of the answers.
+
+use alveary_core::{
+    AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Incarnation, Operation, Pull, Result, Retry,
+};
+
+use super::agent::Agent;
+use super::secrets::Secrets;
+use super::{Containers, detached, named};
+use crate::classify::{Class, Trouble};
+use crate::engine::{Engine, Ref};
+use crate::plan::{Plan, Planning};
+
+/// How often a name is tried for that others take and leave meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// A container that is ready to be started, or an agent that is there.
+pub(super) enum Made {
+    New(Ref),
+    There(Box<Agent>),
+}
+
+/// Who has the name that an agent is to have.
+pub(super) enum Holder {
+    Nobody,
+    Stranger,
+    /// The very start that is asked for.
+    This(Box<Agent>),
+    /// Another start, which lives.
+    Living,
+    /// Another start, which was never begun and so never will be by whoever made it.
+    Intent(Box<Agent>),
+    /// Another start, which has ended.
+    Ended(Box<Agent>),
+}
+
+fn spawning(trouble: Trouble) -> Error {
+    trouble.error(Operation::Spawn)
+}
+
+pub(super) fn already_exists() -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        Operation::Spawn,
+        "it lives, as another start or from another spec",
+    )
+    .cure("stop it first, or choose another id")
+}
+
+impl<E: Engine> Containers<E> {
+    pub(super) async fn spawn_agent(
+        &self,
+        id: &AgentId,
+        spec: &AgentSpec,
+        incarnation: Incarnation,
+    ) -> Result<AgentInfo> {
+        use alveary_core::AgentBackend;
+        self.capabilities().admit(spec)?;
+        let folder = self.0.secrets.folder(id, incarnation, spec);
+        let planning = Planning {
+            swarm: self.0.swarm,
+            names: &self.0.names,
+            settings: &self.0.settings,
+            secrets: folder.as_deref(),
+        };
+        let plan = planning.plan(id, incarnation, spec)?;
+        let values = Secrets::read(spec)?;
+        let this = self.clone();
+        detached(Operation::Spawn, async move {
+            let seat = this.seat(&plan.marks.id);
+            let _seated = seat.lock().await;
+            let first = this.learn().await.map(|_| ());
+            first.map_err(spawning)?;
+            this.0.secrets.place(&plan, &values)?;
+            let spawned = this.spawn_planned(&plan).await;
+            if let Err(error) = &spawned
+                && error.retry() != Retry::SameId
+            {
+                this.0.secrets.forget_start(&plan);
+            }
+            spawned
+        })
+        .await
+    }
+
+    async fn spawn_planned(&self, plan: &Plan) -> Result<AgentInfo> {
+        if plan.pull == Pull::Always
+            && let Holder::Nobody = self.holder(plan, &plan.name).await.map_err(spawning)?
+        {
+            self.pull(&plan.image).await?;
+        }
+        let turn = self.0.starts.acquire().await;
+        // The semaphore is never closed.
+        let _turn = turn.map_err(|_| spawning(Trouble::new(Class::Other, "")))?;
+        match self.make(plan).await? {
+            Made::New(container) => self.begin(plan, &container).await,
+            Made::There(agent) if agent.is_intent() && agent.container.error.is_empty() => {
+                if agent.marks.spec_hash == plan.marks.spec_hash {
+                    self.begin(plan, &agent.container.id).await
+                } else {
+                    Err(already_exists())
+                }
+            }
+            Made::There(agent) => {
+                let info = self.info(&agent).await;
+                if info.state.has_ended() || info.spec_hash == plan.marks.spec_hash {
+                    Ok(info)
+                } else {
+                    Err(already_exists())
+                }
+            }
+        }
+    }
+
+    /// Asks first and looks after: the usual case costs one call.
+    async fn make(&self, plan: &Plan) -> Result<Made> {
+        let mut pulled = plan.pull != Pull::Missing;
+        for _ in 0..ATTEMPTS {
+            let trouble = match self.create(&plan.name, plan).await {
+                Ok(container) => return Ok(Made::New(container)),
+                Err(trouble) => trouble,
+            };
+            // Whatever it was, the start may have been made before: by a call whose answer was lost.
+            match self
+                .holder(plan, &plan.name)
+                .await
+                .map_err(|_| lost(&trouble))?
+            {
+                Holder::This(agent) => return Ok(Made::There(agent)),
+                Holder::Living => return Err(already_exists()),
+                Holder::Stranger => {
+                    return Err(spawning(Trouble::new(Class::NameTaken, trouble.words)));
+                }
+                Holder::Ended(agent) => return self.replace(&agent, plan).await,
+                Holder::Intent(agent) => self.sweep(&agent).await.map_err(spawning)?,
+                Holder::Nobody => match trouble.class {
+                    // It went between the two questions.
+                    Class::NameTaken => {}
+                    Class::NoImage if !pulled => {
+                        self.pull(&plan.image).await?;
+                        pulled = true;
+                    }
+                    Class::NoImage => return Err(no_image(plan, trouble)),
+                    // A late create starts nothing, and the next call with this start finds it.
+                    Class::Lost => return Err(lost(&trouble)),
+                    _ => return Err(spawning(trouble)),
+                },
+            }
+        }
+        Err(busy())
+    }
+
+    pub(super) async fn create(&self, name: &str, plan: &Plan) -> Result<Ref, Trouble> {
+        self.engine().create(&named(name)?, plan).await
+    }
+
+    pub(super) async fn holder(&self, plan: &Plan, name: &str) -> Result<Holder, Trouble> {
+        let Some(container) = self.engine().inspect(&named(name)?).await? else {
+            return Ok(Holder::Nobody);
+        };
+        if container.phase == crate::engine::Phase::Removing {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            return Ok(Holder::Nobody);
+        }
+        let Some(agent) = self.ours(container) else {
+            return Ok(Holder::Stranger);
+        };
+        let agent = Box::new(agent);
+        Ok(if agent.marks.incarnation == plan.marks.incarnation {
+            Holder::This(agent)
+        } else if agent.is_intent() {
+            Holder::Intent(agent)
+        } else if agent.has_ended() {
+            Holder::Ended(agent)
+        } else {
+            Holder::Living
+        })
+    }
+
+    /// Removes what was never begun. Without force: the engine itself sees to it that nothing that runs goes.
+    pub(super) async fn sweep(&self, agent: &Agent) -> Result<(), Trouble> {
+        match self.engine().remove(&agent.container.id, false).await {
+            Err(trouble)
+                if !matches!(
+                    trouble.class,
+                    Class::NoContainer | Class::StillRunning | Class::BeingRemoved
+                ) =>
+            {
+                Err(trouble)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lost(trouble: &Trouble) -> Error {
+    spawning(Trouble::new(Class::Lost, trouble.words.clone()))
+}
+
+fn no_image(plan: &Plan, trouble: Trouble) -> Error {
+    let error = Error::new(
+        ErrorKind::ImageNotFound,
+        Operation::Spawn,
+        format!("there is no image `{}`", plan.image),
+    )
+    .engine_words(trouble.words);
+    error.cure(match plan.pull {
+        Pull::Never => {
+            "pull or build it, name another in `container.image`, or say `pull = \"missing\"`"
+        }
+        _ => "build it, or name another in `container.image`",
+    })
+}
+
+pub(super) fn busy() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Spawn,
+        "others take and leave its name at the same time",
+    )
+    .cure("let one manager at a time start an agent")
+    .retry_when(Retry::After(std::time::Duration::from_millis(500)))
+}

@@ -1,0 +1,192 @@
+//! From a container that was made to an agent that runs, or to nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use alveary_core::{AgentInfo, Error, ErrorKind, Operation, Result};
+use tokio::time::Instant;
+
+use super::Containers;
+use crate::classify::{Class, Trouble};
+use crate::engine::{Container, Engine, Inside, Phase, Ref};
+use crate::plan::{Plan, Source};
+
+/// How long it is believed that an image has still what it had.
+const BELIEVED: Duration = Duration::from_mins(1);
+
+/// More links than this lead in a circle.
+const MAX_LINKS: usize = 16;
+
+/// Where programs are looked for in an image that does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What was seen to be in which image.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashMap<[String; 3], Instant>>);
+
+impl Known {
+    fn is(&self, key: &[String; 3]) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).is_some_and(|seen| seen.elapsed() < BELIEVED)
+    }
+
+    fn add(&self, key: [String; 3]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, seen| seen.elapsed() < BELIEVED);
+        known.insert(key, Instant::now());
+    }
+}
+
+impl<E: Engine> Containers<E> {
+    /// Starts it, and leaves nothing behind where that cannot be.
+    pub(super) async fn begin(&self, plan: &Plan, container: &Ref) -> Result<AgentInfo> {
+        let begun = self.prepare_and_start(plan, container).await;
+        match begun {
+            Ok(()) => {}
+            Err(trouble) if trouble.class == Class::Lost => {
+                self.find_out(container, trouble).await?;
+            }
+            Err(trouble) => {
+                if let Err(left) = self.engine().remove(container, false).await
+                    && left.class != Class::NoContainer
+                {
+                    tracing::warn!(container = container.as_str(), words = %left.words, "a container that could not be started is left");
+                }
+                return Err(trouble.error(Operation::Spawn));
+            }
+        }
+        let found = self.engine().inspect(container).await;
+        let lost = |words: String| Trouble::new(Class::Lost, words).error(Operation::Spawn);
+        match found.map_err(|trouble| lost(trouble.words))? {
+            Some(container) => match self.ours(container) {
+                Some(agent) => Ok(self.info(&agent).await),
+                None => Err(gone_meanwhile()),
+            },
+            None => Err(gone_meanwhile()),
+        }
+    }
+
+    async fn prepare_and_start(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {
+        for network in plan.networks.iter().skip(1) {
+            self.engine().connect(container, network).await?;
+        }
+        self.has_what_it_runs(plan, container).await?;
+        self.engine().start(container).await
+    }
+
+    /// The answer to the start was lost: it runs, or it certainly will not, or nobody knows.
+    async fn find_out(&self, container: &Ref, trouble: Trouble) -> Result<()> {
+        let unknown = || Err(trouble.clone().error(Operation::Spawn));
+        match self.engine().inspect(container).await {
+            Ok(Some(found)) if found.phase != Phase::Created => Ok(()),
+            Ok(None) => Err(gone_meanwhile()),
+            // Without force: if the start is carried out after all, this is refused.
+            Ok(Some(_)) => match self.engine().remove(container, false).await {
+                Ok(()) => Err(Error::new(
+                    ErrorKind::Timeout,
+                    Operation::Spawn,
+                    "the engine did not start it in time, and it was taken away again",
+                )
+                .cure("try again when the engine has less to do, or give `timeout.start` more")),
+                Err(refused) if refused.class == Class::StillRunning => Ok(()),
+                Err(_) => unknown(),
+            },
+            Err(_) => unknown(),
+        }
+    }
+
+    /// With an init before it, a program that is not there would be found out by the init alone, after the
+    /// engine has said that all is well; and engines make a working directory that is not there.
+    async fn has_what_it_runs(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {
+        let program = plan.entrypoint.first().or(plan.command.first());
+        let key = [
+            plan.image.clone(),
+            program.cloned().unwrap_or_default(),
+            plan.workdir.clone().unwrap_or_default(),
+        ];
+        if self.0.known.is(&key) {
+            return Ok(());
+        }
+        if let Some(workdir) = &plan.workdir
+            && !is_mounted(plan, workdir)
+        {
+            let added = self.engine().added(container).await?;
+            if added
+                .iter()
+                .any(|path| path == workdir.trim_end_matches('/'))
+            {
+                return Err(Trouble::new(Class::NoFolder, ""));
+            }
+        }
+        if plan.security.init
+            && let Some(made) = self.engine().inspect(container).await?
+        {
+            self.has_program(plan, &made).await?;
+        }
+        self.0.known.add(key);
+        Ok(())
+    }
+
+    async fn has_program(&self, plan: &Plan, made: &Container) -> Result<(), Trouble> {
+        let Some(program) = made.argv.first() else {
+            return Err(Trouble::new(
+                Class::NoProgram,
+                "the image says nothing to run",
+            ));
+        };
+        let candidates: Vec<String> = if program.starts_with('/') {
+            vec![program.clone()]
+        } else if program.contains('/') {
+            let from = plan.workdir.as_deref().unwrap_or("/");
+            vec![format!("{}/{program}", from.trim_end_matches('/'))]
+        } else {
+            let said = plan.env.0.get("PATH").or(made.path.as_ref());
+            let path = said.map_or(DEFAULT_PATH, String::as_str);
+            path.split(':')
+                .filter(|folder| folder.starts_with('/'))
+                .map(|folder| format!("{}/{program}", folder.trim_end_matches('/')))
+                .collect()
+        };
+        let mut found = Class::NoProgram;
+        for path in candidates {
+            match self.follow(&made.id, path).await? {
+                Inside::File { executable: true } => return Ok(()),
+                Inside::File { .. } | Inside::Folder => found = Class::NotExecutable,
+                Inside::Nothing | Inside::Link(_) => {}
+            }
+        }
+        Err(Trouble::new(found, ""))
+    }
+
+    async fn follow(&self, container: &Ref, mut path: String) -> Result<Inside, Trouble> {
+        for _ in 0..MAX_LINKS {
+            match self.engine().look(container, &path).await? {
+                Inside::Link(to) if to.starts_with('/') => path = to,
+                Inside::Link(to) => {
+                    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    path = format!("{folder}/{to}");
+                }
+                found => return Ok(found),
+            }
+        }
+        Ok(Inside::Nothing)
+    }
+}
+
+/// Whether the path lies in something that is mounted, and so not in the image.
+fn is_mounted(plan: &Plan, path: &str) -> bool {
+    let beneath = |target: &str| std::path::Path::new(path).starts_with(target);
+    plan.mounts.iter().any(|mount| {
+        matches!(mount.source, Source::Host(_) | Source::Volume(_)) && beneath(&mount.target)
+    }) || plan.tmpfs.iter().any(|tmpfs| beneath(&tmpfs.path))
+}
+
+fn gone_meanwhile() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Spawn,
+        "somebody removed it while it was being started",
+    )
+    .cure("start it again")
+}

@@ -1,0 +1,276 @@
+//! Ending: the signal, the grace, the force, and then the truth. One stop of a container is under way at a
+//! time; whoever asks meanwhile shares it and its outcome.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alveary_core::{AgentId, Error, ErrorKind, Exit, Operation, Result, Signal, StopOptions};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::Containers;
+use super::agent::{Agent, another_start};
+use crate::asks::Sent;
+use crate::classify::{Class, Trouble};
+use crate::engine::{Container, Engine, Phase, Ref};
+
+/// As long as any grace.
+const NO_LIMIT: Duration = Duration::from_hours(30 * 366 * 24);
+
+/// The longest that the engine alone is relied on to say that a container has ended.
+const LOOK_ANYWAY: Duration = Duration::from_secs(20);
+
+/// The stops that are under way.
+#[derive(Debug, Default)]
+pub(super) struct Stops(Mutex<HashMap<Ref, Arc<Stop>>>);
+
+/// A stop that is under way.
+#[derive(Debug)]
+struct Stop {
+    /// When force is used: only ever brought forward.
+    force_at: watch::Sender<Instant>,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+#[derive(Debug, Clone)]
+enum Outcome {
+    Ended(Exit),
+    StillRunning,
+    Failed(Trouble),
+}
+
+impl Outcome {
+    fn told(self) -> Result<Exit> {
+        match self {
+            Self::Ended(exit) => Ok(exit),
+            Self::Failed(trouble) => Err(trouble.error(Operation::Stop)),
+            Self::StillRunning => Err(Error::new(
+                ErrorKind::StillRunning,
+                Operation::Stop,
+                "even force has not ended it in time",
+            )
+            .cure("look at what the engine says of it; a process in the kernel's hands ends when the kernel lets go")),
+        }
+    }
+}
+
+impl Stops {
+    /// The stop of this container that is under way, and whether it is a new one.
+    fn join(&self, container: &Ref, force_at: Instant) -> (Arc<Stop>, bool) {
+        let mut stops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stop) = stops.get(container) {
+            stop.force_at.send_if_modified(|at| {
+                force_at < *at && {
+                    *at = force_at;
+                    true
+                }
+            });
+            return (Arc::clone(stop), false);
+        }
+        let stop = Arc::new(Stop {
+            force_at: watch::Sender::new(force_at),
+            outcome: watch::Sender::new(None),
+        });
+        stops.insert(container.clone(), Arc::clone(&stop));
+        (stop, true)
+    }
+
+    fn done(&self, container: &Ref) {
+        let mut stops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stops.remove(container);
+    }
+}
+
+impl<E: Engine> Containers<E> {
+    pub(super) async fn stop_agent(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        let agent = self.find(id, Operation::Stop).await?;
+        if options
+            .incarnation
+            .is_some_and(|meant| meant != agent.marks.incarnation)
+        {
+            return Err(another_start(Operation::Stop, id));
+        }
+        if agent.has_ended() {
+            return Ok(self.exit(&agent.container).await);
+        }
+        if agent.is_intent() {
+            // Taken away without force, so that it cannot be started any more by a start that is late.
+            self.sweep(&agent)
+                .await
+                .map_err(|trouble| trouble.error(Operation::Stop))?;
+            return Ok(Exit::unknown("it was never started"));
+        }
+        let grace = options.grace.unwrap_or(agent.marks.grace).min(NO_LIMIT);
+        let (stop, new) = self
+            .0
+            .stops
+            .join(&agent.container.id, Instant::now() + grace);
+        let mut outcome = stop.outcome.subscribe();
+        if new {
+            let this = self.clone();
+            let signal = options.signal.filter(|_| !grace.is_zero());
+            let ask = (!grace.is_zero()).then(|| {
+                signal
+                    .or(agent.container.stop_signal)
+                    .unwrap_or(Signal::TERM)
+            });
+            // The end is seen through whoever is dropped.
+            tokio::spawn(async move {
+                let outcome = this.see_through(&agent, ask, &stop).await;
+                this.0.stops.done(&agent.container.id);
+                stop.outcome.send_replace(Some(outcome));
+            });
+        }
+        let told = outcome.wait_for(Option::is_some).await;
+        match told.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => outcome.told(),
+            _ => Err(
+                Trouble::new(Class::Lost, "the runtime ended in the midst of it")
+                    .error(Operation::Stop),
+            ),
+        }
+    }
+
+    async fn see_through(&self, agent: &Agent, ask: Option<Signal>, stop: &Stop) -> Outcome {
+        let container = &agent.container.id;
+        let seen_through = async {
+            if let Some(signal) = ask {
+                self.ask(container, signal).await?;
+                // A frozen one hears nothing until it is thawed.
+                if agent.container.phase == Phase::Paused {
+                    self.thaw(container).await?;
+                }
+            }
+            if let Some(exit) = self.ends_by_itself(container, stop).await? {
+                return Ok(Outcome::Ended(exit));
+            }
+            self.force(container).await?;
+            let limit = Instant::now() + self.0.settings.timeout.remove;
+            match self.ended_until(container, limit).await? {
+                Some(exit) => Ok(Outcome::Ended(exit)),
+                None => Ok(Outcome::StillRunning),
+            }
+        };
+        seen_through.await.unwrap_or_else(Outcome::Failed)
+    }
+
+    /// Sends the signal that asks, once, whichever manager of this swarm is first.
+    async fn ask(&self, container: &Ref, signal: Signal) -> Result<(), Trouble> {
+        let before = self.0.asks.get(container);
+        if before.term != Sent::No {
+            return Ok(());
+        }
+        let with = |term| {
+            let mut ask = before;
+            ask.term = term;
+            ask
+        };
+        self.note(container, with(Sent::Perhaps))?;
+        match self.engine().kill(container, signal).await {
+            Ok(()) => self.note(container, with(Sent::Yes)),
+            // Whether it was sent is not known; the grace passes, and then there is force.
+            Err(trouble) if trouble.class == Class::Lost => Ok(()),
+            Err(trouble) => {
+                self.note(container, with(Sent::No))?;
+                if matches!(trouble.class, Class::NotRunning | Class::NoContainer) {
+                    return Ok(());
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn force(&self, container: &Ref) -> Result<(), Trouble> {
+        let before = self.0.asks.get(container);
+        let with = |kill| {
+            let mut ask = before;
+            ask.kill = kill;
+            ask
+        };
+        self.note(container, with(Sent::Perhaps))?;
+        match self.engine().kill(container, Signal::KILL).await {
+            Ok(()) => self.note(container, with(Sent::Yes)),
+            Err(trouble) if trouble.class == Class::Lost => Ok(()),
+            Err(trouble) => {
+                self.note(container, before)?;
+                if matches!(trouble.class, Class::NotRunning | Class::NoContainer) {
+                    return Ok(());
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    fn note(&self, container: &Ref, ask: crate::asks::Ask) -> Result<(), Trouble> {
+        self.0.asks.set(container, ask).map_err(|error| {
+            Trouble::said(None, format!("what is sent cannot be recorded: {error}"))
+        })
+    }
+
+    async fn thaw(&self, container: &Ref) -> Result<(), Trouble> {
+        match self.engine().unpause(container).await {
+            Err(trouble) if trouble.class == Class::Lost => Err(trouble),
+            // Somebody else did, or it has ended.
+            _ => Ok(()),
+        }
+    }
+
+    /// The end, if it comes before force is due; when that is may be brought forward meanwhile.
+    async fn ends_by_itself(&self, container: &Ref, stop: &Stop) -> Result<Option<Exit>, Trouble> {
+        let mut force_at = stop.force_at.subscribe();
+        loop {
+            let at = *force_at.borrow_and_update();
+            if at <= Instant::now() {
+                return Ok(None);
+            }
+            tokio::select! {
+                ended = self.ended_until(container, at) => return ended,
+                // The sender lives as long as `stop`.
+                _ = force_at.changed() => {}
+            }
+        }
+    }
+
+    /// Waits for the end, looking for itself from time to time: an engine's word may get lost.
+    async fn ended_until(&self, container: &Ref, limit: Instant) -> Result<Option<Exit>, Trouble> {
+        let mut pause = Duration::from_millis(2);
+        loop {
+            if let Some(exit) = self.end_of(container).await? {
+                return Ok(Some(exit));
+            }
+            let left = limit.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let begun = Instant::now();
+            let patience = left.min(LOOK_ANYWAY);
+            let waited = self.engine().until_ended(container, patience);
+            // An engine that does not even end the waiting is not waited for.
+            let _ = timeout_at(begun + patience, waited).await;
+            if begun.elapsed() < pause {
+                sleep(pause.min(left)).await;
+                pause = (pause * 2).min(Duration::from_millis(200));
+            }
+        }
+    }
+
+    /// How it ended, if it has. One that is gone was removed meanwhile, and ended before that.
+    async fn end_of(&self, container: &Ref) -> Result<Option<Exit>, Trouble> {
+        let gone = || Exit::unknown("it was removed before its end was read");
+        match self.engine().inspect(container).await {
+            Ok(
+                None
+                | Some(Container {
+                    phase: Phase::Removing,
+                    ..
+                }),
+            ) => Ok(Some(gone())),
+            Ok(Some(found)) if found.phase == Phase::Ended => Ok(Some(self.exit(&found).await)),
+            Ok(Some(_)) => Ok(None),
+            // Looked at again: that a question got no answer does not change what was begun.
+            Err(trouble) if trouble.class == Class::Lost => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What an engine can do for us, whichever way it is reached.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use alveary_core::{LogStreamKind, Signal};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use jiff::Timestamp;
+
+use crate::classify::Trouble;
+use crate::labels::Labels;
+use crate::plan::Plan;
+
+pub(crate) type Answer<T> = Result<T, Trouble>;
+
+/// A container's name or engine's id. It has nothing in it that means something in a URL or to a program's
+/// flags.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Ref(String);
+
+impl Ref {
+    /// `None` for what is no name: `[A-Za-z0-9][A-Za-z0-9_.-]*`.
+    pub(crate) fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        (begins && text.chars().all(allowed)).then_some(Self(text))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a container stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Made and never started.
+    Created,
+    Running,
+    Paused,
+    /// The engine starts it again by its own policy.
+    Restarting,
+    Removing,
+    Ended,
+}
+
+/// A container, as the engine tells of it now.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    pub(crate) id: Ref,
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) labels: Labels,
+    pub(crate) created_at: Option<SystemTime>,
+    pub(crate) phase: Phase,
+    pub(crate) pid: Option<u32>,
+    pub(crate) started_at: Option<SystemTime>,
+    pub(crate) finished_at: Option<SystemTime>,
+    pub(crate) exit_code: i32,
+    pub(crate) oom: bool,
+    /// Why it could not start, in the engine's words.
+    pub(crate) error: String,
+    pub(crate) stop_signal: Option<Signal>,
+    pub(crate) log_driver: String,
+    /// What it runs: entrypoint and command in one.
+    pub(crate) argv: Vec<String>,
+    /// The `PATH` that it is given.
+    pub(crate) path: Option<String>,
+}
+
+/// Something happened to a container. Only a hint: what counts is what an inspection then finds.
+#[derive(Debug, Clone)]
+pub(crate) struct Happening {
+    pub(crate) container: Ref,
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// It is no more.
+    pub(crate) gone: bool,
+}
+
+/// An entry of a container's log, with its time, whole or a part of a long line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    pub(crate) stream: LogStreamKind,
+    pub(crate) at: Timestamp,
+    pub(crate) bytes: Bytes,
+}
+
+/// What of a log is asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LogQuery {
+    pub(crate) follow: bool,
+    /// Nothing before this moment.
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+/// What a path inside a container is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inside {
+    Nothing,
+    Folder,
+    File {
+        executable: bool,
+    },
+    /// Leads on to this path.
+    Link(String),
+}
+
+/// What is known of the engine itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EngineFacts {
+    pub(crate) version: String,
+    /// Podman's logs and init differ from Docker's.
+    pub(crate) podman: bool,
+}
+
+/// An engine, by one of the ways to it. Every call is bounded in time; none is cancelled half-way by us that
+/// could leave more than [`Class::Lost`](crate::classify::Class::Lost) says.
+#[async_trait]
+pub(crate) trait Engine: fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// The word that picks this way.
+    const KIND: &'static str;
+
+    /// Whether the engine's host is this one, so that its paths and processes are ours.
+    fn is_local(&self) -> bool;
+
+    async fn facts(&self) -> Answer<EngineFacts>;
+
+    /// Makes a container under this name. Starts nothing.
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref>;
+
+    /// Makes it join one more network.
+    async fn connect(&self, container: &Ref, network: &str) -> Answer<()>;
+
+    /// Starts it; `Ok` too where it runs already.
+    async fn start(&self, container: &Ref) -> Answer<()>;
+
+    /// `None` where there is no such container.
+    async fn inspect(&self, which: &Ref) -> Answer<Option<Container>>;
+
+    /// All containers with this label, `key=value`, those too that do not run.
+    async fn list(&self, label: &str) -> Answer<Vec<Container>>;
+
+    async fn kill(&self, container: &Ref, signal: Signal) -> Answer<()>;
+
+    /// Completes when it does not run, at the latest after `patience`. Only a hint.
+    async fn until_ended(&self, container: &Ref, patience: Duration);
+
+    /// Removes it with its nameless volumes; by force, a running one too.
+    async fn remove(&self, which: &Ref, force: bool) -> Answer<()>;
+
+    async fn rename(&self, container: &Ref, name: &Ref) -> Answer<()>;
+
+    async fn pause(&self, container: &Ref) -> Answer<()>;
+
+    async fn unpause(&self, container: &Ref) -> Answer<()>;
+
+    /// What happens to containers with this label from now on.
+    async fn events(&self, label: &str) -> Answer<BoxStream<'static, Answer<Happening>>>;
+
+    async fn logs(
+        &self,
+        container: &Ref,
+        query: LogQuery,
+    ) -> Answer<BoxStream<'static, Answer<LogEntry>>>;
+
+    /// What this path is in the container.
+    async fn look(&self, container: &Ref, path: &str) -> Answer<Inside>;
+
+    /// The paths that a container has and its image has not.
+    async fn added(&self, container: &Ref) -> Answer<Vec<String>>;
+
+    /// Fetches an image.
+    async fn pull(&self, image: &str) -> Answer<()>;
+}
+
+#[cfg(test)]
+pub(crate) mod test {
+    use super::*;
+
+    /// A container that has ended with this code.
+    pub(crate) fn ended(code: i32) -> Container {
+        Container {
+            id: Ref::new("0123abcd").unwrap(),
+            name: "alveary-demo-echo".into(),
+            image: "busybox".into(),
+            labels: Labels::new(),
+            created_at: None,
+            phase: Phase::Ended,
+            pid: None,
+            started_at: None,
+            finished_at: None,
+            exit_code: code,
+            oom: false,
+            error: String::new(),
+            stop_signal: None,
+            log_driver: "local".into(),
+            argv: Vec::new(),
+            path: None,
+        }
+    }
+
+    #[test]
+    fn what_could_mean_something_else_in_a_url_is_no_name() {
+        for text in [
+            "../images/json",
+            "x?force=true",
+            "",
+            "-f",
+            "a/b",
+            "a b",
+            "ä",
+        ] {
+            assert_eq!(Ref::new(text), None, "{text}");
+        }
+    }
+}

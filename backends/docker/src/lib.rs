@@ -1,0 +1,25 @@
+//! Runs alveary's agents in containers, by the Engine API or by the `docker` program.
+//!
+//! # How it is built
+//! `plan` turns a spec into what an engine is to make, without an engine in mind. `engine` is what an engine can
+//! do for us, whichever way it is reached; `api` and `cli` are the two ways. `container` is the backend itself,
+//! written once over them. `classify` reads what engines say, `exit` and `asks` how an agent ended and who ended
+//! it.
+
+#[cfg(feature = "api")]
+mod api;
+mod asks;
+mod classify;
+mod config;
+mod container;
+mod engine;
+mod exit;
+mod find;
+mod labels;
+mod names;
+mod plan;
+mod wire;
+
+#[cfg(feature = "api")]
+pub use api::DockerApiConfig;
+pub use config::{LogSettings, Settings, Timeouts};

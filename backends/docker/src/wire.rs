@@ -1,0 +1,207 @@
+//! What engines tell of containers, as the API serves it and the programs print it: the same JSON, read as far
+//! as it is needed and forgiving in the rest.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use alveary_core::Signal;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::engine::{Container, Happening, Phase, Ref};
+
+/// A container, inspected.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Inspected {
+    id: String,
+    name: String,
+    #[serde(default)]
+    created: String,
+    state: InspectedState,
+    config: InspectedConfig,
+    #[serde(default)]
+    host_config: InspectedHost,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct InspectedState {
+    status: String,
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    #[serde(alias = "OOMKilled")]
+    oom_killed: bool,
+    pid: i64,
+    exit_code: i64,
+    error: String,
+    started_at: String,
+    finished_at: String,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedConfig {
+    image: String,
+    labels: Option<BTreeMap<String, String>>,
+    stop_signal: Option<serde_json::Value>,
+    entrypoint: Option<Words>,
+    cmd: Option<Vec<String>>,
+    env: Option<Vec<String>>,
+}
+
+/// Podman's program prints an entrypoint as one string.
+#[derive(Debug)]
+struct Words(Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(match value {
+            serde_json::Value::Array(words) => words
+                .iter()
+                .filter_map(|word| word.as_str().map(ToOwned::to_owned))
+                .collect(),
+            serde_json::Value::String(words) => {
+                words.split_whitespace().map(ToOwned::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }))
+    }
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedHost {
+    log_config: InspectedLog,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedLog {
+    r#type: String,
+}
+
+impl Inspected {
+    /// `None` where the engine's id is none: such a container cannot be asked for.
+    pub(crate) fn into_container(self) -> Option<Container> {
+        let Self {
+            state,
+            config,
+            host_config,
+            ..
+        } = self;
+        let mut argv = config.entrypoint.map(|words| words.0).unwrap_or_default();
+        argv.extend(config.cmd.unwrap_or_default());
+        let path = config
+            .env
+            .unwrap_or_default()
+            .iter()
+            .find_map(|variable| variable.strip_prefix("PATH=").map(ToOwned::to_owned));
+        Some(Container {
+            id: Ref::new(self.id)?,
+            name: self.name.trim_start_matches('/').to_owned(),
+            image: config.image,
+            labels: config.labels.unwrap_or_default(),
+            created_at: time(&self.created),
+            phase: state.phase(),
+            pid: u32::try_from(state.pid).ok().filter(|pid| *pid != 0),
+            started_at: time(&state.started_at),
+            finished_at: time(&state.finished_at),
+            exit_code: i32::try_from(state.exit_code).unwrap_or(-1),
+            oom: state.oom_killed,
+            error: state.error,
+            stop_signal: config.stop_signal.as_ref().and_then(signal),
+            log_driver: host_config.log_config.r#type,
+            argv,
+            path,
+        })
+    }
+}
+
+impl InspectedState {
+    fn phase(&self) -> Phase {
+        match self.status.as_str() {
+            "created" | "initialized" | "configured" => Phase::Created,
+            "running" | "stopping" => Phase::Running,
+            "paused" => Phase::Paused,
+            "restarting" => Phase::Restarting,
+            "removing" => Phase::Removing,
+            "exited" | "dead" | "stopped" => Phase::Ended,
+            // Newer words than these are read by the flags.
+            _ if self.paused => Phase::Paused,
+            _ if self.restarting => Phase::Restarting,
+            _ if self.running => Phase::Running,
+            _ => Phase::Ended,
+        }
+    }
+}
+
+/// A name in Docker, a number in Podman.
+fn signal(value: &serde_json::Value) -> Option<Signal> {
+    match value {
+        serde_json::Value::String(name) => name.parse().ok(),
+        serde_json::Value::Number(number) => {
+            Signal::from_number(i32::try_from(number.as_i64()?).ok()?)
+        }
+        _ => None,
+    }
+}
+
+/// `None` for the year 1, by which engines say "never".
+pub(crate) fn time(text: &str) -> Option<SystemTime> {
+    let time: Timestamp = text.parse().ok()?;
+    (time > Timestamp::UNIX_EPOCH).then(|| time.into())
+}
+
+/// An event, as the API streams it and the programs print it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Told {
+    #[serde(rename = "Action", default)]
+    action: String,
+    #[serde(rename = "Actor", default)]
+    actor: Option<Actor>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Actor {
+    #[serde(alias = "ID")]
+    id: String,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Told {
+    /// `None` for what tells nothing of where a container stands.
+    pub(crate) fn happening(self) -> Option<Happening> {
+        let actor = self.actor?;
+        // `exec_start: sh -c …` and `health_status: healthy` change no state.
+        let gone = match self.action.as_str() {
+            "destroy" | "remove" => true,
+            "create" | "start" | "die" | "died" | "kill" | "oom" | "stop" | "pause" | "unpause"
+            | "restart" | "rename" => false,
+            _ => return None,
+        };
+        Some(Happening {
+            container: Ref::new(actor.id)?,
+            name: actor.attributes.get("name").cloned().unwrap_or_default(),
+            labels: actor.attributes,
+            gone,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_year_one_is_never() {
+        assert_eq!(time("0001-01-01T00:00:00Z"), None);
+        assert_eq!(time(""), None);
+        let zulu = time("2026-11-25T00:40:23.5Z").unwrap();
+        assert_eq!(time("2026-11-25T02:40:23.5+02:00"), Some(zulu));
+    }
+}
