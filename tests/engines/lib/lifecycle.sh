@@ -116,10 +116,22 @@ status() {
     done
 }
 
+# What a shell evaluates so that the tests find the engines.
+environment() {
+    local name engines=()
+    for name in $(names "$@"); do
+        answers "$name" || die "$name is not up; bring it up with: engine up $name"
+        engines+=("$name=unix://$(socket_of "$name")")
+        printf 'export ALVEARY_TEST_CLI_%s=%q\n' "$(tr a-z- A-Z_ <<<"$name")" "$(program_of "$name")"
+    done
+    printf 'export ALVEARY_TEST_ENGINES=%q\n' "$(IFS=, && echo "${engines[*]}")"
+}
+
 # An engine that is up already is used and left up: only what this call brought up it takes down.
 run() {
-    local list name ours=() engines=() code=0
-    list=()
+    local list=() name command
+    # The trap outlives this function.
+    ours=()
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
         list+=("$1")
         shift
@@ -133,15 +145,22 @@ run() {
     for name in $(names "${list[@]}"); do
         answers "$name" || ours+=("$name")
         locked up "$name" >&2
-        engines+=("$name=unix://$(socket_of "$name")")
-        export "ALVEARY_TEST_CLI_$(tr a-z- A-Z_ <<<"$name")=$(program_of "$name")"
     done
-    ALVEARY_TEST_ENGINES=$(IFS=, && echo "${engines[*]}")
-    export ALVEARY_TEST_ENGINES
-    # In the background, so that a signal is answered at once and not when the command pleases.
-    "$@" <&0 &
-    wait $! || code=$?
-    return "$code"
+    eval "$(environment "${list[@]}")"
+    # In the background, so that a signal is answered at once; it is handed on, and the engines outlive the command.
+    (trap - HUP INT TERM && exec "$@") <&0 &
+    command=$!
+    trap 'end_command HUP "$command" 129' HUP
+    trap 'end_command INT "$command" 130' INT
+    trap 'end_command TERM "$command" 143' TERM
+    wait "$command"
+}
+
+end_command() {
+    trap '' HUP INT TERM
+    kill "-$1" "$2" 2>/dev/null || true
+    wait "$2" || true
+    exit "$3"
 }
 
 # Everything on this host that an engine of this state folder could have left.

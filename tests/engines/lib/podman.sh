@@ -6,6 +6,8 @@ podman_install() {
     tree=$(docker_tree docker-20)
     # What Podman and its helpers write there whatever they are told: namespaces, locks, sockets, caches.
     enter_tree "$name" "$tree" /run/netns /run/libpod /run/containers /run/runc /var/lib/containers
+    # When the kernel kills for memory, this Podman's conmon says so in the root of the host.
+    [ -e /oom ] || touch "$state/no-oom-before"
     make_bridge "$(bridge_of "$name")" >"$state/range"
     mkdir -p "$state/bin" "$state/tmp" "$state/etc/containers/networks"
     podman_network "$state" >"$state/etc/containers/networks/podman.json"
@@ -106,6 +108,7 @@ foreign_rules() {
 # This engine's rules go; netavark's chains go with the last Podman that has rules in them.
 podman_forget() {
     local range ours chains='^:NETAVARK' table
+    [ ! -e "$1/no-oom-before" ] || rm -f /oom
     range=$(cat "$1/range" 2>/dev/null) || return 0
     ours=$(addresses_of "$range")
     if foreign_rules "$ours" >/dev/null; then chains='^$'; else ours=NETAVARK; fi

@@ -11,7 +11,7 @@ tree() {
     # Another recipe makes another tree.
     tree=$cache_root/$suite-$({ echo "$*" && declare -f unpack; } | cksum | cut -d ' ' -f 1)
     if [ ! -d "$tree" ]; then
-        install_mmdebstrap
+        needs mmdebstrap mmdebstrap
         mkdir -p "$cache_root"
         made=$(mktemp -d "$cache_root/.making-XXXXXX")
         unpack "$suite" "$made" "$@"
@@ -38,15 +38,6 @@ unpack() {
         ln -sf "${tool/tables/tables-nft}" "$folder/usr/sbin/$tool"
     done
     chmod 755 "$folder"
-}
-
-install_mmdebstrap() {
-    command -v mmdebstrap >/dev/null && return
-    if [ "${CI:-}" = true ] && command -v apt-get >/dev/null; then
-        say 'installing mmdebstrap'
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends mmdebstrap; } >/dev/null 2>&1 || true
-    fi
-    needs mmdebstrap mmdebstrap
 }
 
 # Makes a program of a tree one that runs on the host, whatever the host's libraries are.
