@@ -11,8 +11,7 @@ docker_tree() {
 docker_install() {
     local name=$1 state=$2 tree
     tree=$(docker_tree "$name")
-    # What these write there cannot be configured away: sockets of containerd's shims, plugins of Docker.
-    enter_tree "$name" "$tree" /run/containerd /run/docker
+    enter_tree "$name" "$tree"
     make_bridge "$(bridge_of "$name")" >"$state/range"
     mkdir -p "$state/bin"
     host_program "$tree" docker "$state/bin/docker"

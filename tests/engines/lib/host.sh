@@ -202,12 +202,15 @@ stop_daemon() {
 # ---- the namespaces: the host as it is, but with Debian's /usr and /etc, the engine's cgroup as the root of cgroups,
 # ---- and some folders empty
 
-# Usage: enter_tree NAME TREE EMPTY_FOLDER...
+# What engines write there whatever they are told: sockets of containerd's shims, plugins of Docker, locks, namespaces
+# and caches of Podman. Each engine sees these folders empty, and its own.
+emptied=(/run/containerd /run/docker /run/containers /run/libpod /run/netns /run/runc /var/lib/containers)
+
+# Usage: enter_tree NAME TREE
 # A process that only waits holds the namespaces while daemons come and go. Bind mounts of the host's own
 # folders work in it; what the host mounts later is seen only where its own mounts are shared.
 enter_tree() {
     local name=$1 tree=$2 state=$state_root/$1 holder
-    shift 2
     in_group "$name" '' unshare --cgroup --mount --propagation slave sleep infinity >/dev/null 2>&1 &
     holder=$!
     disown
@@ -217,23 +220,20 @@ enter_tree() {
     cp -a "$tree/etc" "$state/etc"
     echo 1 >"$state/etc/forward"
     cp -L /etc/resolv.conf /etc/hosts "$state/etc/" 2>/dev/null || true
-    mkdir -p "$@"
+    mkdir -p "${emptied[@]}"
     # shellcheck disable=SC2046
     nsenter --target "$holder" --mount --cgroup "$here/lib/mounts" "$(group_of "$name")" "$state/etc" "$tree/usr" \
-        $(hierarchies) -- "$@" ||
+        $(hierarchies) -- "${emptied[@]}" ||
         die "the kernel refuses the mounts that $name needs"
-    printf '%s\n' "$@" >"$state/emptied"
 }
 
 own_mounts() {
     [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]
 }
 
-# Folders that exist on the host only because an engine saw them empty.
+# Folders that exist on the host only because engines saw them empty go with the last engine of any state folder:
+# the removal of a folder takes away what is mounted on it in other namespaces.
 remove_emptied() {
-    local folder list=$state_root/$1/emptied
-    [ -f "$list" ] || return 0
-    while read -r folder; do
-        rmdir "$folder" 2>/dev/null || true
-    done <"$list"
+    [ -z "$(find "$(truth)" -maxdepth 2 -path '*/alveary-engines-*/*' -type d)" ] || return 0
+    rmdir "${emptied[@]}" 2>/dev/null || true
 }

@@ -76,7 +76,7 @@ down() {
         ip link delete "$bridge"
     done
     "$(engine_family "$name")_forget" "$state"
-    remove_emptied "$name"
+    remove_emptied
     rm -rf --one-file-system "$state"
 }
 

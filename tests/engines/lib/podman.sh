@@ -4,8 +4,7 @@
 podman_install() {
     local name=$1 state=$2 tree
     tree=$(docker_tree docker-20)
-    # What Podman and its helpers write there whatever they are told: namespaces, locks, sockets, caches.
-    enter_tree "$name" "$tree" /run/netns /run/libpod /run/containers /run/runc /var/lib/containers
+    enter_tree "$name" "$tree"
     # When the kernel kills for memory, this Podman's conmon says so in the root of the host.
     [ -e /oom ] || touch "$state/no-oom-before"
     make_bridge "$(bridge_of "$name")" >"$state/range"
