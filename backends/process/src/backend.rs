@@ -1,5 +1,6 @@
 //! The contract, for local processes.
 
+mod exec;
 mod facets;
 
 use std::collections::HashMap;
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
-    ErrorKind, EventOptions, EventStream, Exit, Health, Incarnation, LimitSupport, ListOptions,
-    LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals,
-    SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
+    ErrorKind, EventOptions, EventStream, Exec, Exit, Health, Incarnation, LimitSupport,
+    ListOptions, LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result,
+    Signals, SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -445,6 +446,10 @@ impl AgentBackend for ProcessBackend {
     }
 
     fn signals(&self) -> Option<&dyn Signals> {
+        Some(self)
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
         Some(self)
     }
 

@@ -1,5 +1,6 @@
 //! Asking a keeper, and starting one where none answers.
 
+mod beside;
 mod connection;
 mod failure;
 mod link;

@@ -1,6 +1,7 @@
 //! The keeping of a swarm's processes: the same in a keeper of its own and in the manager's process.
 
 mod agent;
+mod beside;
 mod end;
 mod journal;
 mod pause;
@@ -27,6 +28,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use agent::Agent;
 pub(crate) use agent::Report;
+use beside::AllBeside;
+pub(crate) use beside::{Beside, Errand};
 pub(crate) use journal::put_aside_in;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
@@ -78,6 +81,7 @@ struct Shared {
     table: Mutex<Table>,
     events: broadcast::Sender<AgentEvent>,
     tasks: Tasks,
+    beside: AllBeside,
     bounds_logs: bool,
     _sampler: Option<AbortOnDropHandle<()>>,
     /// Given up last, when nothing of ours watches an agent any more.
@@ -143,6 +147,7 @@ impl Keep {
             table: Mutex::new(recovered),
             events,
             tasks,
+            beside: AllBeside::default(),
             bounds_logs,
             _sampler: sampler,
             _lock: lock,

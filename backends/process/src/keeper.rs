@@ -3,6 +3,7 @@
 //! It starts when it is needed and ends when it has nothing to keep. A program becomes one by a line in its
 //! `main`: [`run_if_asked`].
 
+mod beside;
 mod handover;
 pub(crate) mod run;
 mod serve;

@@ -170,7 +170,7 @@ fn environment(spec: &AgentSpec) -> Result<(Strings, Strings)> {
     Ok((env, files))
 }
 
-fn check_cwd(cwd: &Path) -> Result<()> {
+pub(crate) fn check_cwd(cwd: &Path) -> Result<()> {
     if cwd.is_dir() {
         return Ok(());
     }
@@ -190,7 +190,7 @@ fn check_cwd(cwd: &Path) -> Result<()> {
 
 /// The program's whole path: looked for in the agent's own `PATH` unless its name has a `/`, which is then
 /// seen from the agent's working directory.
-fn find_program(name: &str, cwd: Option<&Path>, path: Option<&str>) -> Result<PathBuf> {
+pub(crate) fn find_program(name: &str, cwd: Option<&Path>, path: Option<&str>) -> Result<PathBuf> {
     let refuse = |message: String, cure: &str| {
         Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).cure(cure))
     };

@@ -9,6 +9,7 @@ pub(crate) mod cgroup;
 )]
 pub(crate) mod ended;
 pub(crate) mod files;
+pub(crate) mod passing;
 pub(crate) mod process;
 #[expect(
     unsafe_code,
@@ -20,4 +21,6 @@ pub(crate) mod socket;
     reason = "what happens between fork and exec cannot be said safely"
 )]
 pub(crate) mod spawn;
+pub(crate) mod streams;
+pub(crate) mod surroundings;
 pub(crate) mod usage;

@@ -10,14 +10,14 @@ mod outbox;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Exit, Incarnation, Operation, Retry, Signal,
-    SwarmUid,
+    AgentEvent, AgentId, AgentInfo, Error, ErrorKind, Exit, ExitStatus, Incarnation, Operation,
+    Retry, Signal, SwarmUid,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::LengthDelimitedCodec;
 
-use crate::keep::{Reading, Report};
+use crate::keep::{Errand, Reading, Report};
 use crate::launch::Launch;
 pub(crate) use loose::{decode_answer, decode_request};
 pub(crate) use outbox::{Outbox, open};
@@ -89,6 +89,12 @@ pub(crate) enum Request {
         id: AgentId,
         incarnation: Option<Incarnation>,
     },
+    /// On a connection of its own: the program's streams follow the answer, and it ends with the connection.
+    Exec(Box<Errand>),
+    /// Once the streams have been handed over.
+    ExecStart,
+    /// Answered when the program has ended.
+    ExecEnd,
     /// From here on this connection carries events and nothing else.
     Events,
 }
@@ -112,6 +118,8 @@ pub(crate) enum Answer {
     Info(Box<AgentInfo>),
     Report(Box<Report>),
     Usage(Reading),
+    /// How a program ended that ran beside an agent.
+    Ended(ExitStatus),
     Done,
     Event(Event),
     Error(Problem),

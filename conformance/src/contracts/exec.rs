@@ -23,16 +23,18 @@ trials!(Exec:
     a_standard_input_that_is_dropped_has_ended [Need::Errand(Errand::Copy)],
     without_a_standard_input_there_is_nothing_to_read [Need::Errand(Errand::Copy)],
     it_has_the_agents_environment_and_over_it_the_calls [Need::Errand(Errand::PrintEnvironment)],
-    a_variables_value_is_in_no_argument [Need::Errand(Errand::Stay), Need::Witness],
+    a_variables_value_is_in_no_argument
+        [Need::Errand(Errand::Stay), Need::Witness, Need::Agent(ALONE)],
     it_runs_where_the_agent_does_unless_told [Need::Cwd, Need::Errand(Errand::PrintCwd)],
     whoever_does_not_read_holds_it_up_and_loses_nothing [Need::Errand(Errand::Flood(FLOOD))],
     what_it_writes_is_not_in_the_agents_log [Need::Errand(print(b"", b""))],
     a_terminal_has_the_size_that_it_is_given [Need::Errand(Errand::PrintTtySize)],
     many_run_beside_each_other [Need::Errand(Errand::Exit(7))],
     it_ends_with_its_agent [Need::Errand(Errand::Stay)],
-    one_that_is_dropped_ends [Need::Errand(Errand::Stay), Need::ExecEnds, Need::Witness],
+    one_that_is_dropped_ends
+        [Need::Errand(Errand::Stay), Need::ExecEnds, Need::Witness, Need::Agent(ALONE)],
     a_call_that_is_dropped_leaves_nothing_running
-        [Need::Errand(Errand::Stay), Need::ExecEnds, Need::Witness],
+        [Need::Errand(Errand::Stay), Need::ExecEnds, Need::Witness, Need::Agent(ALONE)],
     a_program_that_is_not_there_is_told [Need::Errand(Errand::Exit(7))],
     what_cannot_be_run_is_refused [Need::Errand(Errand::Exit(7))],
     beside_nobody_it_does_not_run [Need::Errand(Errand::Exit(7))],
@@ -43,6 +45,9 @@ const FLOOD: u64 = 16 * 1024 * 1024;
 
 /// For as long as it is looked whether something goes on that should not.
 const A_WHILE: Duration = Duration::from_millis(200);
+
+/// An agent that is one process for as long as it lives, so that whatever else runs is not its own.
+const ALONE: Behaviour = Behaviour::Spin;
 
 fn print(stdout: &[u8], stderr: &[u8]) -> Errand {
     Errand::Print {
@@ -228,7 +233,7 @@ async fn it_has_the_agents_environment_and_over_it_the_calls(swarm: Swarm) -> Ve
 }
 
 async fn a_variables_value_is_in_no_argument(swarm: Swarm) -> Verdict {
-    let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
+    let agent = swarm.spawn_ready(&ALONE).await?;
     let spec = errand(&swarm, &Errand::Stay)?.env("WORD", "value-5e1f");
     let mut running = run(&swarm, &agent, &spec).await?;
     read_until(&mut output(&mut running)?, READY).await?;
@@ -353,7 +358,7 @@ async fn until_alone(swarm: &Swarm, agent: &AgentInfo, alone: usize) -> Verdict 
 }
 
 async fn one_that_is_dropped_ends(swarm: Swarm) -> Verdict {
-    let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
+    let agent = swarm.spawn_ready(&ALONE).await?;
     let alone = swarm.living_of(&agent.id).await.len();
     let spec = errand(&swarm, &Errand::Stay)?;
     let mut running = run(&swarm, &agent, &spec).await?;
@@ -368,7 +373,7 @@ async fn one_that_is_dropped_ends(swarm: Swarm) -> Verdict {
 }
 
 async fn a_call_that_is_dropped_leaves_nothing_running(swarm: Swarm) -> Verdict {
-    let agent = swarm.spawn_ready(&Behaviour::Sleep).await?;
+    let agent = swarm.spawn_ready(&ALONE).await?;
     let alone = swarm.living_of(&agent.id).await.len();
     let spec = errand(&swarm, &Errand::Stay)?;
     for micros in [0, 50, 200, 500, 1000, 2000, 5000] {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +67,11 @@ impl Connection {
         let (sender, answer) = oneshot::channel();
         self.send(request, Waiter::One(sender))?;
         answer.await.map_err(|_| closed())
+    }
+
+    /// Hands over descriptors that the keeper waits for.
+    pub(super) async fn send_descriptors(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.outbox.send_descriptors(descriptors).await
     }
 
     /// What the keeper answers, and the events from then on.

@@ -157,7 +157,10 @@ impl Keep {
     /// Reaps the processes that were left to us by parents who died.
     pub(crate) fn reap_orphans(&self) {
         let table = self.table();
-        process::reap(&table.orphans());
+        let mut orphans = table.orphans();
+        // Whoever watches those takes their ends.
+        orphans.retain(|&pid| !self.0.beside.has(pid));
+        process::reap(&orphans);
     }
 }
 

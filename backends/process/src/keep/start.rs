@@ -188,7 +188,7 @@ impl Keep {
             .collect();
         let started = self
             .attempt(launch, env, outputs, cgroup)
-            .map_err(|error| could_not_start(launch, error))?;
+            .map_err(|error| could_not_start(&launch.program, launch.user, error))?;
         // Our child: its number is its own until we reap it.
         match Identity::of(started.pid) {
             Some(process) => Ok((process, started.pidfd)),
@@ -214,7 +214,10 @@ impl Keep {
             cwd: launch.cwd.clone(),
             user: launch.user,
             umask: launch.umask,
+            input: None,
             outputs,
+            on_terminal: false,
+            ends_with_us: false,
             limits: self.resources(&launch.limits),
             cgroup: cgroup.map(Cgroup::birthplace).transpose()?,
             also_enter: cgroup
@@ -339,11 +342,11 @@ fn exists(message: &str) -> Error {
         .cure("stop it first, or choose another id")
 }
 
-fn could_not_start(launch: &Launch, error: io::Error) -> Error {
+pub(super) fn could_not_start(program: &Path, user: Option<User>, error: io::Error) -> Error {
     let invalid = |what: String, cure: &str| {
         Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what).cure(cure)
     };
-    let program = launch.program.display();
+    let program = program.display();
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT) => invalid(
             format!("{program} or the interpreter that its first line names is not there"),
@@ -357,7 +360,7 @@ fn could_not_start(launch: &Launch, error: io::Error) -> Error {
             "its command and environment are larger than the system takes".to_owned(),
             "put the larger values into files",
         ),
-        Some(Errno::PERM) if launch.user.is_some() => {
+        Some(Errno::PERM) if user.is_some() => {
             crate::trouble::from_io(Operation::Spawn, "it cannot be run as another user", error)
                 .cure("run alveary as root, or leave `user` out")
         }

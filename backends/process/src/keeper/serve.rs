@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::codec::FramedRead;
 
+use super::beside;
 use super::handover::Handover;
 use crate::keep::Keep;
 use crate::wire::{
@@ -67,6 +68,10 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        if let Request::Exec(errand) = &request.body {
+            beside::serve(&keep, request.n, errand, &mut requests, &answers).await;
+            break;
+        }
         let (keep, answers, handover) = (keep.clone(), answers.clone(), Arc::clone(&handover));
         if matches!(request.body, Request::Events) {
             tokio::spawn(tell_events(keep, request.n, Arc::clone(&answers.outbox)));
@@ -83,7 +88,7 @@ pub(super) async fn serve(
 
 /// Where the answers of one connection go.
 #[derive(Debug, Clone)]
-struct Answers {
+pub(super) struct Answers {
     outbox: Arc<Outbox>,
     /// One for each request that has none yet.
     under_way: Arc<()>,
@@ -91,7 +96,7 @@ struct Answers {
 
 impl Answers {
     /// Whether anybody may still read it.
-    fn send(&self, n: u64, answer: Answer) -> bool {
+    pub(super) fn send(&self, n: u64, answer: Answer) -> bool {
         framed(n, answer).is_some_and(|frame| {
             // Of a hundred answers to a hundred requests each would wake its asker, who would take the
             // processor from the agents that are just starting.
@@ -191,8 +196,16 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             "the keeper could not become another program",
         )
         .engine_words(
-            keep.as_it_was_started(|| handover.become_program(&program))
-                .to_string(),
+            {
+                keep.end_all_beside();
+                keep.as_it_was_started(|| handover.become_program(&program))
+            }
+            .to_string(),
+        )),
+        Request::Exec(_) | Request::ExecStart | Request::ExecEnd => Err(Error::new(
+            ErrorKind::Engine,
+            Operation::Exec,
+            "a program is run on a connection of its own",
         )),
         Request::Events => Err(Error::new(
             ErrorKind::Engine,

@@ -5,6 +5,7 @@
 //! host. Memory and the number of processes are limited in v2 where it has those controllers, else in v1.
 
 mod freeze;
+mod nested;
 mod place;
 mod spares;
 mod usage;
@@ -19,6 +20,7 @@ use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use nested::Nested;
 use place::{By, Group, MEMORY, PIDS};
 use spares::Spares;
 

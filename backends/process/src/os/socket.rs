@@ -4,6 +4,7 @@
 //! read what was written: for each answer one more switch between two processes, in the middle of a start.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as Socket;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::UnixStream;
+
+use super::passing;
 
 /// What comes in.
 #[derive(Debug)]
@@ -55,7 +58,31 @@ impl AsyncRead for Inward {
     }
 }
 
+impl Inward {
+    /// Takes descriptors that the other side hands over, when nothing else is under way.
+    pub(crate) async fn receive_descriptors(&self) -> io::Result<Vec<OwnedFd>> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            match ready.try_io(|socket| passing::receive(socket.get_ref())) {
+                Ok(received) => return received,
+                Err(_nothing_there_yet) => {}
+            }
+        }
+    }
+}
+
 impl Outward {
+    /// Hands descriptors to the other side.
+    pub(crate) async fn send_descriptors(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        loop {
+            match passing::send(&self.0, descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return sent,
+            }
+        }
+    }
+
     /// Writes as much as the socket takes now. `WouldBlock`: nothing.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut socket: &Socket = &self.0;

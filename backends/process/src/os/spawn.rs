@@ -34,8 +34,14 @@ pub(crate) struct Program<'a> {
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) user: Option<User>,
     pub(crate) umask: u32,
+    /// Standard input; empty unless given.
+    pub(crate) input: Option<&'a File>,
     /// Standard output and standard error.
     pub(crate) outputs: &'a [File; 2],
+    /// Whether its standard streams are a terminal that is to be its own.
+    pub(crate) on_terminal: bool,
+    /// Whether it is to end with the thread that starts it.
+    pub(crate) ends_with_us: bool,
     /// Soft and hard limit by resource.
     pub(crate) limits: Vec<(Resource, u64, u64)>,
     /// The folder of the v2 group in which it is born.
@@ -107,7 +113,9 @@ struct Child<'a> {
     argv: Strings,
     envp: Strings,
     cwd: Option<CString>,
-    null: &'static File,
+    input: &'a File,
+    on_terminal: bool,
+    ends_with_us: bool,
     outputs: &'a [File; 2],
     limits: Vec<(Resource, u64, u64)>,
     user: Option<User>,
@@ -165,7 +173,12 @@ impl<'a> Child<'a> {
                 .cwd
                 .map(|cwd| c_string(cwd.into_os_string()))
                 .transpose()?,
-            null: dev_null()?,
+            input: match program.input {
+                Some(input) => input,
+                None => dev_null()?,
+            },
+            on_terminal: program.on_terminal,
+            ends_with_us: program.ends_with_us,
             outputs: program.outputs,
             limits: program.limits,
             user: program.user,
@@ -180,15 +193,19 @@ impl<'a> Child<'a> {
         let became = || -> io::Result<()> {
             let [stdout, stderr] = self.outputs;
             for (from, to) in [
-                (self.null.as_raw_fd(), libc::STDIN_FILENO),
+                (self.input.as_raw_fd(), libc::STDIN_FILENO),
                 (stdout.as_raw_fd(), libc::STDOUT_FILENO),
                 (stderr.as_raw_fd(), libc::STDERR_FILENO),
             ] {
                 // SAFETY: three numbers; ours are above 2, since a Rust program has 0, 1 and 2 open.
                 check(unsafe { libc::dup2(from, to) })?;
             }
-            // SAFETY: a group of its own; two numbers.
-            check(unsafe { libc::setpgid(0, 0) })?;
+            if self.on_terminal {
+                own_terminal()?;
+            } else {
+                // SAFETY: a group of its own; two numbers.
+                check(unsafe { libc::setpgid(0, 0) })?;
+            }
             reset_signals()?;
             // SAFETY: a number; it cannot fail.
             unsafe { libc::umask(self.umask) };
@@ -204,6 +221,11 @@ impl<'a> Child<'a> {
             if let Some(cwd) = &self.cwd {
                 // SAFETY: the string ends in NUL and lives through the call.
                 check(unsafe { libc::chdir(cwd.as_ptr()) })?;
+            }
+            if self.ends_with_us {
+                // Last, since becoming another user takes it back.
+                // SAFETY: two numbers.
+                check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
             }
             close_rest_on_exec();
             // SAFETY: both arrays end in null, and all that they point at lives in `self`.
@@ -342,6 +364,14 @@ fn reset_signals() -> io::Result<()> {
             ptr::null_mut(),
         ))
     }
+}
+
+/// A session of its own, whose terminal is standard input.
+fn own_terminal() -> io::Result<()> {
+    // SAFETY: no pointers; the child leads no group yet.
+    check(unsafe { libc::setsid() })?;
+    // SAFETY: a descriptor, a request, and a number: not to be taken from another session.
+    check(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) })
 }
 
 fn enter(group: RawFd) -> io::Result<()> {

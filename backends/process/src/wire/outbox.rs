@@ -3,6 +3,7 @@
 //! awaited.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -89,6 +90,11 @@ impl Outbox {
         codec().encode(frame, &mut self.shared.lock())?;
         self.shared.has_rest.notify_one();
         Ok(())
+    }
+
+    /// Hands descriptors to the other side, which has answered everything and waits for them.
+    pub(crate) async fn send_descriptors(&self, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.shared.socket.send_descriptors(descriptors).await
     }
 
     /// Completes when little enough waits to be written; an error once nothing will be written any more.
