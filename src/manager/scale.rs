@@ -10,7 +10,8 @@ use crate::config::{Fleet, MAX_COUNT};
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Brings a kind of agent to so many, whatever the file says: starts what is missing as the file has it,
-    /// and then removes those of the highest numbers that are too many. None at all is fine.
+    /// and then removes those of the highest numbers that are too many. One that somebody has stopped stays so. None at
+    /// all is fine.
     ///
     /// `NotFound`: the file has no such kind. `InvalidSpec`: more than 10,000.
     pub async fn scale(

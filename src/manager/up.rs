@@ -6,6 +6,8 @@ mod plan;
 mod report;
 mod run;
 
+use std::collections::HashSet;
+
 use alveary_core::{AgentBackend, AgentId, Error, ErrorKind, Operation, Result};
 
 use super::SwarmManager;
@@ -76,12 +78,12 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         let mut known = self.known();
         if !options.names.is_empty() {
             // Of the others nothing is said, good or bad.
-            known.retain(|known| wanted.iter().any(|wanted| wanted.is(&known.id)));
+            known = only(known, &wanted);
         }
         Ok(plan(wanted, known, options.prune))
     }
 
-    /// Brings these members up and leaves everybody else alone.
+    /// Brings these members up, but for those whom somebody has stopped, and leaves everybody else alone.
     pub(super) async fn up_members(
         &self,
         fleet: &Fleet,
@@ -90,9 +92,15 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     ) -> Result<UpReport> {
         for _ in 0..PLANS {
             self.look_around().await?;
-            let wanted = self.wanted(fleet, members, options.exe.as_deref())?;
-            let mut known = self.known();
-            known.retain(|known| wanted.iter().any(|wanted| wanted.is(&known.id)));
+            let mut wanted = self.wanted(fleet, members, options.exe.as_deref())?;
+            // That there are to be more, or fewer, is nothing new about those whom somebody has stopped.
+            self.core().store.look(|records| {
+                wanted.retain(|wanted| {
+                    let record = records.get(wanted.id());
+                    record.is_none_or(|record| record.is_called_for())
+                });
+            });
+            let known = only(self.known(), &wanted);
             let planned = plan(wanted, known, false);
             self.look_ahead(fleet, &planned, options)?;
             if run::record_all(self, &planned).await? {
@@ -180,6 +188,13 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             })
             .collect()
     }
+}
+
+/// Those of them that are wanted.
+fn only(mut known: Vec<Known>, wanted: &[Wanted]) -> Vec<Known> {
+    let wanted: HashSet<&AgentId> = wanted.iter().map(Wanted::id).collect();
+    known.retain(|known| wanted.contains(&known.id));
+    known
 }
 
 /// The members that are asked for, and whoever is to be ready before them, in the order of starting.

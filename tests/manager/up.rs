@@ -342,3 +342,25 @@ async fn those_that_left_the_file_are_pruned_in_the_reverse_of_their_order() {
     assert!(at("removed web-2") < at("begun api"), "{told:?}");
     assert!(at("removed api") < at("begun db"), "{told:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_was_stopped_stays_so_when_there_are_to_be_more() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    let fleet = house.fleet("[agents.echo]\ncount = 2\ncommand = [\"stay\"]\n");
+    swarm.up(&fleet, UpOptions::default()).await.unwrap();
+    let first = swarm.find("echo-1").await.unwrap().unwrap();
+    swarm
+        .stop(first.id(), StopOptions::default())
+        .await
+        .unwrap();
+    let report = swarm
+        .scale(&fleet, "echo", 3, UpOptions::default())
+        .await
+        .unwrap();
+    assert!(report.is_success(), "{report:?}");
+    let agents = swarm.list().await.unwrap();
+    let running: Vec<_> = agents.iter().map(|agent| agent.exit.is_none()).collect();
+    assert_eq!(names(&agents), ["echo-1", "echo-2", "echo-3"]);
+    assert_eq!(running, [false, true, true]);
+}

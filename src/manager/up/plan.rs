@@ -14,8 +14,8 @@ use crate::state::{Desired, Record};
 pub(super) struct Wanted(pub(super) Record);
 
 impl Wanted {
-    pub(super) fn is(&self, id: &AgentId) -> bool {
-        self.0.id == *id
+    pub(super) fn id(&self) -> &AgentId {
+        &self.0.id
     }
 }
 
