@@ -18,7 +18,7 @@ pub use config::{
 pub use manager::{
     Agent, DownOptions, DownReport, ManagerOptions, ProgressFn, Running, ShutdownGuard,
     ShutdownOptions, StopOutcome, Subscription, Supervision, SwarmEvent, SwarmManager, UpAction,
-    UpEvent, UpOptions, UpOutcome, UpReport, UpStep,
+    UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep,
 };
 pub use open::{OpenOptions, Opened, open, recorded_swarm};
 pub use registry::{AutoChoice, Connected, Prepared, Registry};

@@ -38,7 +38,7 @@ pub use down::{DownOptions, DownReport};
 pub use options::ManagerOptions;
 pub use shutdown::{ShutdownGuard, ShutdownOptions, StopOutcome};
 pub use subscribe::{Subscription, SwarmEvent};
-pub use up::{ProgressFn, UpAction, UpEvent, UpOptions, UpOutcome, UpReport, UpStep};
+pub use up::{ProgressFn, UpAction, UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep};
 
 use self::core::Core;
 use self::store::Store;

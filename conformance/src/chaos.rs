@@ -8,7 +8,8 @@ use std::time::Duration;
 use alveary_core::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
     ErrorKind, EventOptions, EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions,
-    LogStream, Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
+    LogStream, Operation, Pause, Plans, RemoveOptions, Result, Signals, SpawnOptions, Stats,
+    StopOptions,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -253,6 +254,9 @@ impl AgentBackend for Chaos {
 
     fn pause(&self) -> Option<&dyn Pause> {
         self.inner.pause()
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
     }
 }
 

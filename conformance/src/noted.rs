@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
     EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Operation, Pause,
-    RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
+    Plans, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 
@@ -92,6 +92,9 @@ impl AgentBackend for Noted {
     }
     fn pause(&self) -> Option<&dyn Pause> {
         self.inner.pause()
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::capabilities::Capabilities;
 use crate::error::Result;
 use crate::event::EventStream;
 use crate::exit::Exit;
-use crate::facets::{Exec, Files, Pause, Signals, Stats};
+use crate::facets::{Exec, Files, Pause, Plans, Signals, Stats};
 use crate::health::Health;
 use crate::id::{AgentId, BackendKind};
 use crate::info::AgentInfo;
@@ -115,6 +115,11 @@ pub trait AgentBackend: Debug + Display + Send + Sync + 'static {
 
     /// Holding an agent still and letting it go on, where the engine can.
     fn pause(&self) -> Option<&dyn Pause> {
+        None
+    }
+
+    /// Saying what would be started, where that can be said without the engine.
+    fn plans(&self) -> Option<&dyn Plans> {
         None
     }
 }

@@ -9,6 +9,7 @@ mod exec;
 mod execution;
 mod files;
 mod pause;
+mod plans;
 mod signals;
 mod stats;
 
@@ -17,5 +18,6 @@ pub use exec::{Exec, ExecSpec, TtySize};
 pub use execution::{Collected, ExecChunk, ExecOutput, ExecStdin, Execution};
 pub use files::{AgentPath, FileInfo, FileKind, Files, InvalidPath, PutOptions};
 pub use pause::{Pause, PauseOptions};
+pub use plans::{AgentPlan, Plans};
 pub use signals::Signals;
 pub use stats::{Stats, StatsOptions, Usage, UsageStream};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause, Plans,
     RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 
@@ -59,6 +59,9 @@ macro_rules! forward {
             }
             fn pause(&self) -> Option<&dyn Pause> {
                 (**self).pause()
+            }
+            fn plans(&self) -> Option<&dyn Plans> {
+                (**self).plans()
             }
         }
     )*};

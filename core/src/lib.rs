@@ -39,9 +39,9 @@ pub use event::{AgentEvent, EventStream};
 pub use exit::{EndedBy, Exit, ExitStatus};
 pub use ext::AgentBackendExt;
 pub use facets::{
-    AgentPath, Collected, Exec, ExecChunk, ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo,
-    FileKind, Files, InvalidPath, Pause, PauseOptions, PutOptions, Signals, Stats, StatsOptions,
-    TarStream, TtySize, Usage, UsageStream,
+    AgentPath, AgentPlan, Collected, Exec, ExecChunk, ExecOutput, ExecSpec, ExecStdin, Execution,
+    FileInfo, FileKind, Files, InvalidPath, Pause, PauseOptions, Plans, PutOptions, Signals, Stats,
+    StatsOptions, TarStream, TtySize, Usage, UsageStream,
 };
 pub use health::{Health, HealthNote};
 pub use id::{

@@ -6,7 +6,7 @@ use std::fmt;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause, Plans,
     RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
@@ -132,6 +132,9 @@ impl<B: AgentBackend> AgentBackend for Limit<B> {
 
     fn pause(&self) -> Option<&dyn Pause> {
         self.inner.pause().map(|_| self as &dyn Pause)
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
     }
 }
 

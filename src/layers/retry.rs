@@ -10,7 +10,7 @@ use std::time::Duration;
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error, ErrorKind,
     EventOptions, EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream,
-    Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
+    Operation, Pause, Plans, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
@@ -201,6 +201,9 @@ impl<B: AgentBackend> AgentBackend for Retry<B> {
 
     fn pause(&self) -> Option<&dyn Pause> {
         self.inner.pause().map(|_| self as &dyn Pause)
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
     }
 }
 

@@ -9,8 +9,8 @@ use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentPath, AgentSpec, BackendKind, Capabilities, Error,
     ErrorKind, EventOptions, EventStream, Exec, ExecSpec, Execution, Exit, FileInfo, FileKind,
     Files, Health, Incarnation, ListOptions, LogOptions, LogStream, MemoryBackend, Operation,
-    Pause, PauseOptions, PutOptions, RemoveOptions, Result, Signal, Signals, SpawnOptions, Stats,
-    StatsOptions, StopOptions, TarStream, Usage, UsageStream,
+    Pause, PauseOptions, Plans, PutOptions, RemoveOptions, Result, Signal, Signals, SpawnOptions,
+    Stats, StatsOptions, StopOptions, TarStream, Usage, UsageStream,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -180,6 +180,9 @@ impl AgentBackend for Scripted {
 
     fn pause(&self) -> Option<&dyn Pause> {
         Some(self)
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        None
     }
 }
 

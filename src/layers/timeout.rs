@@ -10,8 +10,8 @@ use std::time::Duration;
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, BackendKind, Capabilities, Error,
     ErrorKind, EventOptions, EventStream, Exec, Exit, Files, Health, Incarnation, ListOptions,
-    LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Retry, Signals, SpawnOptions,
-    Stats, StopOptions,
+    LogOptions, LogStream, Operation, Pause, Plans, RemoveOptions, Result, Retry, Signals,
+    SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -265,6 +265,9 @@ impl<B: AgentBackend> AgentBackend for Timeout<B> {
 
     fn pause(&self) -> Option<&dyn Pause> {
         self.inner.pause().map(|_| self as &dyn Pause)
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause,
+    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause, Plans,
     RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 use async_trait::async_trait;
@@ -168,6 +168,9 @@ impl<B: AgentBackend> AgentBackend for Trace<B> {
 
     fn pause(&self) -> Option<&dyn Pause> {
         self.inner.pause().map(|_| self as &dyn Pause)
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
     }
 }
 

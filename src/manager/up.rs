@@ -16,7 +16,7 @@ use crate::config::{Fleet, Member, Place};
 use crate::state::Record;
 
 pub use options::{ProgressFn, UpEvent, UpOptions};
-pub use report::{UpAction, UpOutcome, UpReport, UpStep};
+pub use report::{UpAction, UpOutcome, UpPlan, UpReport, UpStep};
 
 use plan::{Known, Wanted, plan};
 
@@ -34,9 +34,19 @@ fn overtaken() -> Error {
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// What [`up`](Self::up) would do, without doing it.
-    pub async fn plan_up(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<UpStep>> {
+    pub async fn plan_up(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<UpPlan>> {
+        let plans = self.backend().plans();
         let planned = self.plan(fleet, options).await?;
-        Ok(planned.into_iter().map(|planned| planned.step).collect())
+        let told = planned.into_iter().map(|planned| {
+            let record = planned.record.filter(|_| planned.step.action.starts());
+            UpPlan {
+                agent: plans
+                    .zip(record)
+                    .map(|(plans, record)| plans.plan(&record.id, &record.spec)),
+                step: planned.step,
+            }
+        });
+        Ok(told.collect())
     }
 
     /// Brings the swarm to what the file says: starts what is new or has ended, recreates what has changed,
@@ -68,7 +78,15 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             .filter_map(|planned| fleet.member(&planned.step.name))
             .collect();
         let place = self.place(options.exe.as_deref())?;
-        Ok(fleet.preflight(&to_start, &place)?)
+        fleet.preflight(&to_start, &place)?;
+        let Some(plans) = self.backend().plans() else {
+            return Ok(());
+        };
+        planned
+            .iter()
+            .filter(|planned| planned.step.action.starts())
+            .filter_map(|planned| planned.record.as_ref())
+            .try_for_each(|record| plans.plan(&record.id, &record.spec).map(drop))
     }
 
     async fn plan(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<plan::Planned>> {

@@ -30,7 +30,7 @@ async fn plan(swarm: &SwarmManager, house: &House, agents: &str) -> Vec<String> 
         .plan_up(&house.fleet(agents), &UpOptions::default())
         .await
         .expect("a plan can be made");
-    steps.iter().map(ToString::to_string).collect()
+    steps.iter().map(|plan| plan.step.to_string()).collect()
 }
 
 #[tokio::test(start_paused = true)]

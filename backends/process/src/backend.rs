@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
-    ErrorKind, EventOptions, EventStream, Exec, Exit, Health, Incarnation, LimitSupport,
-    ListOptions, LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result,
-    Signals, SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
+    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentPlan, AgentSpec, BackendKind, Capabilities,
+    Error, ErrorKind, EventOptions, EventStream, Exec, Exit, Health, Incarnation, LimitSupport,
+    ListOptions, LogFidelity, LogOptions, LogStream, Operation, Pause, Plans, RemoveOptions,
+    Result, Signals, SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use crate::config::NAME;
 use crate::ends::Ends;
 use crate::here::Here;
 use crate::keep::{Keep, Report, put_aside_in, read_reports};
-use crate::launch::Launch;
+use crate::launch::{self, Launch};
 use crate::logs::LogFolder;
 use crate::logs::reader;
 use crate::logs::sampler::RESOLUTION;
@@ -453,6 +453,10 @@ impl AgentBackend for ProcessBackend {
         Some(self)
     }
 
+    fn plans(&self) -> Option<&dyn Plans> {
+        Some(self)
+    }
+
     fn stats(&self) -> Option<&dyn Stats> {
         Some(self)
     }
@@ -478,5 +482,11 @@ impl fmt::Debug for ProcessBackend {
             .field("folder", &self.0.folder)
             .field("by_keeper", &by_keeper)
             .finish()
+    }
+}
+
+impl Plans for ProcessBackend {
+    fn plan(&self, id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
+        launch::plan(id, spec)
     }
 }

@@ -1,14 +1,14 @@
 //! From a spec to what is started: everything that can be found out before a process is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{
-    AgentId, AgentSpec, Capabilities, Error, ErrorKind, Escaped, Incarnation, Limits, MAX_ARGUMENT,
-    Operation, Result, SecretDelivery, SpecHash, Stop, SwarmUid, User,
+    AgentId, AgentPlan, AgentSpec, Capabilities, Error, ErrorKind, Escaped, Incarnation, Limits,
+    MAX_ARGUMENT, Operation, Result, SecretDelivery, SecretSpec, SpecHash, Stop, SwarmUid, User,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ use crate::os::process::{INCARNATION_KEY, SWARM_KEY};
 
 /// What agents are given of the caller's environment without asking.
 const HANDED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+/// Under this name each process of an agent finds its id.
+const ID_KEY: &str = "ALVEARY_AGENT_ID";
 
 /// Where a program is looked for when the agent is given no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -70,35 +73,12 @@ impl Launch {
             let (mut env, secrets) = environment(spec)?;
             for (key, value) in [
                 (SWARM_KEY, swarm.to_string()),
-                ("ALVEARY_AGENT_ID", id.to_string()),
+                (ID_KEY, id.to_string()),
                 (INCARNATION_KEY, incarnation.to_string()),
             ] {
                 env.insert(key.to_owned(), value);
             }
-            crate::os::process::can_be_sent(spec.stop.signal).map_err(|error| {
-                Error::unsupported(
-                    Operation::Spawn,
-                    format!(
-                        "`stop.signal = {}` cannot be sent: {error}",
-                        spec.stop.signal
-                    ),
-                    "use a signal that has a name",
-                )
-            })?;
-            if let Some(cwd) = &spec.cwd {
-                check_cwd(cwd)?;
-            }
-            // Where the caller stands, not where a keeper does.
-            let cwd = spec.cwd.clone().or_else(|| env::current_dir().ok());
-            let Some(name) = spec.command.first() else {
-                return Err(Error::new(
-                    ErrorKind::InvalidSpec,
-                    Operation::Spawn,
-                    "it has no command",
-                )
-                .cure("give `command` a program: a local process has no image to take one from"));
-            };
-            let program = find_program(name, cwd.as_deref(), env.get("PATH").map(String::as_str))?;
+            let (program, cwd) = find(spec, env.get("PATH").map(String::as_str))?;
             Ok(Self {
                 id: id.clone(),
                 incarnation,
@@ -118,6 +98,92 @@ impl Launch {
         };
         launch().map_err(|error| error.agent(id))
     }
+}
+
+/// What a spec would come to, for those who only want to know. No secret is read.
+pub(crate) fn plan(id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
+    let plan = || -> Result<AgentPlan> {
+        at_most().admit(spec)?;
+        let handed_on = HANDED_ON
+            .into_iter()
+            .chain(spec.inherit.iter().map(String::as_str))
+            .filter(|key| env::var_os(key).is_some());
+        let names: BTreeSet<&str> = spec
+            .env
+            .keys()
+            .map(String::as_str)
+            .chain(handed_on)
+            .chain([SWARM_KEY, ID_KEY, INCARNATION_KEY])
+            .collect();
+        let path = spec.env.get("PATH").cloned();
+        let path = path.or_else(|| env::var("PATH").ok());
+        let (program, cwd) = find(spec, path.as_deref())?;
+        let limits = &spec.limits;
+        let stop = &spec.stop;
+        Ok(AgentPlan::default()
+            .with("program", program.display())
+            .with_each("argument", spec.command.iter().skip(1))
+            .with_some("directory", cwd.as_deref().map(Path::display))
+            .with_some(
+                "user",
+                spec.user.map(|user| format!("{}:{}", user.uid, user.gid)),
+            )
+            .with("environment", Vec::from_iter(names).join(" "))
+            .with_each("secret", spec.secrets.iter().map(told))
+            .with_some("limits.memory", limits.memory)
+            .with_some(
+                "limits.cpu_time",
+                limits.cpu_time.map(humantime::format_duration),
+            )
+            .with_some("limits.nofile", limits.nofile)
+            .with_some("limits.nproc", limits.nproc)
+            .with(
+                "stop",
+                format!(
+                    "{}, and KILL after {}",
+                    stop.signal,
+                    humantime::format_duration(stop.grace)
+                ),
+            ))
+    };
+    plan().map_err(|error| error.agent(id))
+}
+
+/// How an agent gets a secret.
+fn told((key, secret): (&String, &SecretSpec)) -> String {
+    match secret.delivery {
+        SecretDelivery::Env => format!("{key} as a variable"),
+        _ => format!("{key} as a file, which {key}_FILE names"),
+    }
+}
+
+/// The program and where it works, if it could be started and stopped.
+fn find(spec: &AgentSpec, path: Option<&str>) -> Result<(PathBuf, Option<PathBuf>)> {
+    crate::os::process::can_be_sent(spec.stop.signal).map_err(|error| {
+        Error::unsupported(
+            Operation::Spawn,
+            format!(
+                "`stop.signal = {}` cannot be sent: {error}",
+                spec.stop.signal
+            ),
+            "use a signal that has a name",
+        )
+    })?;
+    if let Some(cwd) = &spec.cwd {
+        check_cwd(cwd)?;
+    }
+    // Where the caller stands, not where a keeper does.
+    let cwd = spec.cwd.clone().or_else(|| env::current_dir().ok());
+    let Some(name) = spec.command.first() else {
+        return Err(Error::new(
+            ErrorKind::InvalidSpec,
+            Operation::Spawn,
+            "it has no command",
+        )
+        .cure("give `command` a program: a local process has no image to take one from"));
+    };
+    let program = find_program(name, cwd.as_deref(), path)?;
+    Ok((program, cwd))
 }
 
 /// What a local process can be given anywhere. What this machine lacks is said by whoever keeps.

@@ -142,9 +142,25 @@ fn say(progress: Option<&Progress>, name: &str, what: &str) {
 
 async fn plan(opened: &Opened, options: &UpOptions) -> Result<Outcome, Failure> {
     let mut out = output::stdout();
-    for step in opened.swarm.plan_up(&opened.fleet, options).await? {
-        writeln!(out, "{step}")?;
+    let mut refused = None;
+    for planned in opened.swarm.plan_up(&opened.fleet, options).await? {
+        writeln!(out, "{}", planned.step)?;
+        match planned.agent {
+            Some(Ok(plan)) => {
+                for line in plan.to_string().lines() {
+                    writeln!(out, "    {line}")?;
+                }
+            }
+            Some(Err(error)) => {
+                writeln!(out, "    refused: {error}")?;
+                refused.get_or_insert(error);
+            }
+            None => {}
+        }
     }
     out.flush()?;
-    Ok(Outcome::Done)
+    match refused {
+        None => Ok(Outcome::Done),
+        Some(error) => Err(error.into()),
+    }
 }

@@ -115,7 +115,64 @@ fn up_of_one_name_leaves_the_others_alone() {
 
 #[test]
 fn a_dry_run_says_what_would_be_done_and_does_nothing() {
-    let hive = Hive::new("swarm = \"demo\"\n[agents.a]\ncount = 2\ncommand = [\"true\"]");
-    assert_eq!(hive.ok(&["up", "--dry-run"]), "create a-1\ncreate a-2\n");
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.a]
+        count = 2
+        command = ["true", "now"]
+        env = { LEVEL = "hidden-7f3a" }
+        secrets = { KEY = { file = "key.txt" } }
+        limits = { nofile = 64 }
+        "#,
+    );
+    std::fs::write(hive.path().join("key.txt"), "hidden-7f3a").unwrap();
+    let said = hive.ok(&["up", "--dry-run"]);
+    let steps: Vec<_> = said.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(steps, ["create a-1", "create a-2"]);
+    for line in [
+        "argument now",
+        "secret KEY as a file, which KEY_FILE names",
+        "limits.nofile 64",
+        "SIGTERM, and KILL after 10s",
+    ] {
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            said.lines().any(|said| words(said).ends_with(&words(line))),
+            "{line} is not in {said}"
+        );
+    }
+    assert!(said.contains("LEVEL") && !said.contains("7f3a"), "{said}");
+    assert!(hive.agents().is_empty());
+}
+
+#[test]
+fn what_the_backend_would_refuse_is_said_by_a_dry_run_and_keeps_up_from_starting_anything() {
+    let hive = Hive::new(
+        r#"
+        [agents.good]
+        command = ["sleep", "1000"]
+        [agents.half]
+        command = ["sleep", "1000"]
+        limits = { cpus = 0.5 }
+        "#,
+    );
+    let planned = hive.run(&["up", "--dry-run"]);
+    assert_eq!(planned.code(), Some(2), "{planned}");
+    assert!(
+        planned.stdout().contains("create good\n    program"),
+        "{planned}"
+    );
+    assert!(
+        planned.stdout().contains("create half\n    refused: "),
+        "{planned}"
+    );
+    let ran = hive.run(&["up"]);
+    assert_eq!(ran.code(), Some(2), "{ran}");
+    assert!(ran.stderr().contains("limits.cpus"), "{ran}");
     assert!(hive.agents().is_empty());
 }

@@ -188,6 +188,9 @@ impl<F: Flaw> AgentBackend for Mutant<F> {
     fn pause(&self) -> Option<&dyn Pause> {
         self.flaw.pause(&self.inner)
     }
+    fn plans(&self) -> Option<&dyn Plans> {
+        self.inner.plans()
+    }
 }
 
 impl<F: Flaw> Drop for Mutant<F> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alveary_core::{AgentId, AgentInfo, Error, Result};
+use alveary_core::{AgentId, AgentInfo, AgentPlan, Error, Result};
 
 /// What is done about one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub struct UpStep {
     pub id: AgentId,
     /// What is done.
     pub action: UpAction,
+}
+
+/// A step that would be taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UpPlan {
+    /// The step.
+    pub step: UpStep,
+    /// What the backend says that an agent to be started would come to, or why it would refuse it. `None`
+    /// where nothing is started, and where the backend cannot say.
+    pub agent: Option<Result<AgentPlan>>,
 }
 
 /// What is done about an agent to bring a swarm up.
