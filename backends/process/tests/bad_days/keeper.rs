@@ -254,7 +254,7 @@ async fn a_group_is_never_used_for_two_starts(hive: Hive) {
 }
 
 /// Says what a client of a newer version says to an older keeper.
-fn give_way(hive: &Hive) {
+pub(crate) fn give_way(hive: &Hive) {
     let program = std::env::current_exe().expect("this program has a path");
     let uid = hive.uid();
     let mut socket =

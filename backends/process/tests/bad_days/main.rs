@@ -1,5 +1,6 @@
 //! What happens to agents and to those who keep them when things go wrong: real processes, really killed.
 
+mod beside;
 mod disk;
 mod doctored;
 mod here;
@@ -22,6 +23,7 @@ use hive::Hive;
 fn main() -> ExitCode {
     old_kernel::refuse_what_is_lacking();
     alveary_process::keeper::run_if_asked();
+    beside::become_caller_if_asked();
     let mut arguments = Arguments::from_args();
     // Trials mostly wait for processes, and some fill a disk.
     arguments.test_threads.get_or_insert(4);
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         doctored::trials(),
         silence::trials(),
         here::trials(),
+        beside::trials(),
         versions::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
