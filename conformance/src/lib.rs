@@ -17,9 +17,12 @@ mod manager;
 mod memory;
 mod need;
 mod noted;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod run;
 mod shell;
 mod swarm;
+mod tar;
 mod trial;
 mod witness;
 
@@ -34,5 +37,6 @@ pub use memory::MemoryHarness;
 pub use need::Probe;
 pub use run::run;
 pub use shell::ShellBehaviours;
+pub use tar::{TarEntry, TarKind, read_tar, write_tar};
 pub use trial::{Contract, Failure, Outcome, Trial, Verdict, attempt, find, suite};
 pub use witness::{ProcWitness, Witness, Witnessed};
