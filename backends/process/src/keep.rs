@@ -8,6 +8,7 @@ mod pause;
 mod recover;
 mod start;
 mod stop;
+mod survey;
 mod tasks;
 mod tree;
 mod usage;
@@ -33,6 +34,7 @@ pub(crate) use beside::{Beside, Errand};
 pub(crate) use journal::put_aside_in;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
+use survey::Survey;
 use tasks::Tasks;
 pub(crate) use usage::Reading;
 
@@ -82,6 +84,7 @@ struct Shared {
     events: broadcast::Sender<AgentEvent>,
     tasks: Tasks,
     beside: AllBeside,
+    survey: Survey,
     bounds_logs: bool,
     _sampler: Option<AbortOnDropHandle<()>>,
     /// Given up last, when nothing of ours watches an agent any more.
@@ -148,6 +151,7 @@ impl Keep {
             events,
             tasks,
             beside: AllBeside::default(),
+            survey: Survey::default(),
             bounds_logs,
             _sampler: sampler,
             _lock: lock,

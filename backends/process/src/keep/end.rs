@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::agent::{Agent, Phase};
 use super::journal::Entry;
+use super::survey::Among;
 use super::{Keep, Table, tree};
 use crate::os::ended::until_ended;
 use crate::os::process;
@@ -79,22 +80,29 @@ impl Keep {
         Some(agent.exit(status))
     }
 
-    fn rest_lives(&self, id: &AgentId, incarnation: Incarnation) -> bool {
-        let table = self.table();
-        let Some(agent) = table
-            .agents
-            .get(id)
-            .filter(|agent| agent.intent.incarnation == incarnation)
-        else {
-            return false;
+    /// Whether anything of the agent is left. What is, is ended.
+    async fn rest_lives(&self, id: &AgentId, incarnation: Incarnation) -> bool {
+        let (mark, among) = {
+            let table = self.table();
+            let Some(agent) = table
+                .agents
+                .get(id)
+                .filter(|agent| agent.intent.incarnation == incarnation)
+            else {
+                return false;
+            };
+            if let Some(cgroup) = &agent.intent.cgroup {
+                return is_left(id, tree::kill_rest_of(cgroup));
+            }
+            // Whoever has lost its parent is our child now, where we keep alone and started it.
+            let among = if self.0.options.own_process && agent.is_child {
+                Among::Orphans
+            } else {
+                Among::All
+            };
+            (agent.mark(self.swarm()), among)
         };
-        // Whoever has lost its parent is our child now, where we keep alone and started it.
-        let orphans = self.0.options.own_process && agent.is_child;
-        let orphans = orphans.then(|| table.orphans());
-        tree::kill_rest(agent, self.swarm(), orphans.as_deref()).unwrap_or_else(|error| {
-            tracing::error!(agent = %id, %error, "what is left of it cannot be ended");
-            true
-        })
+        is_left(id, tree::kill_all(self.those_that_carry(mark, among).await))
     }
 
     fn ended(&self, id: &AgentId, incarnation: Incarnation, exit: Exit) {
@@ -126,18 +134,14 @@ impl Keep {
 
     /// Sees that nothing is left of agents whose end nobody saw.
     pub(super) fn clear_up_after(&self, ended: Vec<(AgentId, Incarnation)>) {
-        let left: Vec<_> = ended
-            .into_iter()
-            .filter(|(id, incarnation)| self.rest_lives(id, *incarnation))
-            .collect();
-        for (id, incarnation) in left {
+        for (id, incarnation) in ended {
             let keep = self.clone();
             self.0.tasks.spawn(async move {
                 keep.until_cleared(&id, incarnation).await;
-                if let Some(cgroup) = keep
-                    .table()
-                    .agents
-                    .get(&id)
+                let table = keep.table();
+                let agent = table.agents.get(&id);
+                if let Some(cgroup) = agent
+                    .filter(|agent| agent.intent.incarnation == incarnation)
                     .and_then(|agent| agent.intent.cgroup.as_ref())
                 {
                     cgroup.remove();
@@ -148,7 +152,7 @@ impl Keep {
 
     async fn until_cleared(&self, id: &AgentId, incarnation: Incarnation) {
         let mut pause = FIRST_LOOK;
-        while self.rest_lives(id, incarnation) {
+        while self.rest_lives(id, incarnation).await {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LATER_LOOKS);
         }
@@ -164,9 +168,17 @@ impl Keep {
     }
 }
 
+/// What could not be ended is left.
+fn is_left(id: &AgentId, found: std::io::Result<bool>) -> bool {
+    found.unwrap_or_else(|error| {
+        tracing::error!(agent = %id, %error, "what is left of it cannot be ended");
+        true
+    })
+}
+
 impl Table {
     /// Our children that are nobody's main process.
-    fn orphans(&self) -> Vec<u32> {
+    pub(super) fn orphans(&self) -> Vec<u32> {
         let mains: HashSet<u32> = self.agents.values().filter_map(Agent::main).collect();
         process::children()
             .into_iter()

@@ -167,7 +167,7 @@ impl Keep {
             id: agent.intent.id.clone(),
             incarnation: agent.intent.incarnation,
         });
-        if let Err(error) = tree::kill(agent, self.swarm()) {
+        if let Err(error) = tree::kill(agent) {
             tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
         }
     }

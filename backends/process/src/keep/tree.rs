@@ -2,9 +2,10 @@
 
 use std::io;
 
-use alveary_core::{Signal, SwarmUid};
+use alveary_core::Signal;
 
 use super::agent::Agent;
+use crate::os::cgroup::Cgroup;
 use crate::os::process::{self, Identity};
 
 /// Sends the signal that asks to the agent's main process alone, as container engines do: one agent ends the
@@ -19,37 +20,36 @@ pub(super) fn ask_to_end(agent: &Agent, signal: Signal) -> io::Result<()> {
     process::send(pidfd, Signal::CONT)
 }
 
-/// Kills whatever belongs to the agent, as surely as this machine allows.
-pub(super) fn kill(agent: &Agent, swarm: SwarmUid) -> io::Result<()> {
+/// Kills whatever belongs to the agent and can be told to without a look at all processes. The rest of it is
+/// ended when its main process has.
+pub(super) fn kill(agent: &Agent) -> io::Result<()> {
     if let Some(cgroup) = &agent.intent.cgroup {
         cgroup.kill()?;
     }
-    kill_group(agent, swarm)
+    let Some(pidfd) = &agent.pidfd else {
+        return Ok(());
+    };
+    if let (true, Some((main, _))) = (agent.is_child, agent.process) {
+        // It is not reaped as long as we hold its handle, so the number is its group's. Of a keeper that is
+        // dead its number may be given away at any moment, its handle not.
+        process::send_to_group(main.pid, Signal::KILL)?;
+    }
+    process::send(pidfd, Signal::KILL)
 }
 
-/// Kills what is left of the agent after its main process has ended. Whether anything was.
-///
-/// Without a control group it is looked for among the `orphans`, where every descendant that has lost its
-/// parent is one of them, else among all processes.
-pub(super) fn kill_rest(
-    agent: &Agent,
-    swarm: SwarmUid,
-    orphans: Option<&[u32]>,
-) -> io::Result<bool> {
-    if let Some(cgroup) = &agent.intent.cgroup {
-        let is_populated = cgroup.is_populated();
-        if is_populated {
-            cgroup.kill()?;
-        }
-        return Ok(is_populated);
+/// Kills what is left in an agent's control group. Whether anything was.
+pub(super) fn kill_rest_of(cgroup: &Cgroup) -> io::Result<bool> {
+    let is_populated = cgroup.is_populated();
+    if is_populated {
+        cgroup.kill()?;
     }
-    let mark = agent.mark(swarm);
-    let left = match orphans {
-        Some(orphans) => process::those_that_carry(orphans, mark),
-        None => process::all_that_carry(mark),
-    };
+    Ok(is_populated)
+}
+
+/// Kills those of these that have not ended. Whether any was there.
+pub(super) fn kill_all(processes: Vec<Identity>) -> io::Result<bool> {
     let mut any = false;
-    for process in left {
+    for process in processes {
         if let Ok(pidfd) = process.open()
             && !process.is_zombie()
         {
@@ -58,28 +58,4 @@ pub(super) fn kill_rest(
         }
     }
     Ok(any)
-}
-
-fn kill_group(agent: &Agent, swarm: SwarmUid) -> io::Result<()> {
-    let Some(pidfd) = &agent.pidfd else {
-        return Ok(());
-    };
-    let Some((main, _)) = agent.process else {
-        return Ok(());
-    };
-    if agent.is_child {
-        // It is not reaped as long as we hold its handle, so the number is its group's.
-        process::send_to_group(main.pid, Signal::KILL)?;
-        // Should it have moved to another group.
-        return process::send(pidfd, Signal::KILL);
-    }
-    // The child of a keeper that is dead: its number may be given away at any moment, its handle not.
-    process::send(pidfd, Signal::KILL)?;
-    let others = process::all_that_carry(agent.mark(swarm));
-    for other in others.into_iter().filter(|other| other.pid != main.pid) {
-        if let Ok(pidfd) = Identity::open(other) {
-            process::send(pidfd, Signal::KILL)?;
-        }
-    }
-    Ok(())
 }

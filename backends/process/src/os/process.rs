@@ -15,7 +15,7 @@ pub(crate) const SWARM_KEY: &str = "ALVEARY_SWARM";
 pub(crate) const INCARNATION_KEY: &str = "ALVEARY_INCARNATION";
 
 /// What a process of an agent carries in its environment. A part of it proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Mark {
     pub(crate) swarm: SwarmUid,
     pub(crate) incarnation: Incarnation,
@@ -106,43 +106,37 @@ impl Identity {
 
     /// Whether the process was started as this, by its own environment's word.
     pub(crate) fn carries(self, mark: Mark) -> bool {
-        mark.stands_in(self.pid) && self.is_there()
+        Mark::of(self.pid) == Some(mark) && self.is_there()
     }
 }
 
 impl Mark {
-    fn stands_in(self, pid: u32) -> bool {
-        let entries = [
-            format!("{SWARM_KEY}={}", self.swarm),
-            format!("{INCARNATION_KEY}={}", self.incarnation),
-        ];
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-            let has = |entry: &String| {
-                let mut lines = environ.split(|&byte| byte == 0);
-                lines.any(|line| line == entry.as_bytes())
-            };
-            entries.iter().all(has)
+    /// What the process that has this number carries, if it carries all of a mark.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let value_of = |key: &str| {
+            let mut lines = environ.split(|&byte| byte == 0);
+            let value =
+                lines.find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b"="));
+            value.and_then(|value| std::str::from_utf8(value).ok())
+        };
+        Some(Self {
+            swarm: value_of(SWARM_KEY)?.parse().ok()?,
+            incarnation: value_of(INCARNATION_KEY)?.parse().ok()?,
         })
     }
 }
 
 /// Every living process on this machine that carries the mark.
 pub(crate) fn all_that_carry(mark: Mark) -> Vec<Identity> {
-    all_processes()
-        .filter(|&pid| mark.stands_in(pid))
+    all()
+        .filter(|&pid| Mark::of(pid) == Some(mark))
         .filter_map(Identity::of)
         .collect()
 }
 
-/// Those of `pids` that carry the mark.
-pub(crate) fn those_that_carry(pids: &[u32], mark: Mark) -> Vec<Identity> {
-    pids.iter()
-        .filter(|&&pid| mark.stands_in(pid))
-        .filter_map(|&pid| Identity::of(pid))
-        .collect()
-}
-
-fn all_processes() -> impl Iterator<Item = u32> {
+/// Every process on this machine.
+pub(crate) fn all() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

@@ -109,7 +109,7 @@ async fn a_flood_is_bounded_on_disk_and_in_memory(hive: Hive) {
     assert!(kept >= 4 << 20, "{kept} bytes are kept");
 }
 
-fn resident(pid: u32) -> u64 {
+pub(crate) fn resident(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| {

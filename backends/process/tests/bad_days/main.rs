@@ -7,6 +7,7 @@ mod here;
 mod hive;
 mod keeper;
 mod logs;
+mod many;
 #[path = "../shared/old_kernel.rs"]
 mod old_kernel;
 mod processes;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         silence::trials(),
         here::trials(),
         beside::trials(),
+        many::trials(),
         versions::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
