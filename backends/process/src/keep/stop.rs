@@ -104,7 +104,7 @@ impl Keep {
         agent.enter(Phase::Stopping);
         self.tell(AgentEvent::Changed(agent.report().info));
         if force_at <= Instant::now() {
-            self.force(agent, journal);
+            force(agent, journal);
         } else {
             self.force_later(&agent.intent.id, agent.intent.incarnation, receiver.clone());
         }
@@ -152,24 +152,9 @@ impl Keep {
             let Table { agents, journal } = &mut *table;
             let agent = agents.get_mut(&id);
             if let Some(agent) = agent.filter(|agent| agent.intent.incarnation == incarnation) {
-                keep.force(agent, journal);
+                force(agent, journal);
             }
         });
-    }
-
-    fn force(&self, agent: &mut Agent, journal: &mut Journal) {
-        if agent.has_ended() {
-            return;
-        }
-        agent.forced = true;
-        // Before the signal: the next keeper is to know by whom it ended.
-        journal.append_surely(Entry::Forced {
-            id: agent.intent.id.clone(),
-            incarnation: agent.intent.incarnation,
-        });
-        if let Err(error) = tree::kill(agent) {
-            tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
-        }
     }
 }
 
@@ -208,4 +193,19 @@ fn still_running(id: &AgentId) -> Error {
 fn after(grace: Duration) -> Instant {
     const NEVER: Duration = Duration::from_hours(30 * 366 * 24);
     Instant::now() + grace.min(NEVER)
+}
+
+fn force(agent: &mut Agent, journal: &mut Journal) {
+    if agent.has_ended() {
+        return;
+    }
+    agent.forced = true;
+    // Before the signal: the next keeper is to know by whom it ended.
+    journal.append_surely(Entry::Forced {
+        id: agent.intent.id.clone(),
+        incarnation: agent.intent.incarnation,
+    });
+    if let Err(error) = tree::kill(agent) {
+        tracing::error!(agent = %agent.intent.id, %error, "it could not be ended by force");
+    }
 }
