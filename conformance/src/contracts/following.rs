@@ -116,15 +116,15 @@ async fn piece_by_piece(
 
 async fn a_cursor_goes_on_without_gap_or_repetition(swarm: Swarm) -> Verdict {
     let behaviour = Behaviour::Print {
-        stdout: counted(300),
-        stderr: counted(200),
+        stdout: counted(60),
+        stderr: counted(40),
     };
     let agent = swarm.spawn(&behaviour).await?;
     swarm.ended(&agent.id).await?;
     for streams in [LogStreams::Both, LogStreams::Stdout, LogStreams::Stderr] {
         let options = LogOptions::default().with_streams(streams);
         let read = piece_by_piece(&swarm, &agent.id, &options).await?;
-        for (stream, lines) in [(LogStreamKind::Stdout, 300), (LogStreamKind::Stderr, 200)] {
+        for (stream, lines) in [(LogStreamKind::Stdout, 60), (LogStreamKind::Stderr, 40)] {
             let expected = if streams.contains(stream) {
                 counted(lines)
             } else {
