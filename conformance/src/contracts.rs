@@ -6,6 +6,7 @@ mod cancellation;
 mod convergence;
 mod errors;
 mod exec;
+mod files;
 mod following;
 mod identity;
 mod logs;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> Vec<Trial> {
         exec::trials,
         stats::trials,
         pause::trials,
+        files::trials,
         model::trials,
     ]
     .into_iter()

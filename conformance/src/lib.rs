@@ -22,6 +22,7 @@ pub mod proxy;
 mod run;
 mod shell;
 mod swarm;
+mod tar;
 mod trial;
 mod witness;
 
@@ -36,5 +37,6 @@ pub use memory::MemoryHarness;
 pub use need::Probe;
 pub use run::run;
 pub use shell::ShellBehaviours;
+pub use tar::{TarEntry, TarKind, read_tar, write_tar};
 pub use trial::{Contract, Failure, Outcome, Trial, Verdict, attempt, find, suite};
 pub use witness::{ProcWitness, Witness, Witnessed};

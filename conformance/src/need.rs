@@ -27,6 +27,7 @@ struct Facets {
     exec_ends: bool,
     stats: bool,
     pause: bool,
+    files: bool,
 }
 
 impl Facets {
@@ -38,6 +39,7 @@ impl Facets {
             exec_ends: exec.is_some_and(|exec| exec.ends_when_dropped()),
             stats: backend.stats().is_some(),
             pause: backend.pause().is_some(),
+            files: backend.files().is_some(),
         }
     }
 }
@@ -115,6 +117,8 @@ pub(crate) enum Need {
     Stats,
     /// The holding still of agents.
     Pause,
+    /// Files in surroundings of the agent's own.
+    Files,
     /// A tree of processes that nothing leaves.
     TreeKill,
     /// A witness.
@@ -187,6 +191,10 @@ impl Need {
             Self::Stats => (
                 facets.stats,
                 "this backend does not tell what agents use up",
+            ),
+            Self::Files => (
+                facets.files,
+                "this backend copies no files: its agents have no surroundings of their own",
             ),
             Self::Pause => (facets.pause, "this backend holds no agents still"),
             Self::TreeKill => (

@@ -14,6 +14,7 @@ mod claims;
 mod convergence;
 mod errors;
 mod exec;
+mod files;
 mod flaw;
 mod following;
 mod identity;
@@ -28,7 +29,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use alveary_conformance::{Harness, Outcome, Probe, find, run, suite};
+use alveary_conformance::{Contract, Harness, Outcome, Probe, find, run, suite};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         exec::cases(),
         stats::cases(),
         pause::cases(),
+        files::cases(),
         claims::cases(),
     ]
     .into_iter()
@@ -79,6 +81,17 @@ fn main() -> ExitCode {
             }));
         }
     }
+    // No backend that is tested here copies files, so one does that has nothing else to do.
+    for trial in suite()
+        .into_iter()
+        .filter(|trial| trial.contract() == Contract::Files)
+    {
+        let handle = runtime.handle().clone();
+        let name = format!("CopiesAsItShould::passes::{}", trial.id());
+        trials.push(Trial::test(name, move || {
+            handle.block_on(passes(flaw::with::<files::CopiesAsItShould>(), &trial))
+        }));
+    }
     trials.push(Trial::test("every_trial_fails_some_mutant", move || {
         every_trial_is_in(&proven)
     }));
@@ -94,6 +107,16 @@ async fn fails(harness: Arc<dyn Harness>, id: &str) -> Result<(), Failed> {
     match trial.attempt(&probe).await {
         Outcome::Failed(_) => Ok(()),
         other => Err(format!("the suite found nothing wrong with it: {other:?}").into()),
+    }
+}
+
+async fn passes(
+    harness: Arc<dyn Harness>,
+    trial: &alveary_conformance::Trial,
+) -> Result<(), Failed> {
+    match trial.attempt(&Probe::of(harness).await?).await {
+        Outcome::Passed => Ok(()),
+        other => Err(format!("there is nothing wrong with it, and: {other:?}").into()),
     }
 }
 

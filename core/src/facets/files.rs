@@ -33,8 +33,8 @@ pub trait Files: Send + Sync {
     /// Unpacks an archive in the directory `into`, over what is there. `Ok` means: all of it is there, with
     /// its modes.
     ///
-    /// Nothing is ever written outside `into`: an entry whose name is absolute or has `..` in it, or that
-    /// passes through a link, lands beneath `into` or is refused as `InvalidSpec`. A call that fails or is
+    /// An entry whose name is absolute or has `..` in it lands beneath `into` or is refused as `InvalidSpec`, and
+    /// nothing is ever written outside the agent's own file system, whatever links stand in the way. A call that fails or is
     /// dropped may have unpacked a part; the same call again puts that right. `NotFound`: no such directory.
     /// `Conflict`: the file system is read-only, or a directory would replace a file or a file a directory
     /// against the options.
