@@ -73,12 +73,16 @@ impl Registry {
     /// Those that were compiled in: the only list behind features.
     pub fn builtin() -> Self {
         #[cfg_attr(
-            not(feature = "process"),
+            not(any(feature = "process", feature = "docker-api", feature = "docker-cli")),
             expect(unused_mut, reason = "without a backend there is nothing to add")
         )]
         let mut registry = Self::new();
         #[cfg(feature = "process")]
         registry.register::<alveary_process::ProcessConfig>();
+        #[cfg(feature = "docker-api")]
+        registry.register::<alveary_docker::DockerApiConfig>();
+        #[cfg(feature = "docker-cli")]
+        registry.register::<alveary_docker::DockerCliConfig>();
         registry
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use alveary_core::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -25,22 +26,25 @@ pub(crate) enum Sent {
 }
 
 /// What was sent to a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Ask {
     /// The signal that asks.
     pub(crate) term: Sent,
     /// Force.
     pub(crate) kill: Sent,
+    /// Signals that wait until it goes on: engines let a paused container go on where they deliver one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) held: Vec<Signal>,
 }
 
 impl Ask {
-    fn is_open(self) -> bool {
+    fn is_open(&self) -> bool {
         self.term == Sent::Perhaps || self.kill == Sent::Perhaps
     }
 
     /// Whether somebody wants it to end.
-    pub(crate) fn is_any(self) -> bool {
-        self != Self::default()
+    pub(crate) fn is_any(&self) -> bool {
+        self.term != Sent::No || self.kill != Sent::No
     }
 }
 
@@ -48,45 +52,28 @@ impl Ask {
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// The asks of one swarm, in a folder that all its managers on this host share, or in memory where it keeps
+/// The asks of one swarm: in a folder that all its managers on this host share, or in memory where it keeps
 /// nothing on disk.
 #[derive(Debug)]
-pub(crate) struct Asks {
-    folder: Option<PathBuf>,
-    /// What this process has sent: looked at first, so that nothing is read from disk for the living.
-    ours: Mutex<HashMap<Ref, Ask>>,
+pub(crate) enum Asks {
+    Shared(PathBuf),
+    Alone(Mutex<HashMap<Ref, Ask>>),
 }
 
 impl Asks {
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
-        Self {
-            folder,
-            ours: Mutex::new(HashMap::new()),
-        }
-    }
-
-    fn ours(&self) -> MutexGuard<'_, HashMap<Ref, Ask>> {
-        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn path(&self, container: &Ref) -> Option<PathBuf> {
-        self.folder
-            .as_ref()
-            .map(|folder| folder.join(container.as_str()))
+        folder.map_or_else(|| Self::Alone(Mutex::default()), Self::Shared)
     }
 
     /// What was sent, as far as is known now.
     pub(crate) fn get(&self, container: &Ref) -> Ask {
-        if let Some(ask) = self.ours().get(container) {
-            return *ask;
-        }
-        let Some(path) = self.path(container) else {
-            return Ask::default();
-        };
-        match fs::read(path) {
-            // Half a record is none: its writer died before it sent anything.
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
-            Err(_) => Ask::default(),
+        match self {
+            Self::Alone(asks) => locked(asks).get(container).cloned().unwrap_or_default(),
+            // Nobody ever writes half a record; what cannot be read says nothing.
+            Self::Shared(folder) => fs::read(folder.join(container.as_str()))
+                .ok()
+                .and_then(|text| serde_json::from_slice(&text).ok())
+                .unwrap_or_default(),
         }
     }
 
@@ -103,33 +90,43 @@ impl Asks {
     }
 
     /// Records what is about to be, or was, sent.
-    pub(crate) fn set(&self, container: &Ref, ask: Ask) -> io::Result<()> {
-        self.ours().insert(container.clone(), ask);
-        let Some((path, folder)) = self.path(container).zip(self.folder.as_ref()) else {
-            return Ok(());
-        };
-        if !ask.is_any() {
-            return match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
+    pub(crate) fn set(&self, container: &Ref, ask: &Ask) -> io::Result<()> {
+        let nothing = *ask == Ask::default();
+        match self {
+            Self::Alone(asks) if nothing => {
+                locked(asks).remove(container);
+            }
+            Self::Alone(asks) => {
+                locked(asks).insert(container.clone(), ask.clone());
+            }
+            Self::Shared(folder) if nothing => {
+                return match fs::remove_file(folder.join(container.as_str())) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                    _ => Ok(()),
+                };
+            }
+            Self::Shared(folder) => {
+                let mut file = tempfile::Builder::new()
+                    .prefix(".ask")
+                    .tempfile_in(folder)?;
+                serde_json::to_writer(&mut file, ask)?;
+                file.persist(folder.join(container.as_str()))
+                    .map_err(|error| error.error)?;
+            }
         }
-        let mut file = tempfile::Builder::new()
-            .prefix(".ask")
-            .tempfile_in(folder)?;
-        serde_json::to_writer(&mut file, &ask)?;
-        file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
 
     /// The container is gone.
     pub(crate) fn forget(&self, container: &Ref) {
-        let forgotten = self.set(container, Ask::default());
-        self.ours().remove(container);
-        if let Err(error) = forgotten {
+        if let Err(error) = self.set(container, &Ask::default()) {
             tracing::debug!(%error, "a record of what was sent is left behind");
         }
     }
+}
+
+fn locked(asks: &Mutex<HashMap<Ref, Ask>>) -> MutexGuard<'_, HashMap<Ref, Ask>> {
+    asks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -146,9 +143,9 @@ mod tests {
         let [one, other] = [(); 2].map(|()| Asks::new(Some(folder.path().to_owned())));
         let ask = Ask {
             term: Sent::Yes,
-            kill: Sent::No,
+            ..Ask::default()
         };
-        one.set(&container(), ask).unwrap();
+        one.set(&container(), &ask).unwrap();
         assert_eq!(other.get(&container()), ask);
         one.forget(&container());
         assert_eq!(other.get(&container()), Ask::default());
@@ -160,9 +157,9 @@ mod tests {
         let asks = Asks::new(None);
         let open = Ask {
             term: Sent::Perhaps,
-            kill: Sent::No,
+            ..Ask::default()
         };
-        asks.set(&container(), open).unwrap();
+        asks.set(&container(), &open).unwrap();
         assert_eq!(asks.settled(&container()).await, open);
     }
 }

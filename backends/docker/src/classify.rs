@@ -16,6 +16,9 @@ pub(crate) struct Trouble {
 pub(crate) enum Class {
     /// Nobody was reached: the request has had no effect.
     Unreachable,
+    /// The program that would reach it is not there.
+    #[cfg(feature = "cli")]
+    NoClient,
     /// The socket is there and not for us.
     Denied,
     /// The request may have been carried out, and the answer did not come.
@@ -45,6 +48,9 @@ pub(crate) enum Class {
     Full,
     BadProfile,
     BadRequest,
+    /// A variable that cannot be handed to the program.
+    #[cfg(feature = "cli")]
+    NoLine,
     Refused,
     /// Anything else.
     Other,
@@ -160,6 +166,12 @@ impl Class {
                 K::EngineUnavailable,
                 "the engine cannot be reached",
                 "start it, or say where it is by `host` in the backend's settings or by DOCKER_HOST",
+            ),
+            #[cfg(feature = "cli")]
+            Self::NoClient => (
+                K::EngineUnavailable,
+                "there is no program to reach the engine by",
+                "install it (is Docker Desktop running?), name it by `program` in the backend's settings, or use the backend `docker-api`",
             ),
             Self::Denied => (
                 K::PermissionDenied,
@@ -279,6 +291,12 @@ impl Class {
                 "the engine does not take what its spec says",
                 "correct what the engine names",
             ),
+            #[cfg(feature = "cli")]
+            Self::NoLine => (
+                K::InvalidSpec,
+                "a variable cannot be given to it this way",
+                "hand it over as a secret in a file, or use the backend `docker-api`",
+            ),
             Self::Refused => (
                 K::PermissionDenied,
                 "the engine refuses it",
@@ -305,6 +323,16 @@ impl Trouble {
     pub(crate) fn said(status: Option<u16>, words: impl Into<String>) -> Self {
         let words = words.into();
         Self::new(classify(status, &words), words)
+    }
+
+    /// Whether it is about a path inside a container.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_no_file(&self) -> bool {
+        let words = self.words.to_lowercase();
+        words.contains("no such container:path")
+            || words.contains("could not find the file")
+            || words.contains("no such file or directory")
+            || words.contains("could not be found")
     }
 
     /// As the error of an operation.

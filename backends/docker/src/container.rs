@@ -161,7 +161,9 @@ impl<E: Engine> AgentBackend for Containers<E> {
         capabilities.logs = LogFidelity::default();
         capabilities.logs.byte_exact = !podman && self.0.settings.log.is_byte_exact();
         capabilities.logs.bounded = true;
-        capabilities.logs.time_resolution = Some(Duration::from_millis(10));
+        // Podman tells whole seconds of what it noted to the nanosecond.
+        let resolution = if podman { 1000 } else { 10 };
+        capabilities.logs.time_resolution = Some(Duration::from_millis(resolution));
         capabilities.limits = LimitSupport::default();
         capabilities.limits.memory = true;
         capabilities.limits.cpus = true;

@@ -9,7 +9,7 @@ use crate::engine::Container;
 const KILLED: i32 = 128 + 9;
 
 /// The end of a container that has ended. `ask` is what we are known to have sent to it.
-pub(crate) fn of(container: &Container, ask: Ask) -> Exit {
+pub(crate) fn of(container: &Container, ask: &Ask) -> Exit {
     let code = container.exit_code;
     let by_kill = code == KILLED && ask.kill == Sent::Yes;
     let status = if by_kill {
@@ -28,7 +28,7 @@ pub(crate) fn of(container: &Container, ask: Ask) -> Exit {
     exit
 }
 
-fn by(container: &Container, ask: Ask, by_kill: bool) -> EndedBy {
+fn by(container: &Container, ask: &Ask, by_kill: bool) -> EndedBy {
     if by_kill {
         EndedBy::UsByForce
     } else if container.oom && container.exit_code == KILLED {
@@ -47,14 +47,17 @@ mod tests {
     use super::*;
     use crate::engine::test::ended;
 
-    const NOT_ASKED: Ask = Ask {
-        term: Sent::No,
-        kill: Sent::No,
-    };
+    fn sent(term: Sent, kill: Sent) -> Ask {
+        Ask {
+            term,
+            kill,
+            held: Vec::new(),
+        }
+    }
 
     #[test]
     fn a_code_of_137_alone_is_neither_memory_nor_us() {
-        let exit = of(&ended(137), NOT_ASKED);
+        let exit = of(&ended(137), &Ask::default());
         assert_eq!(
             (exit.status, exit.by, exit.oom),
             (ExitStatus::Code(137), EndedBy::Itself, false)
@@ -65,36 +68,28 @@ mod tests {
     fn only_the_engines_flag_is_out_of_memory() {
         let mut container = ended(137);
         container.oom = true;
-        let exit = of(&container, NOT_ASKED);
+        let exit = of(&container, &Ask::default());
         assert!(exit.oom);
         assert_eq!(exit.by, EndedBy::Engine);
     }
 
     #[test]
     fn who_ended_it_is_what_was_sent_and_what_came_of_it() {
-        let asked = Ask {
-            term: Sent::Yes,
-            kill: Sent::No,
-        };
-        let forced = Ask {
-            term: Sent::Yes,
-            kill: Sent::Yes,
-        };
-        let perhaps = Ask {
-            term: Sent::Perhaps,
-            kill: Sent::No,
-        };
+        let nothing = || sent(Sent::No, Sent::No);
+        let asked = || sent(Sent::Yes, Sent::No);
+        let forced = || sent(Sent::Yes, Sent::Yes);
+        let perhaps = || sent(Sent::Perhaps, Sent::No);
         for (code, ask, by) in [
-            (0, NOT_ASKED, EndedBy::Itself),
-            (143, asked, EndedBy::Us),
-            (7, asked, EndedBy::Us),
-            (137, asked, EndedBy::Us),
-            (137, forced, EndedBy::UsByForce),
+            (0, nothing(), EndedBy::Itself),
+            (143, asked(), EndedBy::Us),
+            (7, asked(), EndedBy::Us),
+            (137, asked(), EndedBy::Us),
+            (137, forced(), EndedBy::UsByForce),
             // It came to its own end before the force reached it.
-            (7, forced, EndedBy::Us),
-            (143, perhaps, EndedBy::Unknown),
+            (7, forced(), EndedBy::Us),
+            (143, perhaps(), EndedBy::Unknown),
         ] {
-            assert_eq!(of(&ended(code), ask).by, by, "{code} {ask:?}");
+            assert_eq!(of(&ended(code), &ask).by, by, "{code} {ask:?}");
         }
     }
 }

@@ -6,10 +6,17 @@
 //! written once over them. `classify` reads what engines say, `exit` and `asks` how an agent ended and who ended
 //! it.
 
+#![cfg_attr(
+    not(any(feature = "api", feature = "cli")),
+    expect(dead_code, reason = "without a way to an engine nothing is reached")
+)]
+
 #[cfg(feature = "api")]
 mod api;
 mod asks;
 mod classify;
+#[cfg(feature = "cli")]
+mod cli;
 mod config;
 mod container;
 mod engine;
@@ -22,4 +29,6 @@ mod wire;
 
 #[cfg(feature = "api")]
 pub use api::DockerApiConfig;
+#[cfg(feature = "cli")]
+pub use cli::DockerCliConfig;
 pub use config::{LogSettings, Settings, Timeouts};

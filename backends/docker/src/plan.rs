@@ -11,8 +11,8 @@ use std::fmt;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentId, AgentSpec, ContainerSpec, Error, ErrorKind, HealthCheck, Incarnation, Operation, Pull,
-    RestartBy, RestartPolicy, Result, SecretDelivery, Signal, SwarmUid,
+    AgentId, AgentSpec, ContainerSpec, Error, ErrorKind, Incarnation, Operation, Pull, RestartBy,
+    RestartPolicy, Result, SecretDelivery, Signal, SwarmUid,
 };
 
 use crate::config::{LogSettings, Settings};
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
     pub(crate) image: String,
     pub(crate) pull: Pull,
     pub(crate) env: Environment,
-    pub(crate) entrypoint: Vec<String>,
+    pub(crate) entrypoint: Option<String>,
     pub(crate) command: Vec<String>,
     pub(crate) user: Option<String>,
     pub(crate) workdir: Option<String>,
@@ -62,7 +62,7 @@ pub(crate) struct Plan {
     pub(crate) runtime: Option<String>,
     pub(crate) devices: Vec<Device>,
     pub(crate) gpus: Option<Gpus>,
-    pub(crate) health: Option<HealthCheck>,
+    pub(crate) health: Option<PlannedHealth>,
     pub(crate) log: LogPlan,
     /// `None`: the image's own, else TERM.
     pub(crate) stop_signal: Option<Signal>,
@@ -96,6 +96,17 @@ pub(crate) struct Security {
     pub(crate) apparmor: Option<String>,
 }
 
+/// How its health is looked at, in place of what the image says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedHealth {
+    /// For the image's shell, since the programs take nothing else; `None`: it is not looked at.
+    pub(crate) script: Option<String>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) start_period: Option<Duration>,
+    pub(crate) retries: Option<u32>,
+}
+
 /// Graphics processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gpus {
@@ -116,6 +127,14 @@ pub(crate) enum EngineRestart {
     No,
     OnFailure { max: u32 },
     Always,
+}
+
+impl Plan {
+    /// Engines reckon a grace in whole seconds.
+    pub(crate) fn stop_seconds(&self) -> u64 {
+        let begun = u64::from(self.stop_grace.subsec_nanos() > 0);
+        self.stop_grace.as_secs().saturating_add(begun)
+    }
 }
 
 impl LogPlan {
@@ -195,8 +214,12 @@ impl Planning<'_> {
             image: self.image(container)?,
             pull: container.pull,
             env: Environment(env),
-            entrypoint: container.entrypoint.clone(),
-            command: spec.command.clone(),
+            // The programs take one word for it; what is behind that is an argument like others.
+            entrypoint: container.entrypoint.first().cloned(),
+            command: (container.entrypoint.iter().skip(1))
+                .chain(&spec.command)
+                .cloned()
+                .collect(),
             user: words::user(container, spec.user)?,
             workdir: words::workdir(container, spec.cwd.as_deref())?,
             mounts,
@@ -209,7 +232,7 @@ impl Planning<'_> {
             runtime: words::one_word("runtime", container.runtime.as_ref())?,
             devices: host::devices(&container.devices)?,
             gpus: host::gpus(container.gpus.as_deref())?,
-            health: container.health.clone(),
+            health: container.health.as_ref().map(host::health),
             log: LogPlan {
                 driver: self.settings.log.driver.clone(),
                 settings: self.settings.log.clone(),

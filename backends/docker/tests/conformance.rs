@@ -26,6 +26,13 @@ fn main() -> ExitCode {
             &engine,
         )));
     }
+    for name in ["docker-20", "docker-new", "podman"] {
+        let engine = TestEngine::named(name);
+        #[cfg(feature = "cli")]
+        harnesses.push(Box::new(Docker::<alveary_docker::DockerCliConfig>::on(
+            &engine,
+        )));
+    }
     #[cfg(feature = "api")]
     harnesses.push(Box::new(Wrapped::new(
         "docker-api-in-arc",
@@ -74,12 +81,15 @@ impl<C: BackendConfig> Harness for Docker<C> {
         let context = ConnectContext::new(name, *swarm)
             .with_state_dir(state)
             .with_secrets_dir(secrets(swarm));
-        let settings = serde_json::json!({
+        let mut settings = serde_json::json!({
             "image": IMAGE,
             "host": self.engine.host,
             "name_prefix": format!("ct-{swarm}"),
             "timeout": { "start": "60s", "remove": "60s", "ask": "30s" },
         });
+        if C::NAME == "docker-cli" {
+            settings["program"] = self.engine.program().into();
+        }
         let config: C = serde_json::from_value(settings).expect("good settings");
         config.connect(context).await
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use alveary_core::{HealthCheck, Signal};
+use alveary_core::Signal;
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig,
     HostConfigLogConfig, Mount, MountType, PortBinding, ResourcesUlimits, RestartPolicy,
@@ -11,7 +11,7 @@ use bollard::models::{
 };
 
 use crate::classify::{Class, Trouble};
-use crate::plan::{EngineRestart, Gpus, Plan, PlannedMount, Port, Source};
+use crate::plan::{EngineRestart, Gpus, Plan, PlannedHealth, PlannedMount, Port, Source};
 
 /// The body of a `create`. Holds the environment: never shown.
 pub(super) fn body(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
@@ -23,18 +23,18 @@ pub(super) fn body(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
     let body = ContainerCreateBody {
         image: Some(plan.image.clone()),
         env: Some(env.collect()),
-        entrypoint: unless_empty(&plan.entrypoint),
+        entrypoint: plan.entrypoint.clone().map(|word| vec![word]),
         cmd: unless_empty(&plan.command),
         user: plan.user.clone(),
         working_dir: plan.workdir.clone(),
         labels: Some(plan.labels.clone().into_iter().collect()),
         exposed_ports: unless_empty(&plan.ports.iter().map(exposed).collect::<Vec<_>>()),
         stop_signal: plan.stop_signal.map(signal_name),
-        stop_timeout: Some(whole_seconds(plan.stop_grace)),
+        stop_timeout: Some(number(plan.stop_seconds())),
         healthcheck: plan.health.as_ref().map(health),
         attach_stdin: Some(false),
-        attach_stdout: Some(false),
-        attach_stderr: Some(false),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
         host_config: Some(host(plan, podman)?),
         ..Default::default()
     };
@@ -115,11 +115,6 @@ fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn whole_seconds(time: Duration) -> i64 {
-    let up = u64::from(time.subsec_nanos() > 0);
-    number(time.as_secs().saturating_add(up))
-}
-
 fn nanos(time: Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
@@ -184,16 +179,11 @@ fn security_options(plan: &Plan) -> Result<Vec<String>, Trouble> {
     Ok(options)
 }
 
-fn health(health: &HealthCheck) -> HealthConfig {
-    let mut test = vec![
-        if health.command.is_empty() {
-            "NONE"
-        } else {
-            "CMD"
-        }
-        .to_owned(),
-    ];
-    test.extend(health.command.iter().cloned());
+fn health(health: &PlannedHealth) -> HealthConfig {
+    let test = match &health.script {
+        None => vec!["NONE".to_owned()],
+        Some(script) => vec!["CMD-SHELL".to_owned(), script.clone()],
+    };
     HealthConfig {
         test: Some(test),
         interval: health.interval.map(nanos),

@@ -91,7 +91,7 @@ impl<E: Engine> Containers<E> {
     }
 
     pub(super) async fn exit(&self, container: &Container) -> Exit {
-        exit::of(container, self.0.asks.settled(&container.id).await)
+        exit::of(container, &self.0.asks.settled(&container.id).await)
     }
 
     async fn state(&self, container: &Container) -> AgentState {

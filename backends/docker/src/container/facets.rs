@@ -42,10 +42,15 @@ impl<E: Engine> Signals for Containers<E> {
         incarnation: Option<Incarnation>,
     ) -> Result<()> {
         let agent = self.running(id, incarnation, Operation::Signal).await?;
-        self.engine()
-            .kill(&agent.container.id, signal)
-            .await
-            .map_err(|trouble| trouble.error(Operation::Signal).agent(id))
+        let container = &agent.container.id;
+        let sent = if agent.container.phase == Phase::Paused && signal != Signal::KILL {
+            let mut ask = self.0.asks.get(container);
+            ask.held.push(signal);
+            self.note(container, &ask)
+        } else {
+            self.engine().kill(container, signal).await
+        };
+        sent.map_err(|trouble| trouble.error(Operation::Signal).agent(id))
     }
 }
 
@@ -78,9 +83,10 @@ impl<E: Engine> Pause for Containers<E> {
         if agent.container.phase == Phase::Running {
             return Ok(());
         }
-        match self.engine().unpause(&agent.container.id).await {
-            Err(trouble) if trouble.class == Class::NotPaused => Ok(()),
-            thawed => thawed.map_err(|trouble| trouble.error(Operation::Resume).agent(id)),
-        }
+        let thawed = match self.engine().unpause(&agent.container.id).await {
+            Err(trouble) if trouble.class != Class::NotPaused => Err(trouble),
+            _ => self.deliver(&agent.container.id).await,
+        };
+        thawed.map_err(|trouble| trouble.error(Operation::Resume).agent(id))
     }
 }

@@ -63,7 +63,8 @@ impl<E: Engine> Containers<E> {
                 .cure("read from the beginning, or name the start that the cursor is of")
             })?,
         };
-        let reading = Reading::new(container.clone(), &options, from);
+        let mends = driver == "local";
+        let reading = Reading::new(container.clone(), &options, from, mends);
         let mut follower = Follower {
             containers: self.clone(),
             container,

@@ -106,6 +106,10 @@ pub(super) struct Reading {
     from: Place,
     met: [u32; 2],
     place: Place,
+    /// Whether the engine drops the line break of a line that it kept in parts.
+    mends: bool,
+    /// The time of the last entry of each stream that has no line break at its end.
+    open: [Option<Timestamp>; 2],
 }
 
 /// What becomes of an entry.
@@ -121,7 +125,7 @@ fn moment(time: Option<SystemTime>) -> Option<Timestamp> {
 }
 
 impl Reading {
-    pub(super) fn new(container: Ref, options: &LogOptions, from: Place) -> Self {
+    pub(super) fn new(container: Ref, options: &LogOptions, from: Place, mends: bool) -> Self {
         Self {
             container,
             streams: options.streams,
@@ -130,6 +134,8 @@ impl Reading {
             from,
             met: [0; 2],
             place: from,
+            mends,
+            open: [None; 2],
         }
     }
 
@@ -137,6 +143,7 @@ impl Reading {
     pub(super) fn again(&mut self) {
         self.from = self.place;
         self.met = [0; 2];
+        self.open = [None; 2];
     }
 
     pub(super) fn query(&self, follow: bool) -> LogQuery {
@@ -148,9 +155,23 @@ impl Reading {
         }
     }
 
-    pub(super) fn take(&mut self, entry: LogEntry) -> Taken {
+    /// The parts of a long line bear one time. Where an entry of another time follows one without a line
+    /// break, there was one.
+    fn mend(&mut self, entry: &mut LogEntry) {
+        let open = &mut self.open[usize::from(entry.stream == LogStreamKind::Stderr)];
+        if open.is_some_and(|at| at != entry.at) {
+            let mended: Vec<u8> = [b"\n", &entry.bytes[..]].concat();
+            entry.bytes = mended.into();
+        }
+        *open = (entry.bytes.last() != Some(&b'\n')).then_some(entry.at);
+    }
+
+    pub(super) fn take(&mut self, mut entry: LogEntry) -> Taken {
         if !self.streams.contains(entry.stream) {
             return Taken::Nothing;
+        }
+        if self.mends {
+            self.mend(&mut entry);
         }
         let from = *self.from.of(entry.stream);
         if from.at > Timestamp::UNIX_EPOCH {
@@ -246,7 +267,7 @@ mod tests {
     }
 
     fn read(from: Place, options: &LogOptions) -> Vec<LogPiece> {
-        let mut reading = Reading::new(container(), options, from);
+        let mut reading = Reading::new(container(), options, from, false);
         let since = reading.query(false).since;
         log()
             .into_iter()
@@ -291,7 +312,8 @@ mod tests {
     #[test]
     fn a_tail_counts_lines_and_not_entries() {
         use LogStreamKind::Stdout;
-        let mut reading = Reading::new(container(), &LogOptions::default(), Place::default());
+        let mut reading =
+            Reading::new(container(), &LogOptions::default(), Place::default(), false);
         let mut tail = Tail::default();
         for part in ["1\n", "lo", "ng\n", "la", "st"] {
             if let Taken::Piece(piece) = reading.take(entry(Stdout, 1, part)) {
@@ -303,5 +325,23 @@ mod tests {
             .flat_map(|piece| piece.bytes.to_vec())
             .collect();
         assert_eq!(text, b"long\nlast");
+    }
+
+    #[test]
+    fn the_line_break_that_docker_20_drops_behind_a_long_line_is_put_back() {
+        use LogStreamKind::Stdout;
+        let options = LogOptions::default();
+        let mut reading = Reading::new(container(), &options, Place::default(), true);
+        let mut read = |at, text: &str| match reading.take(entry(Stdout, at, text)) {
+            Taken::Piece(piece) => String::from_utf8_lossy(&piece.bytes).into_owned(),
+            Taken::Nothing => String::new(),
+        };
+        let parts = [
+            read(1, "long"),
+            read(1, "er"),
+            read(2, "next\n"),
+            read(2, "last"),
+        ];
+        assert_eq!(parts, ["long", "er", "\nnext\n", "last"]);
     }
 }

@@ -99,7 +99,7 @@ impl<E: Engine> Containers<E> {
     /// With an init before it, a program that is not there would be found out by the init alone, after the
     /// engine has said that all is well; and engines make a working directory that is not there.
     async fn has_what_it_runs(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {
-        let program = plan.entrypoint.first().or(plan.command.first());
+        let program = plan.entrypoint.as_ref().or(plan.command.first());
         let key = [
             plan.image.clone(),
             program.cloned().unwrap_or_default(),
@@ -111,13 +111,7 @@ impl<E: Engine> Containers<E> {
         if let Some(workdir) = &plan.workdir
             && !is_mounted(plan, workdir)
         {
-            let added = self.engine().added(container).await?;
-            if added
-                .iter()
-                .any(|path| path == workdir.trim_end_matches('/'))
-            {
-                return Err(Trouble::new(Class::NoFolder, ""));
-            }
+            self.has_folder(container, workdir).await?;
         }
         if plan.security.init
             && let Some(made) = self.engine().inspect(container).await?
@@ -125,6 +119,18 @@ impl<E: Engine> Containers<E> {
             self.has_program(plan, &made).await?;
         }
         self.0.known.add(key);
+        Ok(())
+    }
+
+    /// Docker makes the folder with the container, Podman when it starts.
+    async fn has_folder(&self, container: &Ref, folder: &str) -> Result<(), Trouble> {
+        let added = self.engine().added(container).await?;
+        let folder = folder.trim_end_matches('/');
+        let made = added.iter().any(|path| path == folder);
+        let path = if folder.is_empty() { "/" } else { folder };
+        if made || self.follow(container, path.to_owned()).await? == Inside::Nothing {
+            return Err(Trouble::new(Class::NoFolder, ""));
+        }
         Ok(())
     }
 

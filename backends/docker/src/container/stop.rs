@@ -162,17 +162,17 @@ impl<E: Engine> Containers<E> {
             return Ok(());
         }
         let with = |term| {
-            let mut ask = before;
+            let mut ask = before.clone();
             ask.term = term;
             ask
         };
-        self.note(container, with(Sent::Perhaps))?;
+        self.note(container, &with(Sent::Perhaps))?;
         match self.engine().kill(container, signal).await {
-            Ok(()) => self.note(container, with(Sent::Yes)),
+            Ok(()) => self.note(container, &with(Sent::Yes)),
             // Whether it was sent is not known; the grace passes, and then there is force.
             Err(trouble) if trouble.class == Class::Lost => Ok(()),
             Err(trouble) => {
-                self.note(container, with(Sent::No))?;
+                self.note(container, &with(Sent::No))?;
                 if matches!(trouble.class, Class::NotRunning | Class::NoContainer) {
                     return Ok(());
                 }
@@ -184,16 +184,16 @@ impl<E: Engine> Containers<E> {
     async fn force(&self, container: &Ref) -> Result<(), Trouble> {
         let before = self.0.asks.get(container);
         let with = |kill| {
-            let mut ask = before;
+            let mut ask = before.clone();
             ask.kill = kill;
             ask
         };
-        self.note(container, with(Sent::Perhaps))?;
+        self.note(container, &with(Sent::Perhaps))?;
         match self.engine().kill(container, Signal::KILL).await {
-            Ok(()) => self.note(container, with(Sent::Yes)),
+            Ok(()) => self.note(container, &with(Sent::Yes)),
             Err(trouble) if trouble.class == Class::Lost => Ok(()),
             Err(trouble) => {
-                self.note(container, before)?;
+                self.note(container, &before)?;
                 if matches!(trouble.class, Class::NotRunning | Class::NoContainer) {
                     return Ok(());
                 }
@@ -202,7 +202,7 @@ impl<E: Engine> Containers<E> {
         }
     }
 
-    fn note(&self, container: &Ref, ask: crate::asks::Ask) -> Result<(), Trouble> {
+    pub(super) fn note(&self, container: &Ref, ask: &crate::asks::Ask) -> Result<(), Trouble> {
         self.0.asks.set(container, ask).map_err(|error| {
             Trouble::said(None, format!("what is sent cannot be recorded: {error}"))
         })
@@ -212,8 +212,21 @@ impl<E: Engine> Containers<E> {
         match self.engine().unpause(container).await {
             Err(trouble) if trouble.class == Class::Lost => Err(trouble),
             // Somebody else did, or it has ended.
-            _ => Ok(()),
+            _ => self.deliver(container).await,
         }
+    }
+
+    /// Sends what waited for the container to go on.
+    pub(super) async fn deliver(&self, container: &Ref) -> Result<(), Trouble> {
+        let mut ask = self.0.asks.get(container);
+        for signal in std::mem::take(&mut ask.held) {
+            self.note(container, &ask)?;
+            match self.engine().kill(container, signal).await {
+                Err(trouble) if trouble.class == Class::NotRunning => return Ok(()),
+                sent => sent?,
+            }
+        }
+        Ok(())
     }
 
     /// The end, if it comes before force is due; when that is may be brought forward meanwhile.

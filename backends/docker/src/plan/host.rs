@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use alveary_core::{Escaped, Result};
+use alveary_core::{Escaped, HealthCheck, Result};
 
-use super::{Gpus, invalid, words};
+use super::{Gpus, PlannedHealth, invalid, words};
 
 /// A host name that the agent can resolve besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,4 +98,20 @@ pub(super) fn gpus(gpus: Option<&str>) -> Result<Option<Gpus>> {
             )),
         },
     }
+}
+
+pub(super) fn health(check: &HealthCheck) -> PlannedHealth {
+    let words: Vec<String> = check.command.iter().map(|word| quoted(word)).collect();
+    PlannedHealth {
+        script: (!words.is_empty()).then(|| words.join(" ")),
+        interval: check.interval,
+        timeout: check.timeout,
+        start_period: check.start_period,
+        retries: check.retries,
+    }
+}
+
+/// A word that a shell takes as it is.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

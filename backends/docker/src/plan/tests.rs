@@ -1,4 +1,4 @@
-use alveary_core::{ByteSize, Limits, Mount, Restart, Secret, SecretSpec, SwarmName};
+use alveary_core::{ByteSize, HealthCheck, Limits, Mount, Restart, Secret, SecretSpec, SwarmName};
 
 use super::*;
 

@@ -1,0 +1,145 @@
+//! What the program is given of our own environment. Nothing else reaches it, and nothing of an agent's: a
+//! variable named `DOCKER_HOST`, `HOME` or `LD_PRELOAD` would steer the program itself.
+
+use std::ffi::OsString;
+
+use crate::config::Settings;
+use crate::find::Surroundings;
+
+/// What Docker's and Podman's programs are steered by, as their users expect.
+const HANDED_ON: [&str; 33] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "TMPDIR",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_API_VERSION",
+    "CONTAINER_HOST",
+    "CONTAINER_CONNECTION",
+    "CONTAINER_SSHKEY",
+    "CONTAINERS_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "REGISTRY_AUTH_FILE",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// The program's environment.
+pub(super) fn of_program(
+    settings: &Settings,
+    here: &Surroundings,
+    ours: impl Fn(&str) -> Option<OsString>,
+) -> Vec<(OsString, OsString)> {
+    let mut env: Vec<(OsString, OsString)> = HANDED_ON
+        .iter()
+        .filter_map(|key| Some((OsString::from(key), ours(key)?)))
+        .collect();
+    let mut set = |host: String| {
+        env.retain(|(key, _)| {
+            !["DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINER_CONNECTION"]
+                .iter()
+                .any(|said| key == said)
+        });
+        env.push(("DOCKER_HOST".into(), host.clone().into()));
+        env.push(("CONTAINER_HOST".into(), host.into()));
+    };
+    if let Some(host) = &settings.host {
+        set(host.clone());
+    } else if !speaks_podman(settings)
+        && here.candidates().len() > 1
+        && let Ok(found) = here.choose()
+    {
+        // Docker's program knows its default socket alone.
+        set(found.to_string());
+    }
+    // What is read from them is compared with English words.
+    env.push(("LC_ALL".into(), "C".into()));
+    env
+}
+
+/// Whether the engine's host is this one, as far as can be told without asking it.
+pub(super) fn is_local(settings: &Settings, here: &Surroundings, container_host: Option<&str>) -> bool {
+    if speaks_podman(settings) {
+        let host = settings.host.as_deref().or(container_host);
+        return host.is_none_or(|host| host.starts_with("unix://"));
+    }
+    here.choose().is_ok_and(|endpoint| endpoint.is_local())
+}
+
+/// Whether the program is called as Podman's is: it finds its engine in its own ways.
+fn speaks_podman(settings: &Settings) -> bool {
+    let program = settings.program.as_deref().unwrap_or_default();
+    let name = program.rsplit('/').next().unwrap_or_default();
+    name.starts_with("podman")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(settings: &Settings, here: &Surroundings) -> Vec<(String, String)> {
+        let ours = |key: &str| Some(format!("our {key}").into());
+        of_program(settings, here, ours)
+            .into_iter()
+            .map(|(key, value)| (key.into_string().unwrap(), value.into_string().unwrap()))
+            .collect()
+    }
+
+    fn get<'a>(env: &'a [(String, String)], key: &str) -> Option<&'a str> {
+        let mut found = env.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        let value = found.next();
+        assert_eq!(found.next(), None, "{key} is set twice");
+        value
+    }
+
+    #[test]
+    fn what_the_caller_says_of_its_engine_reaches_the_program_and_nothing_else_does() {
+        let mut here = Surroundings::default();
+        here.docker_host = Some("unix:///run/x.sock".into());
+        let env = env(&Settings::default(), &here);
+        assert_eq!(get(&env, "DOCKER_HOST"), Some("our DOCKER_HOST"));
+        assert_eq!(get(&env, "SSH_AUTH_SOCK"), Some("our SSH_AUTH_SOCK"));
+        for key in ["LD_PRELOAD", "LANG", "GODEBUG", "BASH_ENV", "AWS_SECRET_ACCESS_KEY"] {
+            assert_eq!(get(&env, key), None);
+        }
+    }
+
+    #[test]
+    fn the_settings_say_where_the_engine_is_before_anybody_else() {
+        let mut settings = Settings::default();
+        settings.host = Some("unix:///run/mine.sock".into());
+        let env = env(&settings, &Surroundings::default());
+        assert_eq!(get(&env, "DOCKER_HOST"), Some("unix:///run/mine.sock"));
+        assert_eq!(get(&env, "CONTAINER_HOST"), Some("unix:///run/mine.sock"));
+        assert_eq!(get(&env, "DOCKER_CONTEXT"), None);
+    }
+
+    #[test]
+    fn podman_without_a_host_is_of_this_one() {
+        let mut settings = Settings::default();
+        settings.program = Some("/usr/bin/podman".into());
+        let here = Surroundings::default();
+        assert!(is_local(&settings, &here, None));
+        assert!(is_local(&settings, &here, Some("unix:///run/podman.sock")));
+        assert!(!is_local(&settings, &here, Some("ssh://core@far")));
+    }
+}

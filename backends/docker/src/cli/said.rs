@@ -1,0 +1,198 @@
+//! What a program has said at its end, and what it means. Standard output and standard error are two things: the
+//! one is the answer, the other are warnings, and words where there is no answer.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use bytes::BytesMut;
+use serde::de::DeserializeOwned;
+
+use crate::classify::{Class, Trouble};
+use crate::engine::Answer;
+
+/// What a program said.
+pub(super) struct Said {
+    status: ExitStatus,
+    pub(super) stdout: BytesMut,
+    /// What it said on standard error, without its warnings.
+    pub(super) words: String,
+}
+
+/// Which a shell ends with that could not start the program.
+const NOT_STARTED: [i32; 2] = [126, 127];
+
+/// What is heard where the connection ended before the answer came.
+const BROKEN_OFF: [&str; 9] = [
+    "eof",
+    "connection reset",
+    "broken pipe",
+    "closed network connection",
+    "i/o timeout",
+    "deadline exceeded",
+    "timeout exceeded",
+    "error during connect",
+    "malformed http",
+];
+
+/// What is heard where there was no connection to begin with.
+const NOT_REACHED: [&str; 5] = [
+    "dial ",
+    "connection refused",
+    "no such host",
+    "is the docker daemon running",
+    "unable to connect",
+];
+
+impl Said {
+    pub(super) fn new(status: ExitStatus, stdout: BytesMut, stderr: &[u8]) -> Self {
+        let words = without_warnings(&String::from_utf8_lossy(stderr));
+        if status.success() && !words.is_empty() {
+            tracing::debug!(words, "the program adds");
+        }
+        Self {
+            status,
+            stdout,
+            words,
+        }
+    }
+
+    /// Its answer, where it gave one.
+    ///
+    /// One that has printed an answer and fails has done something all the same, and one that was ended may have:
+    /// `Class::Lost`.
+    pub(super) fn well(self) -> Answer<Self> {
+        if self.status.success() {
+            return Ok(self);
+        }
+        let trouble = self.trouble();
+        let answered = !self.stdout.trim_ascii().is_empty();
+        if answered && trouble.class != Class::Unreachable {
+            return Err(Trouble::new(Class::Lost, trouble.words));
+        }
+        Err(trouble)
+    }
+
+    /// What is the matter with it.
+    pub(super) fn trouble(&self) -> Trouble {
+        let words = || self.words.clone();
+        let Some(code) = self.status.code() else {
+            let signal = self.status.signal().unwrap_or_default();
+            return Trouble::new(Class::Lost, format!("the program was ended by signal {signal}"));
+        };
+        if self.words.is_empty() {
+            let class = if NOT_STARTED.contains(&code) {
+                Class::NoClient
+            } else {
+                Class::Lost
+            };
+            return Trouble::new(class, format!("the program ended with code {code} and said nothing"));
+        }
+        let text = self.words.to_lowercase();
+        let heard = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        let trouble = Trouble::said(None, words());
+        match trouble.class {
+            // The engine's own answer, whatever is in it.
+            _ if text.contains("error response from daemon") => trouble,
+            Class::Other if NOT_STARTED.contains(&code) => Trouble::new(Class::NoClient, words()),
+            Class::Other if heard(&["unknown flag", "unknown shorthand flag", "unknown command"]) => {
+                Trouble::new(Class::Unsayable, words())
+            }
+            Class::Other | Class::Unreachable if heard(&NOT_REACHED) => {
+                Trouble::new(Class::Unreachable, words())
+            }
+            Class::Other | Class::Unreachable if heard(&BROKEN_OFF) => {
+                Trouble::new(Class::Lost, words())
+            }
+            _ => trouble,
+        }
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.status.success()
+    }
+
+    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+        // What is no UTF-8 is none of the answers that are asked for.
+        let text = str::from_utf8(&self.stdout).unwrap_or_default();
+        text.lines().map(str::trim).filter(|line| !line.is_empty())
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Answer<T> {
+        serde_json::from_slice(&self.stdout).map_err(|error| {
+            // The error may quote what was read, which holds an environment: where it is will do.
+            Trouble::new(
+                Class::Other,
+                format!(
+                    "the program's answer cannot be read at line {} column {}",
+                    error.line(),
+                    error.column()
+                ),
+            )
+        })
+    }
+}
+
+/// Takes out what programs only remark: `WARNING: …`, and log lines of that level.
+fn without_warnings(text: &str) -> String {
+    let remark = |line: &&str| {
+        let line = line.trim_start();
+        let log = line.starts_with("time=") && ["warn", "info", "debug"].iter().any(|level| {
+            line.contains(&format!("level={level}"))
+        });
+        line.is_empty() || log || line.to_ascii_lowercase().starts_with("warning:")
+    };
+    let (remarks, words): (Vec<&str>, Vec<&str>) = text.lines().partition(remark);
+    for remark in remarks.iter().filter(|remark| !remark.trim().is_empty()) {
+        tracing::debug!(remark, "the program warns");
+    }
+    words.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(code: i32, stdout: &str, stderr: &str) -> Said {
+        Said::new(ExitStatus::from_raw(code << 8), stdout.into(), stderr.as_bytes())
+    }
+
+    #[test]
+    fn warnings_are_no_errors_and_hide_none() {
+        let warning = "WARNING: Your kernel does not support swap limit capabilities\n\
+                       time=\"2026-11-25T01:00:00Z\" level=warning msg=\"no such container\"\n";
+        assert!(said(0, "abc\n", warning).well().is_ok());
+        let failed = said(1, "", &format!("{warning}Error: No such image: x\n"));
+        let trouble = failed.well().err().unwrap();
+        assert_eq!(trouble, Trouble::new(Class::NoImage, "Error: No such image: x"));
+    }
+
+    #[test]
+    fn an_answer_and_a_failure_are_neither_a_success_nor_a_no() {
+        let both = said(1, "0123abcd\n", "Error response from daemon: conflict");
+        assert_eq!(both.well().err().unwrap().class, Class::Lost);
+    }
+
+    #[test]
+    fn an_answer_that_did_not_come_is_told_from_a_call_that_did_not_go() {
+        for (words, class) in [
+            ("error during connect: Post \"http://%2Frun%2Fx/start\": EOF", Class::Lost),
+            ("error during connect: Post \"http://x\": read unix: connection reset by peer", Class::Lost),
+            ("error during connect: Get \"http://x\": dial tcp: lookup x: no such host", Class::Unreachable),
+            ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", Class::Unreachable),
+            ("Error: unable to connect to Podman socket: dial unix /x: connect: connection refused", Class::Unreachable),
+            ("Error response from daemon: unexpected EOF in a layer", Class::Other),
+            ("unknown flag: --gpus", Class::Unsayable),
+        ] {
+            assert_eq!(said(1, "", words).well().err().unwrap().class, class, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_not_taken_for_a_no() {
+        assert_eq!(said(1, "", "").well().err().unwrap().class, Class::Lost);
+        assert_eq!(said(127, "", "").well().err().unwrap().class, Class::NoClient);
+        assert_eq!(said(126, "", "sh: docker: cannot execute").well().err().unwrap().class, Class::NoClient);
+        let killed = Said::new(ExitStatus::from_raw(9), BytesMut::new(), b"");
+        assert_eq!(killed.well().err().unwrap().class, Class::Lost);
+    }
+}
