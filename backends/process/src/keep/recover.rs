@@ -216,10 +216,6 @@ fn of<'a>(
 /// An error is no end: where the system refuses us a look, nobody's end is told.
 fn find(agent: &mut Agent, swarm: SwarmUid, children: &HashSet<u32>) -> io::Result<()> {
     let process = match agent.process {
-        Some((process, _)) if !process.is_there() => {
-            end_unseen(agent);
-            return Ok(());
-        }
         Some((process, _)) => process,
         // Between the intent and the record of its process the keeper died.
         None => match begun(agent, swarm) {
@@ -234,7 +230,7 @@ fn find(agent: &mut Agent, swarm: SwarmUid, children: &HashSet<u32>) -> io::Resu
     };
     agent.is_child = children.contains(&process.pid);
     let pidfd = match process.open() {
-        // It ended while it was looked at; a zombie of somebody else's has ended too.
+        // Its number is nobody's, or another's; a zombie of somebody else's has ended too.
         Err(error) if is_gone(&error) => {
             end_unseen(agent);
             return Ok(());
@@ -252,7 +248,7 @@ fn find(agent: &mut Agent, swarm: SwarmUid, children: &HashSet<u32>) -> io::Resu
     // for a journal can be doctored.
     let cgroup = agent.intent.cgroup.as_ref();
     let is_proved = agent.is_child
-        || cgroup.is_some_and(|cgroup| cgroup.processes().contains(&process.pid))
+        || cgroup.is_some_and(|cgroup| cgroup.holds(process.pid))
         || process.carries(agent.mark(swarm));
     if !is_proved {
         agent.phase = Phase::Doubtful;

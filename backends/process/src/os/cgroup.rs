@@ -235,6 +235,12 @@ impl Cgroup {
         processes_in(&self.tree)
     }
 
+    /// Whether this process is in it, or in a group that was made beneath it.
+    pub(crate) fn holds(&self, pid: u32) -> bool {
+        // Looked for beneath only if it is not in the group itself: there are thousands to look for.
+        is_in(&self.tree, pid)
+    }
+
     /// Whether any process is in it.
     pub(crate) fn is_populated(&self) -> bool {
         fs::read_to_string(self.tree.join("cgroup.events"))
@@ -290,10 +296,18 @@ fn remove_with_all_beneath(group: &Path) -> bool {
     }
 }
 
+fn is_in(group: &Path, pid: u32) -> bool {
+    processes_right_in(group).contains(&pid) || groups_in(group).any(|beneath| is_in(&beneath, pid))
+}
+
+fn processes_right_in(group: &Path) -> Vec<u32> {
+    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    list.lines().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// The processes of a group and of those beneath it.
 fn processes_in(group: &Path) -> Vec<u32> {
-    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    let own = list.lines().filter_map(|pid| pid.parse().ok());
+    let own = processes_right_in(group).into_iter();
     let beneath = groups_in(group).flat_map(|beneath| processes_in(&beneath));
     own.chain(beneath).collect()
 }
