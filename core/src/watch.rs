@@ -1,5 +1,7 @@
 //! Subscribe, list, follow: one stream of state that converges on the truth.
 
+mod listing;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
@@ -19,6 +21,7 @@ use crate::event::{AgentEvent, EventStream};
 use crate::id::{AgentId, Incarnation};
 use crate::info::AgentInfo;
 use crate::options::{EventOptions, ListOptions};
+use listing::{Told, merge};
 
 /// Where more agents than these are in doubt at once, one list of all is cheaper.
 const MOST_LOOKS: usize = 32;
@@ -101,6 +104,7 @@ impl<'a> Watch<'a> {
             known: HashMap::new(),
             looks: FuturesUnordered::new(),
             looked_at: HashMap::new(),
+            listing: None,
             ready: VecDeque::new(),
         };
         Self(Box::pin(futures_util::stream::unfold(
@@ -141,8 +145,25 @@ struct Watcher<'a, B: ?Sized> {
     looks: FuturesUnordered<BoxFuture<'a, (AgentId, Result<AgentInfo>)>>,
     /// Those it is asked about, and whether something has happened to them since it was asked.
     looked_at: HashMap<AgentId, bool>,
+    /// Everybody is being listed again, beside the events.
+    listing: Option<Listing<'a>>,
     ready: VecDeque<WatchEvent>,
     delay: Duration,
+}
+
+struct Listing<'a> {
+    answer: BoxFuture<'a, Result<Vec<AgentInfo>>>,
+    told: Told,
+    /// Something has happened since that only another list can tell.
+    again: bool,
+}
+
+/// Waits for the list that is under way, if one is.
+async fn listed(listing: &mut Option<Listing<'_>>) -> Result<Vec<AgentInfo>> {
+    match listing {
+        Some(listing) => (&mut listing.answer).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
@@ -156,17 +177,20 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
                 match self.backend.events(EventOptions::default()).await {
                     Ok(events) => {
                         self.events = Some(events);
-                        self.relist().await;
+                        // Nothing can be told before the first list: it is waited for.
+                        let listed = self.backend.list(ListOptions::default()).await;
+                        self.listed(listed);
                     }
                     Err(error) => self.lose(error),
                 }
                 continue;
             };
             tokio::select! {
-                () = sleep_until(self.relist_at) => self.relist().await,
+                () = sleep_until(self.relist_at), if self.listing.is_none() => self.relist(),
+                listed = listed(&mut self.listing) => self.listed(listed),
                 Some((id, answer)) = self.looks.next() => self.looked(id, answer),
                 event = events.next() => match event {
-                    Some(Ok(event)) => self.take(event).await,
+                    Some(Ok(event)) => self.take(event),
                     Some(Err(error)) => self.lose(error),
                     None => {
                         let error = Error::new(
@@ -181,32 +205,55 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
         }
     }
 
-    async fn relist(&mut self) {
-        match self.backend.list(ListOptions::default()).await {
-            Ok(agents) => {
-                let progress = |agent: &AgentInfo| agent.state.progress().unwrap_or(0);
-                self.known = agents
-                    .iter()
-                    .map(|agent| (agent.id.clone(), (agent.incarnation, progress(agent))))
-                    .collect();
-                // The list is fresher than whatever was asked before it.
-                self.looks.clear();
-                self.looked_at.clear();
-                self.delay = self.options.delay;
-                self.relist_at = Instant::now() + self.options.relist;
-                self.ready.push_back(WatchEvent::Snapshot(agents));
-            }
-            Err(error) => self.lose(error),
+    fn relist(&mut self) {
+        self.listing = Some(Listing {
+            answer: self.backend.list(ListOptions::default()),
+            told: Told::new(),
+            again: false,
+        });
+    }
+
+    /// Only a list tells what has happened: one that begins now.
+    fn list_soon(&mut self) {
+        match &mut self.listing {
+            Some(listing) => listing.again = true,
+            None => self.relist_at = Instant::now(),
         }
     }
 
-    async fn take(&mut self, event: AgentEvent) {
+    fn listed(&mut self, listed: Result<Vec<AgentInfo>>) {
+        let (told, again) = match self.listing.take() {
+            Some(listing) => (listing.told, listing.again),
+            None => (Told::new(), false),
+        };
+        let agents = match listed {
+            Ok(agents) => agents,
+            Err(error) => return self.lose(error),
+        };
+        let (agents, doubtful) = merge(agents, told);
+        let progress = |agent: &AgentInfo| agent.state.progress().unwrap_or(0);
+        self.known = agents
+            .iter()
+            .map(|agent| (agent.id.clone(), (agent.incarnation, progress(agent))))
+            .collect();
+        // An answer to what was asked before the list may be older than that.
+        for again in self.looked_at.values_mut() {
+            *again = true;
+        }
+        self.delay = self.options.delay;
+        self.relist_at = Instant::now();
+        if !again {
+            self.relist_at += self.options.relist;
+        }
+        self.ready.push_back(WatchEvent::Snapshot(agents));
+        for id in doubtful {
+            self.look_at(id);
+        }
+    }
+
+    fn take(&mut self, event: AgentEvent) {
         match event {
             AgentEvent::Changed(info) => match self.known.get(&info.id) {
-                // A report from before what was already told: the list that came between is fresher.
-                Some((incarnation, progress))
-                    if *incarnation == info.incarnation
-                        && info.state.progress().is_some_and(|p| p < *progress) => {}
                 // Of two incarnations only the engine knows which is the later.
                 Some((incarnation, _)) if *incarnation != info.incarnation => {
                     self.look_at(info.id);
@@ -220,19 +267,33 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
                 Some(_) => self.look_at(id),
                 None => {}
             },
-            AgentEvent::Lagged => self.relist().await,
+            AgentEvent::Lagged => self.list_soon(),
         }
     }
 
     fn tell(&mut self, info: AgentInfo) {
-        let progress = info.state.progress().unwrap_or(0);
-        self.known
-            .insert(info.id.clone(), (info.incarnation, progress));
+        let progress = info.state.progress();
+        let known = self.known.get(&info.id);
+        if let Some((incarnation, known)) = known
+            && *incarnation == info.incarnation
+            && progress.is_some_and(|progress| progress < *known)
+        {
+            // A report from before what was already told: the list that came between is fresher.
+            return;
+        }
+        let far = (info.incarnation, progress.unwrap_or(0));
+        self.known.insert(info.id.clone(), far);
+        if let Some(listing) = &mut self.listing {
+            listing.told.insert(info.id.clone(), Some(info.clone()));
+        }
         self.ready.push_back(WatchEvent::Changed(info));
     }
 
     fn gone(&mut self, id: AgentId) {
         if self.known.remove(&id).is_some() {
+            if let Some(listing) = &mut self.listing {
+                listing.told.insert(id.clone(), None);
+            }
             self.ready.push_back(WatchEvent::Gone(id));
         }
     }
@@ -244,7 +305,7 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
             return;
         }
         if self.looks.len() >= MOST_LOOKS {
-            self.relist_at = Instant::now();
+            self.list_soon();
             return;
         }
         self.looked_at.insert(id.clone(), false);
@@ -272,6 +333,7 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
     fn lose(&mut self, error: Error) {
         let jitter = 0.75 + fastrand::f64() / 2.0;
         self.events = None;
+        self.listing = None;
         self.looks.clear();
         self.looked_at.clear();
         self.subscribe_at = Instant::now() + self.delay.mul_f64(jitter);

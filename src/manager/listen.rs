@@ -27,8 +27,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             }
             .boxed()
         });
+        // Before the next list is begun, whenever that is.
+        let mut mark = self.table.mark();
         loop {
-            let mark = self.table.mark();
             let next = async {
                 tokio::select! {
                     event = watch.next() => event,
@@ -36,11 +37,16 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 }
             };
             let Some(event) = next.await else { return };
+            let was_list = matches!(event, WatchEvent::Snapshot(_));
             self.take(event, mark, &mut errands);
+            if was_list {
+                mark = self.table.mark();
+            }
         }
     }
 
-    /// Takes news; what is needed to understand them is asked for later. `mark` is from before they were told.
+    /// Takes news; what is needed to understand them is asked for later. `mark` is from before
+    /// a list among them was begun.
     fn take(self: &Arc<Self>, event: WatchEvent, mark: u64, errands: &mut Errands<'_>) {
         match event {
             WatchEvent::Snapshot(agents) => {

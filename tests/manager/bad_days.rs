@@ -66,6 +66,8 @@ struct Lines {
     cut: AtomicBool,
     cutting: broadcast::Sender<()>,
     hold: AtomicBool,
+    /// Lists do not come to an end.
+    slow: AtomicBool,
     /// Of whom it is never said how it stands, where it is asked.
     silent_about: Mutex<Option<AgentId>>,
     /// With what starts are refused, and how many were asked for.
@@ -83,6 +85,7 @@ impl Lines {
             cut: AtomicBool::new(false),
             cutting: broadcast::Sender::new(1),
             hold: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             silent_about: Mutex::default(),
             refuse: Mutex::default(),
             starts: AtomicUsize::new(0),
@@ -160,6 +163,9 @@ impl AgentBackend for Lines {
     }
     async fn list(&self, o: ListOptions) -> Result<Vec<AgentInfo>> {
         self.check_line(Operation::List)?;
+        if self.slow.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.inner.list(o).await
     }
     async fn stop(&self, id: &AgentId, o: StopOptions) -> Result<Exit> {
@@ -210,6 +216,21 @@ async fn while_the_engine_is_silent_nothing_is_claimed_of_anybody() {
     })
     .await;
     assert_eq!(swarm.is_running(&echo.id), Running::No);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_an_end_holds_up_no_news() {
+    let lines = Lines::new();
+    let swarm = SwarmManager::new(lines.clone());
+    let echo = swarm.spawn(stay("echo")).await.unwrap();
+    lines.slow.store(true, Ordering::SeqCst);
+    // One is under way by now.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let stop = StopOptions::by_force();
+    lines.inner.stop(&echo.id, stop).await.unwrap();
+    let soon = Duration::from_secs(1);
+    let heard = tokio::time::timeout(soon, swarm.wait(&echo.id)).await;
+    assert!(heard.is_ok(), "its end is not heard of");
 }
 
 /// What makes the manager ask how an agent stands.
