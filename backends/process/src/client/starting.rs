@@ -1,8 +1,9 @@
 //! Finding a keeper's socket, and starting a keeper where there is none.
 
 use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::ChildStdout;
+use std::process::{Child, ChildStdout};
 use std::time::Duration;
 
 use alveary_core::{Error, ErrorKind, Escaped, Operation, Result};
@@ -56,7 +57,10 @@ pub(super) async fn connect(folder: &Path, by: Instant) -> Result<Option<UnixStr
         match attempt.await {
             Ok(stream) => return Ok(Some(stream)),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Ok(None),
+                // The last: it stopped listening this very moment.
+                io::ErrorKind::NotFound
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset => return Ok(None),
                 // It listens, and so many have knocked that no more may.
                 io::ErrorKind::WouldBlock if Instant::now() < by => sleep(LOOK_EVERY).await,
                 io::ErrorKind::WouldBlock => return Err(crowded(folder)),
@@ -132,11 +136,16 @@ async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<St
     // A thread of its own: one of the runtime's would hold that up at its end for as long as the keeper is
     // silent. It outlives this process; should it end before, its parent takes note.
     std::thread::spawn(move || {
-        let _nobody_waits = tell.send(first_line(stdout));
+        let line = first_line(stdout).unwrap_or_default();
+        // How it ended matters only where it ended without a word.
+        let was_killed = line.is_empty() && was_killed(&mut child);
+        let _nobody_waits = tell.send((line, was_killed));
         child.wait()
     });
     let said = match timeout_at(by, line).await {
-        Ok(line) => line.ok().and_then(io::Result::ok).unwrap_or_default(),
+        // Nothing is wrong with the program: another may be started at once.
+        Ok(Ok((_, true))) => return Ok(Started::Held),
+        Ok(said) => said.map(|(line, _)| line).unwrap_or_default(),
         Err(_) => {
             return Err(Error::new(
                 ErrorKind::EngineUnavailable,
@@ -165,6 +174,11 @@ async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<St
         )
         .cure("see that the state folder is there, yours, and has room")),
     }
+}
+
+/// Whether somebody has ended it, and not it itself.
+fn was_killed(child: &mut Child) -> bool {
+    child.wait().is_ok_and(|status| status.signal().is_some())
 }
 
 fn first_line(mut from: ChildStdout) -> io::Result<String> {

@@ -87,14 +87,14 @@ impl Hive {
         self.uid
     }
 
+    /// What a list of processes shows of the keeper.
+    pub(crate) fn keepers_name(&self) -> String {
+        format!("alveary-keeper {}", self.name)
+    }
+
     /// The keeper's number, as anybody can see it.
     pub(crate) fn keeper(&self) -> Option<u32> {
-        let title = format!("alveary-keeper {}", self.name);
-        processes().find(|&pid| {
-            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| {
-                cmdline.split(|&byte| byte == 0).next() == Some(title.as_bytes())
-            })
-        })
+        process_named(&self.keepers_name())
     }
 
     pub(crate) fn kill_keeper(&self) {
@@ -119,6 +119,13 @@ impl Drop for Hive {
             signal(pid, rustix::process::Signal::KILL);
         }
     }
+}
+
+pub(crate) fn process_named(title: &str) -> Option<u32> {
+    processes().find(|&pid| {
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|cmdline| cmdline.split(|&byte| byte == 0).next() == Some(title.as_bytes()))
+    })
 }
 
 pub(crate) fn processes() -> impl Iterator<Item = u32> {

@@ -1,6 +1,7 @@
 //! What happens to agents and to those who keep them when things go wrong: real processes, really killed.
 
 mod beside;
+mod chance;
 mod disk;
 mod doctored;
 mod here;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         doctored::trials(),
         silence::trials(),
         here::trials(),
+        chance::trials(),
         beside::trials(),
         many::trials(),
         versions::trials(),
