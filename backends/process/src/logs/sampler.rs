@@ -24,6 +24,12 @@ const REST_FOR_ONE_LOOK: u32 = 9;
 /// A log that has not grown for so many looks is closed again.
 const QUIET_LOOKS: u32 = 250;
 
+/// How many logs are looked at before somebody else has his turn, when there are many.
+const SOME: usize = 128;
+
+/// Of the descriptors that we may have, one in so many is for a log.
+const SHARE_OF_DESCRIPTORS: u64 = 4;
+
 /// Starts to look at the logs in `folder`, for as long as the returned handle lives. Each log keeps its last
 /// `bound` bytes at least, and not much more.
 pub(crate) fn start(
@@ -38,11 +44,18 @@ pub(crate) fn start(
         folder,
         bound,
         logs: HashMap::new(),
+        most_open: most_open(),
         holes: true,
     };
     let task = tokio::spawn(async move {
         // What was written while nobody looked comes first.
-        sampler.look(sampler.all_names().into_iter().collect());
+        let names = sampler.all_names();
+        for some in names.chunks(SOME) {
+            sampler.look(some.iter().cloned().collect());
+            // Most will not grow again soon.
+            sampler.logs.clear();
+            tokio::task::yield_now().await;
+        }
         loop {
             let mut grown = HashSet::new();
             let mut all = false;
@@ -77,10 +90,18 @@ pub(crate) fn start(
     Ok(tokio_util::task::AbortOnDropHandle::new(task))
 }
 
+fn most_open() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let share = limit.unwrap_or(u64::MAX) / SHARE_OF_DESCRIPTORS;
+    usize::try_from(share).unwrap_or(usize::MAX).max(1)
+}
+
 struct Sampler {
     folder: LogFolder,
     bound: u64,
     logs: HashMap<OsString, Log>,
+    /// How many of them may be open: each agent costs a descriptor too.
+    most_open: usize,
     /// Whether the file system can punch holes, as far as we know.
     holes: bool,
 }
@@ -128,6 +149,17 @@ impl Sampler {
         shortened
     }
 
+    /// Makes room for one more.
+    fn close_the_quietest(&mut self) {
+        while self.logs.len() >= self.most_open {
+            let quietest = self.logs.iter().max_by_key(|(_, log)| log.quiet);
+            let Some(name) = quietest.map(|(name, _)| name.clone()) else {
+                return;
+            };
+            self.logs.remove(&name);
+        }
+    }
+
     fn look_at(&mut self, name: &OsString) -> io::Result<bool> {
         // An agent of this name may have been removed, and another begun: that is another log.
         if self.logs.get(name).is_some_and(Log::is_deleted) {
@@ -136,6 +168,7 @@ impl Sampler {
         let log = match self.logs.get_mut(name) {
             Some(log) => log,
             None => {
+                self.close_the_quietest();
                 let path = self.folder.path().join(name);
                 let file = File::options().read(true).write(true).open(&path)?;
                 let mut book_path = path.into_os_string();

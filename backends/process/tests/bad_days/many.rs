@@ -61,6 +61,18 @@ fn used_by(pid: u32) -> u64 {
     (user.unwrap_or(0) + system.unwrap_or(0)) * 10
 }
 
+/// How many descriptors it has, which is hardly more than one for an agent.
+fn one_for_each(keeper: u32, agents: usize) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{keeper}/fd"))
+        .expect("it lives")
+        .count();
+    assert!(
+        descriptors < agents + 200,
+        "{descriptors} descriptors for {agents} agents"
+    );
+    descriptors
+}
+
 async fn come_and_go(hive: Hive, cgroups: bool) {
     let mut hive = hive;
     hive.configure(|config| config.cgroups = cgroups);
@@ -88,13 +100,7 @@ async fn come_and_go(hive: Hive, cgroups: bool) {
     assert_eq!(listed(&backend).await.len(), count);
     clock.lap("list");
     let keeper = hive.keeper().expect("there is a keeper");
-    let descriptors = std::fs::read_dir(format!("/proc/{keeper}/fd"))
-        .expect("it lives")
-        .count();
-    assert!(
-        descriptors < count + 100,
-        "{descriptors} descriptors for {count} agents"
-    );
+    let descriptors = one_for_each(keeper, count);
     let memory = crate::logs::resident(keeper);
     hive.kill_keeper();
     clock.lap("kill the keeper");
@@ -104,6 +110,7 @@ async fn come_and_go(hive: Hive, cgroups: bool) {
         "all are found again"
     );
     clock.lap("find again");
+    one_for_each(hive.keeper().expect("there is a keeper"), count);
     // Half of them by a keeper that is not their parent, and half by removing them.
     let (stopped, removed) = agents.split_at(count / 2);
     let stop = |id: AgentId| {
