@@ -41,10 +41,10 @@ trials!(Exec:
 );
 
 /// More than lies in pipes and sockets on the way.
-const FLOOD: u64 = 16 * 1024 * 1024;
+const FLOOD: u64 = 4 * 1024 * 1024;
 
 /// For as long as it is looked whether something goes on that should not.
-const A_WHILE: Duration = Duration::from_millis(200);
+const A_WHILE: Duration = Duration::from_millis(500);
 
 /// An agent that is one process for as long as it lives, so that whatever else runs is not its own.
 const ALONE: Behaviour = Behaviour::Spin;
