@@ -126,6 +126,15 @@ pub(crate) struct EngineFacts {
     pub(crate) podman: bool,
 }
 
+impl EngineFacts {
+    /// Before Docker 23 the driver `local` drops the line break of a line that it kept in parts.
+    pub(crate) fn drops_line_breaks(&self) -> bool {
+        let major = self.version.split('.').next();
+        let major = major.and_then(|major| major.parse::<u32>().ok());
+        !self.podman && major.is_some_and(|major| major < 23)
+    }
+}
+
 /// An engine, by one of the ways to it. Every call is bounded in time; none is cancelled half-way by us that
 /// could leave more than [`Class::Lost`](crate::classify::Class::Lost) says.
 #[async_trait]

@@ -6,7 +6,7 @@ use crate::asks::{Ask, Sent};
 use crate::engine::Container;
 
 /// What engines tell of a process that SIGKILL ended, as a shell would.
-const KILLED: i32 = 128 + 9;
+pub(crate) const KILLED: i32 = 128 + 9;
 
 /// The end of a container that has ended. `ask` is what we are known to have sent to it.
 pub(crate) fn of(container: &Container, ask: &Ask) -> Exit {

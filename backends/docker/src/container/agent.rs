@@ -1,7 +1,7 @@
 //! Which of an engine's containers are agents of this swarm, and how they stand.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alveary_core::{AgentId, AgentInfo, AgentState, Error, ErrorKind, Exit, Operation, Result};
 
@@ -27,6 +27,14 @@ impl Agent {
     pub(super) fn is_intent(&self) -> bool {
         self.container.phase == Phase::Created
     }
+}
+
+/// By how much the flag of memory may come later than the end.
+const FLAG_IS_LATE: Duration = Duration::from_millis(300);
+
+fn is_fresh(container: &Container) -> bool {
+    let since = container.finished_at.and_then(|at| at.elapsed().ok());
+    since.is_some_and(|since| since < FLAG_IS_LATE)
 }
 
 pub(super) fn another_start(operation: Operation, id: &AgentId) -> Error {
@@ -91,7 +99,18 @@ impl<E: Engine> Containers<E> {
     }
 
     pub(super) async fn exit(&self, container: &Container) -> Exit {
-        exit::of(container, &self.0.asks.settled(&container.id).await)
+        let ask = self.0.asks.settled(&container.id).await;
+        let killed = container.exit_code == exit::KILLED && !container.oom;
+        if killed && !ask.is_any() && is_fresh(container) {
+            // Engines hear that memory ran out by another way than of the end, and now and then later.
+            tokio::time::sleep(FLAG_IS_LATE).await;
+            if let Ok(Some(again)) = self.engine().inspect(&container.id).await
+                && again.phase == Phase::Ended
+            {
+                return exit::of(&again, &ask);
+            }
+        }
+        exit::of(container, &ask)
     }
 
     async fn state(&self, container: &Container) -> AgentState {

@@ -63,7 +63,9 @@ impl<E: Engine> Containers<E> {
                 .cure("read from the beginning, or name the start that the cursor is of")
             })?,
         };
-        let mends = driver == "local";
+        let learnt = self.learn().await;
+        let facts = learnt.map_err(|trouble| trouble.error(Operation::Logs))?;
+        let mends = driver == "local" && facts.drops_line_breaks();
         let reading = Reading::new(container.clone(), &options, from, mends);
         let mut follower = Follower {
             containers: self.clone(),
