@@ -1,6 +1,8 @@
 //! Seeing an agent end, clearing up after it, and writing down how it ended.
 
 use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::agent::{Agent, Phase};
@@ -14,6 +16,9 @@ use alveary_core::{AgentEvent, AgentId, EndedBy, Exit, ExitStatus, Incarnation, 
 /// The first and the longest pause between two looks at a tree that has been killed.
 const FIRST_LOOK: Duration = Duration::from_micros(200);
 const LATER_LOOKS: Duration = Duration::from_millis(100);
+
+/// How long it takes until it is tried again to watch a process.
+const WATCH_AGAIN: Duration = Duration::from_millis(500);
 
 /// Why the end of a process that was not our child cannot be told.
 const NOT_OUR_CHILD: &str =
@@ -29,9 +34,10 @@ impl Keep {
                 table.agents.get(&id).and_then(|agent| agent.pidfd.clone())
             };
             let Some(pidfd) = pidfd else { return };
-            if let Err(error) = until_ended(pidfd).await {
-                tracing::error!(agent = %id, %error, "its end could not be waited for");
-                return;
+            while let Err(error) = until_ended(Arc::clone(&pidfd)).await {
+                // The system has no room for one more watch, and may have some later.
+                tracing::error!(agent = %id, %error, "its end cannot be waited for yet");
+                tokio::time::sleep(WATCH_AGAIN).await;
             }
             keep.clear_up(&id, incarnation).await;
         });
@@ -102,7 +108,8 @@ impl Keep {
             };
             (agent.mark(self.swarm()), among)
         };
-        is_left(id, tree::kill_all(self.those_that_carry(mark, among).await))
+        let rest = self.those_that_carry(mark, among).await;
+        is_left(id, rest.and_then(tree::kill_all))
     }
 
     fn ended(&self, id: &AgentId, incarnation: Incarnation, exit: Exit) {
@@ -161,7 +168,8 @@ impl Keep {
     /// Reaps the processes that were left to us by parents who died.
     pub(crate) fn reap_orphans(&self) {
         let table = self.table();
-        let mut orphans = table.orphans();
+        // If they cannot be told now, they can later.
+        let mut orphans = table.orphans().unwrap_or_default();
         // Whoever watches those takes their ends.
         orphans.retain(|&pid| !self.0.beside.has(pid));
         process::reap(&orphans);
@@ -169,7 +177,7 @@ impl Keep {
 }
 
 /// What could not be ended is left.
-fn is_left(id: &AgentId, found: std::io::Result<bool>) -> bool {
+fn is_left(id: &AgentId, found: io::Result<bool>) -> bool {
     found.unwrap_or_else(|error| {
         tracing::error!(agent = %id, %error, "what is left of it cannot be ended");
         true
@@ -178,12 +186,11 @@ fn is_left(id: &AgentId, found: std::io::Result<bool>) -> bool {
 
 impl Table {
     /// Our children that are nobody's main process.
-    pub(super) fn orphans(&self) -> Vec<u32> {
+    pub(super) fn orphans(&self) -> io::Result<Vec<u32>> {
         let mains: HashSet<u32> = self.agents.values().filter_map(Agent::main).collect();
-        process::children()
-            .into_iter()
-            .filter(|pid| !mains.contains(pid))
-            .collect()
+        let mut orphans = process::children()?;
+        orphans.retain(|pid| !mains.contains(pid));
+        Ok(orphans)
     }
 }
 

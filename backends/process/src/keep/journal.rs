@@ -278,8 +278,11 @@ impl Journal {
             }
             Err(error) => {
                 // No half record: what follows must find the end of a line.
-                self.file.set_len(self.len)?;
-                io::Seek::seek(&mut self.file, io::SeekFrom::Start(self.len))?;
+                let tidied = self
+                    .file
+                    .set_len(self.len)
+                    .and_then(|()| io::Seek::seek(&mut self.file, io::SeekFrom::Start(self.len)));
+                self.is_cut |= tidied.is_err();
                 Err(error)
             }
         }

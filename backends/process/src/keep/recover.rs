@@ -38,7 +38,10 @@ pub(super) fn from_journal(folder: &Path, swarm: SwarmUid) -> Result<Table> {
     let boot = process::boot_id();
     let rebooted = last_boot(&entries).is_some_and(|last| *last != boot);
     let now = Instant::now();
-    let children: HashSet<u32> = process::children().into_iter().collect();
+    let children: HashSet<u32> = process::children()
+        .map_err(cannot_read)?
+        .into_iter()
+        .collect();
     for agent in agents.values_mut() {
         trust_own_group_only(agent, swarm);
         if agent.has_ended() {

@@ -2,6 +2,7 @@
 //! all who ask meanwhile, since with a thousand agents a look for each would take minutes.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -32,7 +33,7 @@ struct Asked {
 struct Asker {
     mark: Mark,
     among: Among,
-    tell: oneshot::Sender<Vec<Identity>>,
+    tell: oneshot::Sender<io::Result<Vec<Identity>>>,
 }
 
 impl Survey {
@@ -42,13 +43,17 @@ impl Survey {
 }
 
 impl Keep {
-    /// The processes that carry the mark, seen by a look that begins after this call.
-    pub(super) async fn those_that_carry(&self, mark: Mark, among: Among) -> Vec<Identity> {
+    /// The processes that carry the mark, seen by a look that begins after this call. An error is no answer.
+    pub(super) async fn those_that_carry(
+        &self,
+        mark: Mark,
+        among: Among,
+    ) -> io::Result<Vec<Identity>> {
         // Whoever was to look has gone with the runtime: nobody is left who could do anything about it.
-        self.ask_for(mark, among).await.unwrap_or_default()
+        self.ask_for(mark, among).await.unwrap_or(Ok(Vec::new()))
     }
 
-    fn ask_for(&self, mark: Mark, among: Among) -> oneshot::Receiver<Vec<Identity>> {
+    fn ask_for(&self, mark: Mark, among: Among) -> oneshot::Receiver<io::Result<Vec<Identity>>> {
         let (tell, told) = oneshot::channel();
         let mut asked = self.0.survey.lock();
         asked.by.push(Asker { mark, among, tell });
@@ -73,14 +78,17 @@ impl Keep {
                 return;
             }
             let marks: HashSet<Mark> = askers.iter().map(|asker| asker.mark).collect();
-            let mut found = if askers.iter().any(|asker| asker.among == Among::All) {
-                sort(process::all(), &marks)
+            let among = if askers.iter().any(|asker| asker.among == Among::All) {
+                process::all()
             } else {
-                let orphans = self.table().orphans();
-                sort(orphans.into_iter(), &marks)
+                self.table().orphans()
             };
+            let mut found = among.and_then(|processes| sort(processes, &marks));
             for asker in askers {
-                let of_this = found.remove(&asker.mark).unwrap_or_default();
+                let of_this = match &mut found {
+                    Ok(found) => Ok(found.remove(&asker.mark).unwrap_or_default()),
+                    Err(error) => Err(error.kind().into()),
+                };
                 // Who does not wait any more does not want to know.
                 let _gone = asker.tell.send(of_this);
             }
@@ -88,17 +96,14 @@ impl Keep {
     }
 }
 
-fn sort(
-    processes: impl Iterator<Item = u32>,
-    marks: &HashSet<Mark>,
-) -> HashMap<Mark, Vec<Identity>> {
+fn sort(processes: Vec<u32>, marks: &HashSet<Mark>) -> io::Result<HashMap<Mark, Vec<Identity>>> {
     let mut found: HashMap<Mark, Vec<Identity>> = HashMap::new();
     for pid in processes {
-        if let Some(mark) = Mark::of(pid).filter(|mark| marks.contains(mark))
+        if let Some(mark) = Mark::of(pid)?.filter(|mark| marks.contains(mark))
             && let Some(process) = Identity::of(pid)
         {
             found.entry(mark).or_default().push(process);
         }
     }
-    found
+    Ok(found)
 }

@@ -23,9 +23,15 @@ pub(super) fn ask_to_end(agent: &Agent, signal: Signal) -> io::Result<()> {
 /// Kills whatever belongs to the agent and can be told to without a look at all processes. The rest of it is
 /// ended when its main process has.
 pub(super) fn kill(agent: &Agent) -> io::Result<()> {
-    if let Some(cgroup) = &agent.intent.cgroup {
-        cgroup.kill()?;
-    }
+    let by_group = match &agent.intent.cgroup {
+        Some(cgroup) => cgroup.kill(),
+        None => Ok(()),
+    };
+    // Tried whatever came of that: the handle is there even where no file can be opened any more.
+    by_group.and(kill_main(agent))
+}
+
+fn kill_main(agent: &Agent) -> io::Result<()> {
     let Some(pidfd) = &agent.pidfd else {
         return Ok(());
     };
@@ -39,7 +45,7 @@ pub(super) fn kill(agent: &Agent) -> io::Result<()> {
 
 /// Kills what is left in an agent's control group. Whether anything was.
 pub(super) fn kill_rest_of(cgroup: &Cgroup) -> io::Result<bool> {
-    let is_populated = cgroup.is_populated();
+    let is_populated = cgroup.is_populated()?;
     if is_populated {
         cgroup.kill()?;
     }

@@ -65,6 +65,8 @@ pub(crate) struct Book {
     /// How many moments stand in the file.
     count: usize,
     end: u64,
+    /// When it was last noted how long the log was.
+    latest: SystemTime,
 }
 
 impl Book {
@@ -72,11 +74,13 @@ impl Book {
     pub(crate) fn open(path: PathBuf) -> Self {
         let (extent, moments) = read(&path).unwrap_or_default();
         let end = moments.last().map_or(extent.head, |moment| moment.offset);
+        let latest = moments.last().map_or(UNIX_EPOCH, |moment| moment.at);
         Self {
             path,
             extent,
             count: moments.len(),
             end,
+            latest,
         }
     }
 
@@ -92,6 +96,9 @@ impl Book {
     /// Notes that the log has become so long.
     pub(crate) fn note(&mut self, offset: u64, at: SystemTime) -> io::Result<()> {
         self.end = offset;
+        // The clock may be set back; the order of what was written may not.
+        let at = at.max(self.latest);
+        self.latest = at;
         if self.count < MOST {
             return self.append(&[Moment { offset, at }]);
         }
@@ -276,6 +283,23 @@ mod tests {
         assert_eq!(time_of(&moments, 20), None);
         assert_eq!(offset_at(&moments, at(2)), 10);
         assert_eq!(offset_at(&moments, at(3)), 20);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_turns_no_order_around() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b");
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut book = Book::open(path.clone());
+        book.note(10, at(50)).unwrap();
+        // Whoever looks after it next does not remember the time, and is told by the book.
+        let mut book = Book::open(path.clone());
+        book.note(20, at(7)).unwrap();
+        book.note(30, at(60)).unwrap();
+        let (_, moments) = read(&path).unwrap();
+        let times: Vec<_> = moments.iter().map(|moment| moment.at).collect();
+        assert_eq!(times, [at(50), at(50), at(60)]);
+        assert_eq!(offset_at(&moments, at(55)), 20);
     }
 
     #[test]

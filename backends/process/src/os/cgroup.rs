@@ -241,10 +241,14 @@ impl Cgroup {
         is_in(&self.tree, pid)
     }
 
-    /// Whether any process is in it.
-    pub(crate) fn is_populated(&self) -> bool {
-        fs::read_to_string(self.tree.join("cgroup.events"))
-            .is_ok_and(|text| text.contains("populated 1"))
+    /// Whether any process is in it. An error is no answer.
+    pub(crate) fn is_populated(&self) -> io::Result<bool> {
+        match fs::read_to_string(self.tree.join("cgroup.events")) {
+            Ok(text) => Ok(text.contains("populated 1")),
+            // It has been removed, which only an empty one can be.
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ends every process in it, frozen or not, whatever they do.
@@ -274,6 +278,11 @@ impl Cgroup {
     pub(crate) fn remove(&self) -> bool {
         self.folders().all(|folder| remove_with_all_beneath(folder))
     }
+}
+
+/// Whether a group is not there any more; one that goes while it is read is no device for a moment.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || Errno::from_io_error(error) == Some(Errno::NODEV)
 }
 
 /// What a swarm's own groups are called.

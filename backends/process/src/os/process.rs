@@ -56,13 +56,29 @@ struct Stat {
     start: u64,
 }
 
-fn stat(pid: u32) -> Option<Stat> {
+/// What is known of the process that has this number, if there is one. An error is no answer.
+fn stat(pid: u32) -> io::Result<Option<Stat>> {
     // One read into a buffer that holds the longest such line: this stands on the path of every spawn.
     let mut buffer = [0; 1024];
-    let len = fs::File::open(format!("/proc/{pid}/stat"))
-        .and_then(|mut file| file.read(&mut buffer))
-        .ok()?;
-    let text = &buffer[..len];
+    let read =
+        fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut buffer));
+    match read {
+        Ok(len) => Ok(parse_stat(&buffer[..len])),
+        Err(error) if is_used_up(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether the system cannot say, which tells nothing of what was asked about.
+fn is_used_up(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+    )
+}
+
+fn parse_stat(text: &[u8]) -> Option<Stat> {
     // The program's own name stands in parentheses and may hold parentheses and spaces: what follows the
     // last one is ours to split.
     let end = text.iter().rposition(|&byte| byte == b')')?;
@@ -79,41 +95,53 @@ impl Identity {
     pub(crate) fn of(pid: u32) -> Option<Self> {
         Some(Self {
             pid,
-            start: stat(pid)?.start,
+            start: stat(pid).ok()??.start,
         })
     }
 
     /// Whether the number still belongs to that process, dead or alive.
     pub(crate) fn is_there(self) -> bool {
-        stat(self.pid).is_some_and(|stat| stat.start == self.start)
+        self.stat().is_ok_and(|stat| stat.is_some())
     }
 
     /// Whether that process has ended and waits for its parent to ask how.
     pub(crate) fn is_zombie(self) -> bool {
-        stat(self.pid).is_some_and(|stat| stat.start == self.start && stat.state == b'Z')
+        let is_zombie = |stat: Stat| stat.state == b'Z';
+        self.stat().is_ok_and(|stat| stat.is_some_and(is_zombie))
+    }
+
+    fn stat(self) -> io::Result<Option<Stat>> {
+        Ok(stat(self.pid)?.filter(|stat| stat.start == self.start))
     }
 
     /// A handle on that process that can never come to mean another.
     pub(crate) fn open(self) -> io::Result<OwnedFd> {
         let pidfd = rustix::process::pidfd_open(to_pid(self.pid)?, PidfdFlags::empty())?;
         // Asked after the opening: had the number been given away before it, the start would differ.
-        if self.is_there() {
-            Ok(pidfd)
-        } else {
-            Err(io::ErrorKind::NotFound.into())
+        match self.stat()? {
+            Some(_) => Ok(pidfd),
+            None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     /// Whether the process was started as this, by its own environment's word.
     pub(crate) fn carries(self, mark: Mark) -> bool {
-        Mark::of(self.pid) == Some(mark) && self.is_there()
+        Mark::of(self.pid).is_ok_and(|found| found == Some(mark)) && self.is_there()
     }
 }
 
 impl Mark {
-    /// What the process that has this number carries, if it carries all of a mark.
-    pub(crate) fn of(pid: u32) -> Option<Self> {
-        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    /// What the process that has this number carries, if it carries all of a mark. An error is no answer.
+    pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
+        match fs::read(format!("/proc/{pid}/environ")) {
+            Ok(environ) => Ok(Self::in_environment(&environ)),
+            Err(error) if is_used_up(&error) => Err(error),
+            // It has ended, or is none of our user's.
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn in_environment(environ: &[u8]) -> Option<Self> {
         let value_of = |key: &str| {
             let mut lines = environ.split(|&byte| byte == 0);
             let value =
@@ -130,31 +158,38 @@ impl Mark {
 /// Every living process on this machine that carries the mark.
 pub(crate) fn all_that_carry(mark: Mark) -> Vec<Identity> {
     all()
-        .filter(|&pid| Mark::of(pid) == Some(mark))
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|&pid| Mark::of(pid).is_ok_and(|found| found == Some(mark)))
         .filter_map(Identity::of)
         .collect()
 }
 
 /// Every process on this machine.
-pub(crate) fn all() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+pub(crate) fn all() -> io::Result<Vec<u32>> {
+    let names = fs::read_dir("/proc")?.map(|entry| Ok(entry?.file_name()));
+    let names: Vec<_> = names.collect::<io::Result<_>>()?;
+    Ok(names
+        .iter()
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect())
 }
 
 /// The children of this process, of whichever thread.
-pub(crate) fn children() -> Vec<u32> {
-    fs::read_dir("/proc/self/task")
-        .into_iter()
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_ascii_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<u32>>()
-        })
-        .collect()
+pub(crate) fn children() -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        match fs::read_to_string(task?.path().join("children")) {
+            Ok(list) => {
+                let pids = list.split_ascii_whitespace();
+                children.extend(pids.filter_map(|pid| pid.parse::<u32>().ok()));
+            }
+            Err(error) if is_used_up(&error) => return Err(error),
+            // The thread has ended, and has left its children to another.
+            Err(_) => {}
+        }
+    }
+    Ok(children)
 }
 
 /// Orphaned descendants become this process's children from now on.

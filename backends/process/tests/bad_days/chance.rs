@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentBackendExt, AgentId, AgentState, ErrorKind, ExitStatus, LogOptions,
+    AgentBackend, AgentBackendExt, AgentId, AgentState, Error, ErrorKind, ExitStatus, LogOptions,
     RemoveOptions, Retry, SpawnOptions, StopOptions,
 };
 use futures_util::future::join_all;
@@ -102,6 +102,18 @@ async fn spawn_surely(backend: &Arc<dyn AgentBackend>, id: &AgentId) {
     }
 }
 
+/// Asks until it is known what came of it; of an agent that is gone nothing more can come.
+async fn surely(ask: impl AsyncFn() -> Result<(), Error>) {
+    loop {
+        match ask().await {
+            Ok(()) => return,
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            Err(error) if error.retry() == Retry::SameId => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// Every living main process of the swarm, by the id that it carries; and how often that is carried.
 fn carried(hive: &Hive) -> Vec<String> {
     let mut ids: Vec<_> = hive
@@ -141,27 +153,19 @@ async fn keepers_killed_at_any_moment(hive: Hive) {
             "nobody is there twice, in round {round}"
         );
         // Half are stopped and all are removed while keepers go on dying.
-        let chance = Chance::new(&hive, 0x51_7c_c1b7 + round as u64 * 104_729, kill);
+        let chance = Chance::new(&hive, 0x517c_c1b7 + round as u64 * 104_729, kill);
         join_all(ids.iter().enumerate().map(|(number, id)| {
             let backend = &backend;
             async move {
-                while number % 2 == 0 {
-                    match backend.stop(id, StopOptions::by_force()).await {
-                        Ok(_) => break,
-                        Err(error) if error.retry() == Retry::SameId => {}
-                        Err(error) => panic!("{error}"),
-                    }
+                if number % 2 == 0 {
+                    let stop = async || {
+                        let stopped = backend.stop(id, StopOptions::by_force()).await;
+                        stopped.map(drop)
+                    };
+                    surely(stop).await;
                 }
-                loop {
-                    let options = RemoveOptions::default().with_force(true);
-                    match backend.remove(id, options).await {
-                        Ok(()) => break,
-                        // Another try has removed it.
-                        Err(error) if error.kind() == ErrorKind::NotFound => break,
-                        Err(error) if error.retry() == Retry::SameId => {}
-                        Err(error) => panic!("{error}"),
-                    }
-                }
+                let options = RemoveOptions::default().with_force(true);
+                surely(async || backend.remove(id, options.clone()).await).await;
             }
         }))
         .await;
@@ -229,7 +233,7 @@ impl Full {
 
 impl Drop for Full {
     fn drop(&mut self) {
-        let _gone = prlimit(Some(self.keeper), Resource::Nofile, self.before.clone());
+        let _gone = prlimit(Some(self.keeper), Resource::Nofile, self.before);
     }
 }
 
@@ -245,13 +249,6 @@ async fn a_keeper_without_descriptors(hive: Hive) {
             agents.push(spawn_until(&backend, &sh(script), "ready").await);
         }
         let keeper = config_hive.keeper().expect("there is a keeper");
-        wait_until(
-            || {
-                // What was opened for the logs is closed again, so that the gaps are filled.
-                std::fs::read_dir(format!("/proc/{keeper}/fd")).is_ok()
-            },
-            "the keeper to live",
-        );
         let full = Full::new(keeper);
         // Gaps between its descriptors are taken first.
         let mut started = 0;
