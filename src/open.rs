@@ -9,7 +9,7 @@ use crate::config::{Fleet, LoadOptions};
 use crate::layers;
 use crate::manager::{ManagerOptions, SwarmManager};
 use crate::registry::{AutoChoice, Registry};
-use crate::state::{Claim, Folder, Journal, Patience, SwarmRecord, default_root, secrets_dir};
+use crate::state::{Claim, Folder, Journal, Patience, SwarmRecord, Way, default_root, secrets_dir};
 
 /// Opens the swarm of a fleet file: its manager, on the backend that the file names. Nothing is started;
 /// what runs already is found.
@@ -134,7 +134,7 @@ impl OpenOptions {
         let mut journal = Journal::open(&folder)?;
         // Before anything is connected to: whether the swarm is this file's, and by which uid it goes.
         let word = (!fleet.backend.is_auto()).then(|| fleet.backend.as_str());
-        let mut record = claimed(&mut journal, &folder, &claim(&fleet, word)).await?;
+        let mut record = claimed(&mut journal, &folder, &self.claim(&fleet, word)).await?;
         let uid = record.uid;
         let settled = record.backend.clone();
         let settled = settled.filter(|_| fleet.backend.is_auto() && journal.records().len() > 0);
@@ -146,7 +146,7 @@ impl OpenOptions {
             .await?;
         let taken = connected.auto.as_ref().map(|auto| auto.taken);
         if let Some(word) = taken.or(settled.as_deref()) {
-            record = claimed(&mut journal, &folder, &claim(&fleet, Some(word))).await?;
+            record = claimed(&mut journal, &folder, &self.claim(&fleet, Some(word))).await?;
         }
         let backend: Arc<dyn AgentBackend> = layers::standard(connected.backend, &fleet.calls);
         let swarm =
@@ -159,6 +159,17 @@ impl OpenOptions {
         })
     }
 
+    fn claim<'a>(&self, fleet: &'a Fleet, backend: Option<&'a str>) -> Claim<'a> {
+        Claim {
+            name: &fleet.swarm,
+            file: Some(&fleet.file),
+            backend: backend.map(|word| Way {
+                word: word.into(),
+                kin: self.registry.kin(word).collect(),
+            }),
+        }
+    }
+
     fn context(
         &self,
         swarm: &SwarmName,
@@ -166,8 +177,8 @@ impl OpenOptions {
         folder: &Folder,
         word: &str,
     ) -> Result<ConnectContext> {
-        let mut context =
-            ConnectContext::new(swarm.clone(), uid).with_state_dir(folder.subfolder(word)?);
+        let mut context = ConnectContext::new(swarm.clone(), uid)
+            .with_state_dir(folder.subfolder(self.registry.family(word))?);
         if let Some(secrets) = secrets_dir(self.secrets_root.as_deref(), uid)? {
             context = context.with_secrets_dir(secrets);
         }
@@ -192,14 +203,6 @@ pub fn recorded_swarm(name: &SwarmName, state_dir: Option<&Path>) -> Result<Opti
 
 fn root_of(fleet: &Fleet) -> Result<PathBuf> {
     fleet.state_dir.clone().map_or_else(default_root, Ok)
-}
-
-fn claim<'a>(fleet: &'a Fleet, backend: Option<&'a str>) -> Claim<'a> {
-    Claim {
-        name: &fleet.swarm,
-        file: Some(&fleet.file),
-        backend,
-    }
 }
 
 async fn claimed(journal: &mut Journal, folder: &Folder, claim: &Claim<'_>) -> Result<SwarmRecord> {

@@ -55,6 +55,7 @@ type Prepare = fn(&Table, Span) -> Result<Connect, crate::config::fault::Fault>;
 #[derive(Clone, Copy)]
 struct Entry {
     name: &'static str,
+    family: &'static str,
     prepare: Prepare,
 }
 
@@ -91,6 +92,7 @@ impl Registry {
         self.entries.retain(|entry| entry.name != C::NAME);
         self.entries.push(Entry {
             name: C::NAME,
+            family: C::FAMILY,
             prepare: prepare::<C>,
         });
     }
@@ -104,6 +106,21 @@ impl Registry {
     /// The words that pick a backend.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.entries.iter().map(|entry| entry.name)
+    }
+
+    /// The family of the backend that this word picks.
+    pub(crate) fn family<'a>(&self, word: &'a str) -> &'a str {
+        let entry = self.entries.iter().find(|entry| entry.name == word);
+        entry.map_or(word, |entry| entry.family)
+    }
+
+    /// The words that pick others of its family.
+    pub(crate) fn kin(&self, word: &str) -> impl Iterator<Item = &'static str> {
+        let family = self.family(word);
+        self.entries
+            .iter()
+            .filter(move |entry| entry.family == family && entry.name != word)
+            .map(|entry| entry.name)
     }
 
     /// Finds what the fleet wants and reads its settings; nothing is connected to yet.

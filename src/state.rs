@@ -32,5 +32,5 @@ pub use lease::LeaseHolder;
 pub use records::Desired;
 pub(crate) use records::{Change, GaveUp, Record, Records};
 pub(crate) use secrets::secrets_dir;
-pub(crate) use swarm::Claim;
 pub use swarm::SwarmRecord;
+pub(crate) use swarm::{Claim, Way};

@@ -20,6 +20,10 @@ pub trait BackendConfig: Debug + Default + DeserializeOwned + Send + Sync + 'sta
     /// The word that picks this backend.
     const NAME: &'static str;
 
+    /// Backends of one family are ways to the same agents: a swarm that was brought up by one is listed and ended
+    /// by the others. They share the state folder that they are given.
+    const FAMILY: &'static str = Self::NAME;
+
     /// Makes the backend for one swarm. Needs no living engine: whether there is one is
     /// [`check`](AgentBackend::check)'s to say.
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>>;

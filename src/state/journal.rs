@@ -23,7 +23,7 @@ use alveary_core::{Incarnation, Result, SwarmUid};
 use super::files::{Hold, io_error, open_lock, try_lock};
 use super::folder::Folder;
 use super::records::{Change, Records};
-use super::swarm::{Claim, Members, SwarmRecord};
+use super::swarm::{Claim, Members, SwarmRecord, Way};
 use file::OpenFile;
 use header::Header;
 pub(crate) use touched::Touched;
@@ -42,7 +42,7 @@ pub(crate) struct Journal {
     /// Which life of the swarm the file is about.
     life: Option<Incarnation>,
     /// On which backend this process starts members; `None` until that is chosen.
-    backend: Option<String>,
+    backend: Option<Way<'static>>,
     /// On which backend the file says that they were started.
     members_on: Option<String>,
     /// How much stood in the file when it was written anew.
@@ -104,7 +104,7 @@ impl Journal {
         };
         let record = SwarmRecord::claim(folder, claim, &members)?;
         self.uid = Some(record.uid);
-        self.backend = claim.backend.map(ToOwned::to_owned);
+        self.backend = claim.backend.clone().map(Way::into_owned);
         Ok(Some(record))
     }
 

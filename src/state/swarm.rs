@@ -1,5 +1,6 @@
 //! Whose swarm this is: `swarm.json`.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,37 @@ pub(crate) struct Claim<'a> {
     pub(crate) name: &'a SwarmName,
     pub(crate) file: Option<&'a Path>,
     /// `None`: it is not chosen yet.
-    pub(crate) backend: Option<&'a str>,
+    pub(crate) backend: Option<Way<'a>>,
+}
+
+/// A backend, as a way to agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Way<'a> {
+    /// The word that picks it.
+    pub(crate) word: Cow<'a, str>,
+    /// The words that pick others which see the same agents.
+    pub(crate) kin: Vec<&'static str>,
+}
+
+impl<'a> Way<'a> {
+    #[cfg(test)]
+    pub(super) fn alone(word: &'a str) -> Self {
+        Self {
+            word: word.into(),
+            kin: Vec::new(),
+        }
+    }
+
+    pub(super) fn leads_to_agents_of(&self, word: &str) -> bool {
+        self.word == word || self.kin.contains(&word)
+    }
+
+    pub(super) fn into_owned(self) -> Way<'static> {
+        Way {
+            word: Cow::Owned(self.word.into_owned()),
+            kin: self.kin,
+        }
+    }
 }
 
 /// What the record of the members knows of the swarm.
@@ -151,7 +182,8 @@ impl SwarmRecord {
                 .or_else(|| old.as_ref().and_then(|old| old.file.clone())),
             backend: claim
                 .backend
-                .map(ToOwned::to_owned)
+                .as_ref()
+                .map(|ours| ours.word.clone().into_owned())
                 .or_else(|| old.as_ref().and_then(|old| old.backend.clone())),
             boot: host::boot_id(),
             created: old.as_ref().map_or_else(SystemTime::now, |old| old.created),
@@ -190,10 +222,10 @@ impl SwarmRecord {
                 theirs.display()
             )));
         }
-        if let (Some(theirs), Some(ours)) = (&self.backend, claim.backend)
-            && theirs != ours
+        if let (Some(theirs), Some(ours)) = (&self.backend, &claim.backend)
+            && !ours.leads_to_agents_of(theirs)
         {
-            return Err(on_another_backend(Some(&self.name), theirs, ours));
+            return Err(on_another_backend(Some(&self.name), theirs, &ours.word));
         }
         Ok(())
     }
@@ -225,7 +257,7 @@ mod tests {
             let claim = Claim {
                 name: &self.name,
                 file: Some(Path::new(file)),
-                backend: Some(backend),
+                backend: Some(Way::alone(backend)),
             };
             let members = Members {
                 any: in_use,
@@ -266,6 +298,27 @@ mod tests {
     }
 
     #[test]
+    fn another_way_to_the_same_agents_is_no_other_backend() {
+        let swarm = Fixture::new();
+        let made = swarm.claim("/a/alveary.toml", "docker-api", true).unwrap();
+        let claim = Claim {
+            name: &swarm.name,
+            file: Some(Path::new("/a/alveary.toml")),
+            backend: Some(Way {
+                word: "docker-cli".into(),
+                kin: vec!["docker-api"],
+            }),
+        };
+        let members = Members {
+            any: true,
+            backend: Some("docker-api"),
+            ..Members::default()
+        };
+        let again = SwarmRecord::claim(&swarm.folder, &claim, &members).unwrap();
+        assert_eq!(again.uid, made.uid);
+    }
+
+    #[test]
     fn another_backend_is_refused_while_there_are_members() {
         let swarm = Fixture::new();
         swarm.claim("/a/alveary.toml", "process", false).unwrap();
@@ -288,7 +341,7 @@ mod tests {
         let claim = Claim {
             name: &swarm.name,
             file: Some(Path::new("/a/alveary.toml")),
-            backend: Some("process"),
+            backend: Some(Way::alone("process")),
         };
         let members = Members {
             uid: Some(first.uid),

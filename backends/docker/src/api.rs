@@ -44,6 +44,7 @@ pub struct DockerApiConfig(pub Settings);
 #[async_trait]
 impl BackendConfig for DockerApiConfig {
     const NAME: &'static str = "docker-api";
+    const FAMILY: &'static str = crate::config::FAMILY;
 
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
         if self.0.program.is_some() {

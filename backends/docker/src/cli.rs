@@ -36,6 +36,7 @@ pub struct DockerCliConfig(pub Settings);
 #[async_trait]
 impl BackendConfig for DockerCliConfig {
     const NAME: &'static str = "docker-cli";
+    const FAMILY: &'static str = crate::config::FAMILY;
 
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
         let engine = Cli::new(&self.0);

@@ -6,6 +6,9 @@ use std::time::Duration;
 use alveary_core::ByteSize;
 use serde::{Deserialize, Serialize};
 
+/// Both ways lead to the same agents.
+pub(crate) const FAMILY: &str = "docker";
+
 /// The settings that both ways to an engine share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -75,10 +75,7 @@ impl<E: Engine> Containers<E> {
             .caused_by(error)
         };
         // Either way to an engine is a manager of the same swarm, so that the two share what is known.
-        let shared = context
-            .state_dir
-            .as_ref()
-            .map(|dir| dir.with_file_name("docker").join("asks"));
+        let shared = context.state_dir.as_ref().map(|dir| dir.join("asks"));
         if let Some(folder) = &shared {
             std::fs::create_dir_all(folder).map_err(trouble)?;
         }

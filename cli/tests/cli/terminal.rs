@@ -29,10 +29,7 @@ fn ctrl_c_reaches_agents_as_one_term_and_never_as_an_interrupt() {
     pty.send(b"\x03");
     pty.expect("NAME");
     assert_eq!(pty.finish().code(), Some(130), "{}", pty.shown());
-    assert_eq!(
-        hive.ok(&["logs", "counting"]),
-        "at it\nTERM 1\nleaving\n"
-    );
+    assert_eq!(hive.ok(&["logs", "counting"]), "at it\nTERM 1\nleaving\n");
     assert_eq!(hive.agent("counting")["exit"]["cause"], "us");
 }
 
@@ -86,10 +83,7 @@ fn closing_the_terminal_of_a_foreground_swarm_stops_it() {
     pty.expect("at it");
     pty.hang_up();
     assert_eq!(hive.agent("counting")["state"], "exited");
-    assert_eq!(
-        hive.ok(&["logs", "counting"]),
-        "at it\nTERM 1\nleaving\n"
-    );
+    assert_eq!(hive.ok(&["logs", "counting"]), "at it\nTERM 1\nleaving\n");
 }
 
 #[test]

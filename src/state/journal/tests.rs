@@ -299,7 +299,7 @@ fn the_identity_in_the_first_line_mends_a_damaged_record_of_the_swarm() {
     let claim = Claim {
         name: &name,
         file: Some(Path::new("/a/alveary.toml")),
-        backend: Some("process"),
+        backend: Some(Way::alone("process")),
     };
     let mut journal = fixture.open();
     let record = journal.try_claim(&fixture.folder, &claim).unwrap().unwrap();

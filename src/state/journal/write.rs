@@ -82,8 +82,10 @@ impl Journal {
     /// Refuses to record anything of agents that another backend runs.
     fn refuse_others_members(&self) -> Result<()> {
         match (&self.members_on, &self.backend) {
-            (Some(theirs), Some(ours)) if theirs != ours && self.records.len() > 0 => {
-                Err(on_another_backend(None, theirs, ours))
+            (Some(theirs), Some(ours))
+                if !ours.leads_to_agents_of(theirs) && self.records.len() > 0 =>
+            {
+                Err(on_another_backend(None, theirs, &ours.word))
             }
             _ => Ok(()),
         }
@@ -93,10 +95,10 @@ impl Journal {
     /// now on that those to come are ours.
     fn see_to_backend(&mut self) -> Result<()> {
         self.refuse_others_members()?;
-        if self.members_on.is_some() && self.backend.is_some() && self.members_on != self.backend {
-            return self.write_anew();
+        match (&self.members_on, &self.backend) {
+            (Some(theirs), Some(ours)) if !ours.leads_to_agents_of(theirs) => self.write_anew(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn append(&mut self, changes: &[Change]) -> Result<()> {
@@ -139,7 +141,8 @@ impl Journal {
         let uid = self.uid.unwrap_or_else(SwarmUid::random);
         let life = self.life.unwrap_or_else(Incarnation::random);
         let old = self.members_on.as_ref().filter(|_| self.records.len() > 0);
-        let backend = old.or(self.backend.as_ref()).cloned();
+        let ours = self.backend.as_ref().map(|ours| ours.word.as_ref());
+        let backend = old.map(String::as_str).or(ours).map(ToOwned::to_owned);
         Header::new(uid, life, backend, base)
     }
 

@@ -118,6 +118,41 @@ impl Drop for Hive {
         for pid in self.keeper().into_iter().chain(self.living()) {
             signal(pid, rustix::process::Signal::KILL);
         }
+        // A keeper takes them away; a killed one leaves that to the next, which there is not.
+        let leaf = format!("alveary-{}", self.uid);
+        let groups: Vec<_> = mounts_of_groups()
+            .map(|mount| mount.join(&leaf))
+            .filter(|group| group.exists())
+            .collect();
+        let until = Instant::now() + PATIENCE;
+        while !groups.iter().all(|group| remove_group(group)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn mounts_of_groups() -> impl Iterator<Item = PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let groups: Vec<_> = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let (place, kind) = (words.next()?, words.next()?);
+            kind.starts_with("cgroup").then(|| PathBuf::from(place))
+        })
+        .collect();
+    groups.into_iter()
+}
+
+/// With those beneath it; `false` while a process is in one of them.
+fn remove_group(group: &Path) -> bool {
+    let beneath = std::fs::read_dir(group).into_iter().flatten().flatten();
+    for beneath in beneath.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        remove_group(&beneath.path());
+    }
+    match std::fs::remove_dir(group) {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 
