@@ -33,6 +33,7 @@ use crate::classify::{Class, Trouble};
 use crate::config::Settings;
 use crate::engine::{Engine, EngineFacts, Ref};
 use crate::names::Names;
+use crate::policy::Policy;
 use secrets::Secrets;
 
 /// Runs a swarm's agents as containers of one engine.
@@ -51,6 +52,7 @@ struct Inner<E> {
     swarm: SwarmUid,
     names: Names,
     settings: Settings,
+    policy: Policy,
     asks: Asks,
     secrets: Secrets,
     facts: OnceLock<EngineFacts>,
@@ -86,6 +88,7 @@ impl<E: Engine> Containers<E> {
             asks: Asks::new(shared),
             secrets: Secrets::new(secrets),
             facts: OnceLock::new(),
+            policy: Policy::of_this_host()?,
             starts: Semaphore::new(settings.at_once.max(1)),
             seats: Mutex::default(),
             stops: stop::Stops::default(),

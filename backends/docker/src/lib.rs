@@ -25,6 +25,7 @@ mod find;
 mod labels;
 mod names;
 mod plan;
+mod policy;
 mod wire;
 
 #[cfg(feature = "api")]

@@ -64,6 +64,7 @@ impl<E: Engine> Containers<E> {
             secrets: folder.as_deref(),
         };
         let plan = planning.plan(id, incarnation, spec)?;
+        self.0.policy.judge(&plan)?;
         let values = Secrets::read(spec)?;
         let this = self.clone();
         detached(Operation::Spawn, async move {
