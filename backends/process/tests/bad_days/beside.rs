@@ -1,7 +1,7 @@
 //! Programs that run beside agents, and agents that are held still, when those who did it die.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -34,6 +34,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "a_program_beside_an_agent_has_its_limits_and_its_mask",
             a_program_has_the_agents_limits,
+        ),
+        trial(
+            "a_hundred_programs_leave_nothing_with_the_keeper",
+            a_hundred_programs_leave_nothing,
         ),
         trial(
             "what_a_program_has_left_behind_holds_up_nobody_who_reads",
@@ -162,6 +166,48 @@ async fn a_program_has_the_agents_limits(hive: Hive) {
         .expect("sh runs");
     let umask = String::from_utf8_lossy(&here.stdout).into_owned();
     assert_eq!(told, format!("77\n{umask}0\n"));
+}
+
+async fn a_hundred_programs_leave_nothing(hive: Hive) {
+    let backend = hive.open().await;
+    let agent = agent(&backend).await;
+    let keeper = hive.keeper().expect("there is a keeper");
+    let descriptors = || {
+        let open = std::fs::read_dir(format!("/proc/{keeper}/fd"));
+        open.expect("the keeper lives").count()
+    };
+    told(&backend, &agent.id, "exit").await;
+    wait_until_alone(&hive, &agent);
+    let before = descriptors();
+    for round in 0..50 {
+        let (ended, dropped) = tokio::join!(
+            told(&backend, &agent.id, "echo word"),
+            stay(&backend, &agent.id),
+        );
+        assert_eq!(ended, "word\n", "round {round}");
+        drop(dropped);
+    }
+    wait_until_alone(&hive, &agent);
+    wait_until(
+        || descriptors() <= before,
+        "the keeper to close what it had",
+    );
+    let cgroup = std::fs::read_to_string(format!("/proc/{}/cgroup", agent.pid.unwrap_or(0)));
+    let group = cgroup.expect("the agent lives");
+    let group = group.lines().find_map(|line| line.strip_prefix("0::"));
+    for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+        let folder = format!("{mount}{}", group.unwrap_or("/"));
+        if backend.pause().is_some() && Path::new(&folder).exists() {
+            let groups = || {
+                let all = std::fs::read_dir(&folder).expect("the group is there");
+                let names = all.flatten().map(|entry| entry.file_name());
+                names
+                    .filter(|name| name.to_string_lossy().starts_with("beside-"))
+                    .count()
+            };
+            wait_until(|| groups() == 0, "the groups to be gone");
+        }
+    }
 }
 
 async fn what_a_program_has_left_behind_holds_up_nobody(hive: Hive) {
