@@ -1,10 +1,11 @@
 //! The way by the Engine API.
 
 mod connect;
+mod exec;
 mod frames;
 mod http;
 mod lines;
-mod render;
+mod stats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use ::http::Method;
 use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Operation, Result, Signal,
+    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, ExecSpec, Execution, Operation,
+    Result, Signal,
 };
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -29,7 +31,8 @@ use crate::classify::{Class, Trouble};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
-    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
+    Answer, Container, Engine, EngineFacts, Executes, Happening, Inside, LogEntry, LogQuery,
+    Measured, Measures, Ref,
 };
 use crate::find::Surroundings;
 use crate::plan::Plan;
@@ -182,7 +185,7 @@ impl Engine for Api {
 
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
         let facts = self.http.facts().await?;
-        let body = render::body(plan, facts.podman)?;
+        let body = crate::body::of(plan, facts.podman)?;
         let path = format!("/containers/create?{}", query(&[("name", name.as_str())]));
         let made: Made = self
             .http
@@ -386,6 +389,34 @@ impl Engine for Api {
             }
         }
         Ok(())
+    }
+
+    fn measures(&self) -> Option<&dyn Measures> {
+        Some(self)
+    }
+
+    fn executes(&self) -> Option<&dyn Executes> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Measures for Api {
+    async fn measure(&self, container: &Ref) -> Answer<Option<Measured>> {
+        let path = format!(
+            "/containers/{}/stats?{}",
+            container.as_str(),
+            query(&[("stream", "false"), ("one-shot", "true")])
+        );
+        let told: stats::Told = self.http.get(&path, self.timeouts.ask, SMALL).await?;
+        Ok(told.measured())
+    }
+}
+
+#[async_trait]
+impl Executes for Api {
+    async fn execute(&self, container: &Ref, spec: &ExecSpec) -> Answer<Execution> {
+        exec::execute(&self.http, self.timeouts.ask, container, spec).await
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) enum Class {
     Full,
     BadProfile,
     BadRequest,
-    /// A variable that cannot be handed to the program.
+    /// The program has no words for it.
     #[cfg(feature = "cli")]
     NoLine,
     Refused,
@@ -293,9 +293,9 @@ impl Class {
             ),
             #[cfg(feature = "cli")]
             Self::NoLine => (
-                K::InvalidSpec,
-                "a variable cannot be given to it this way",
-                "hand it over as a secret in a file, or use the backend `docker-api`",
+                K::Unsupported,
+                "the program cannot be told all that its spec says",
+                "use the backend `docker-api`; a variable of more than one line can also be handed over as a secret file",
             ),
             Self::Refused => (
                 K::PermissionDenied,
@@ -323,16 +323,6 @@ impl Trouble {
     pub(crate) fn said(status: Option<u16>, words: impl Into<String>) -> Self {
         let words = words.into();
         Self::new(classify(status, &words), words)
-    }
-
-    /// Whether it is about a path inside a container.
-    #[cfg(feature = "cli")]
-    pub(crate) fn is_no_file(&self) -> bool {
-        let words = self.words.to_lowercase();
-        words.contains("no such container:path")
-            || words.contains("could not find the file")
-            || words.contains("no such file or directory")
-            || words.contains("could not be found")
     }
 
     /// As the error of an operation.

@@ -1,23 +1,35 @@
 //! The way by a program: `docker`, or `podman`.
+//!
+//! Each verb is a run of the program to its end, bounded in time; events and logs are programs that are listened
+//! to. What reaches a program of an agent's are arguments that name no value of its environment, and a file on
+//! standard input that does.
 
-mod archive;
-mod lines;
-mod render;
-mod run;
+mod child;
+mod cutter;
+mod dial;
+mod env_file;
+mod environment;
+mod events;
+mod flags;
+mod known;
+mod logs;
+mod said;
+mod tar_head;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alveary_core::{AgentBackend, BackendConfig, ConnectContext, LogStreamKind, Result, Signal};
+use alveary_core::{AgentBackend, BackendConfig, ConnectContext, Result, Signal};
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
+use futures_util::StreamExt;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
-use crate::classify::{Class, Trouble};
+use crate::classify::{Class, Trouble, classify};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
@@ -25,8 +37,12 @@ use crate::engine::{
 };
 use crate::find::Surroundings;
 use crate::plan::Plan;
-use crate::wire::{Inspected, Told};
-use run::{Input, Program};
+use crate::wire::Inspected;
+use child::{Call, Program};
+use cutter::Pieces;
+use known::{Known, Speaks};
+use said::Said;
+use tar_head::Head;
 
 /// The settings of the backend that runs a program: the table `[backends.docker-cli]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,113 +63,106 @@ impl BackendConfig for DockerCliConfig {
 /// An engine, by its program.
 struct Cli {
     program: Program,
-    facts: OnceCell<EngineFacts>,
+    host: Option<String>,
     local: bool,
+    known: OnceCell<Known>,
     timeouts: Timeouts,
 }
 
-/// So many containers are asked for by one call of the program.
-const AT_ONCE: usize = 500;
+/// So many containers are looked at by one run of the program.
+const AT_ONCE: usize = 200;
+
+/// More than the program says of so many containers.
+const LARGE: usize = 64 << 20;
+
+/// For how long a program that fetches an image may say nothing: it says nothing while a layer comes.
+const SILENCE: Duration = Duration::from_hours(1);
+
+/// Podman leaves out of a log what bears the very time from which it is asked for.
+const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 
 impl Cli {
     fn new(settings: &Settings) -> Self {
-        let path = settings
-            .program
-            .clone()
-            .unwrap_or_else(|| "docker".to_owned());
-        let surroundings = Surroundings::of_this_process(settings.host.clone());
-        let endpoint = surroundings.choose();
+        let here = Surroundings::of_this_process(settings.host.clone());
+        let container_host = std::env::var("CONTAINER_HOST").ok();
+        let name = settings.program.clone();
         Self {
-            // What is not found here may be found by the program; then it is no engine of another host.
-            local: endpoint.map_or(true, |endpoint| endpoint.is_local()),
-            program: Program::new(path, settings.host.clone()),
-            facts: OnceCell::new(),
+            local: environment::is_local(settings, &here, container_host.as_deref()),
+            program: Program {
+                name: name.unwrap_or_else(|| "docker".to_owned()),
+                env: environment::of_program(settings, &here, |key| std::env::var_os(key)),
+            },
+            host: settings.host.clone(),
+            known: OnceCell::new(),
             timeouts: settings.timeout.clone(),
         }
     }
 
-    async fn known(&self) -> Answer<&EngineFacts> {
-        self.facts.get_or_try_init(|| self.ask_facts()).await
+    /// What the program and its engine are, asked once.
+    async fn known(&self) -> Answer<&Known> {
+        let ask = || Known::ask(&self.program, self.timeouts.ask);
+        self.known.get_or_try_init(ask).await
     }
 
-    async fn ask_facts(&self) -> Answer<EngineFacts> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Version {
-            #[serde(default)]
-            server: Option<Side>,
-            client: Option<Side>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Side {
-            version: String,
-            #[serde(default)]
-            components: Option<Vec<Component>>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Component {
-            name: String,
-        }
-        let args = ["version", "--format", "{{json .}}"];
-        let told = self
-            .program
-            .run(&args, Input::none(), self.timeouts.ask)
-            .await?;
-        let told: Version = serde_json::from_slice(&told).map_err(|error| {
-            Trouble::new(
-                Class::Version,
-                format!("it tells its version in words unknown here: {error}"),
-            )
-        })?;
-        let side = told.server.or(told.client);
-        let Some(side) = side else {
-            return Err(Trouble::new(
-                Class::Unreachable,
-                "the program tells of no engine",
-            ));
-        };
-        let is_podman = |component: &Component| component.name.to_lowercase().contains("podman");
-        let podman =
-            self.program.is_podman() || side.components.unwrap_or_default().iter().any(is_podman);
-        Ok(EngineFacts {
-            version: side.version,
-            podman,
-        })
+    async fn ask<const N: usize>(&self, args: [&str; N]) -> Answer<Said> {
+        let call = Call::new(args, self.timeouts.ask).at_most(LARGE);
+        self.program.run(call).await?.well()
     }
 
-    /// What the program prints of these; those that are gone are left out.
-    async fn look_at(&self, ids: &[&str]) -> Answer<Vec<Container>> {
-        let mut args = vec!["container", "inspect"];
-        args.extend(ids);
-        let text = match self
-            .program
-            .output(&args, Input::none(), self.timeouts.ask)
-            .await?
-        {
-            output if output.succeeded => output.stdout,
-            // The others are printed all the same.
-            output if output.trouble().class == Class::NoContainer => output.stdout,
-            output => return Err(output.trouble()),
-        };
-        let found: Vec<Inspected> = serde_json::from_slice(&text).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            Trouble::new(
-                Class::Lost,
-                format!("what it prints breaks off or is no JSON at {place}"),
-            )
-        })?;
+    async fn tell<const N: usize>(&self, args: [&str; N], limit: Duration) -> Answer<()> {
+        let said = self.program.run(Call::new(args, limit)).await?;
+        said.well().map(|_| ())
+    }
+
+    /// Those of them that there are.
+    async fn look_at(&self, which: &[&str]) -> Answer<Vec<Container>> {
+        let args = ["inspect", "--type=container"].iter().chain(which);
+        let call = Call::new(args.copied(), self.timeouts.ask).at_most(LARGE);
+        let said = self.program.run(call).await?;
+        if !said.is_well() {
+            let trouble = said.trouble();
+            // The others are told all the same when one is not there.
+            let absent = |line: &str| classify(None, line) == Class::NoContainer;
+            if !said.words.lines().all(absent) || trouble.class != Class::NoContainer {
+                return Err(trouble);
+            }
+            if said.lines().next().is_none() {
+                return Ok(Vec::new());
+            }
+        }
+        let found: Vec<Inspected> = said.json()?;
         Ok(found
             .into_iter()
             .filter_map(Inspected::into_container)
             .collect())
     }
 
-    async fn simply(&self, args: &[&str], limit: Duration) -> Answer<()> {
-        self.program.run(args, Input::none(), limit).await?;
-        Ok(())
+    /// The engine's own time, and that it is there to tell it.
+    async fn engine_time(&self) -> Answer<Timestamp> {
+        let before = Timestamp::now();
+        let known = self.known().await?;
+        if known.speaks == Speaks::Podman || known.podman {
+            // Neither tells it: the clocks are one where the host is one.
+            return Known::ask(&self.program, self.timeouts.ask)
+                .await
+                .map(|_| before);
+        }
+        let said = self.ask(["info", "--format={{.SystemTime}}"]).await?;
+        let told = said.lines().next_back().and_then(|line| line.parse().ok());
+        Ok(told.unwrap_or(before))
     }
+}
+
+/// Words with which programs say that a path is not there.
+fn is_no_path(words: &str) -> bool {
+    let text = words.to_lowercase();
+    [
+        "no such container:path",
+        "could not find the file",
+        "could not be found on container",
+    ]
+    .iter()
+    .any(|said| text.contains(said))
 }
 
 #[async_trait]
@@ -165,64 +174,78 @@ impl Engine for Cli {
     }
 
     async fn facts(&self) -> Answer<EngineFacts> {
-        self.known().await.cloned()
+        let known = self.known().await?;
+        Ok(EngineFacts {
+            version: known.version.clone(),
+            podman: known.podman,
+        })
     }
 
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
-        let podman = self.known().await?.podman;
-        let create = render::create(name, plan, podman)?;
-        let args: Vec<&str> = create.args.iter().map(String::as_str).collect();
-        let printed = self
-            .program
-            .run(&args, create.input, self.timeouts.start)
-            .await?;
-        let id = String::from_utf8_lossy(&printed);
-        Ref::new(id.trim())
-            .ok_or_else(|| Trouble::new(Class::Lost, "it printed something else than an id"))
+        let known = self.known().await?;
+        let Some(env) = env_file::lines(&plan.env) else {
+            let body = crate::body::of(plan, known.podman)?;
+            let request = dial::create(&known.api, name, &body)?;
+            let call = Call::new(["system", "dial-stdio"], self.timeouts.start).with_input(request);
+            return dial::made(&self.program.run(call).await?);
+        };
+        let args = flags::create(known, name, plan)?;
+        let call = Call::new(args, self.timeouts.start).with_input(env);
+        let said = self.program.run(call).await?.well()?;
+        let id = |line: &str| line.len() >= 12 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let printed = said.lines().rfind(|line| id(line)).and_then(Ref::new);
+        printed.ok_or_else(|| Trouble::new(Class::Lost, "the program printed no id"))
     }
 
     async fn connect(&self, container: &Ref, network: &str) -> Answer<()> {
         let args = ["network", "connect", "--", network, container.as_str()];
-        self.simply(&args, self.timeouts.start).await
+        self.tell(args, self.timeouts.start).await
     }
 
     async fn start(&self, container: &Ref) -> Answer<()> {
-        self.simply(&["start", container.as_str()], self.timeouts.start)
+        self.tell(["start", container.as_str()], self.timeouts.start)
             .await
     }
 
     async fn inspect(&self, which: &Ref) -> Answer<Option<Container>> {
-        Ok(self.look_at(&[which.as_str()]).await?.pop())
+        let found = self.look_at(&[which.as_str()]).await?;
+        // Programs take the beginning of an id for the id.
+        let meant = |found: &Container| found.id == *which || found.name == which.as_str();
+        Ok(found.into_iter().find(meant))
     }
 
     async fn list(&self, label: &str) -> Answer<Vec<Container>> {
-        let filter = format!("label={label}");
-        let args = ["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter];
-        let printed = self
-            .program
-            .run(&args, Input::none(), self.timeouts.ask)
-            .await?;
-        let text = String::from_utf8_lossy(&printed);
-        let ids: Vec<Ref> = text
-            .lines()
-            .filter_map(|line| Ref::new(line.trim()))
-            .collect();
+        // The format leaves out sizes, which the engine would measure one by one.
+        let filter = format!("--filter=label={label}");
+        let args = ["ps", "--all", "--no-trunc", &filter, "--format={{.ID}}"];
+        let said = self.ask(args).await?;
+        let ids: Vec<&str> = said.lines().filter(|id| Ref::new(*id).is_some()).collect();
         let mut found = Vec::with_capacity(ids.len());
         for some in ids.chunks(AT_ONCE) {
-            let some: Vec<&str> = some.iter().map(Ref::as_str).collect();
-            found.extend(self.look_at(&some).await?);
+            found.extend(self.look_at(some).await?);
         }
         Ok(found)
     }
 
     async fn kill(&self, container: &Ref, signal: Signal) -> Answer<()> {
-        let signal = signal.number().to_string();
-        let args = ["kill", "--signal", &signal, container.as_str()];
-        self.simply(&args, self.timeouts.ask).await
+        let signal = format!("--signal={}", signal.number());
+        self.tell(["kill", &signal, container.as_str()], self.timeouts.ask)
+            .await
     }
 
     async fn until_ended(&self, container: &Ref, patience: Duration) {
-        let waited = self.simply(&["wait", container.as_str()], patience).await;
+        let podman = self
+            .known
+            .get()
+            .is_some_and(|known| known.speaks == Speaks::Podman);
+        let waited = if podman {
+            // It looks from time to time.
+            self.tell(["wait", "--interval=50ms", container.as_str()], patience)
+                .await
+        } else {
+            self.tell(["wait", container.as_str()], patience).await
+        };
+        // Whatever it says is looked at again.
         if let Err(trouble) = waited {
             tracing::trace!(words = %trouble.words, "the waiting broke off");
         }
@@ -232,139 +255,132 @@ impl Engine for Cli {
         let mut args = vec!["rm", "--volumes"];
         if force {
             args.push("--force");
+            if self.known().await?.speaks == Speaks::Podman {
+                // It would wait for an end by itself.
+                args.push("--time=0");
+            }
         }
         args.push(which.as_str());
-        self.simply(&args, self.timeouts.remove).await
+        let call = Call::new(args, self.timeouts.remove);
+        let said = self.program.run(call).await?.well()?;
+        // Force is content where there is nothing to remove, and names nothing as removed then.
+        if said.lines().next().is_none() {
+            return Err(Trouble::new(Class::NoContainer, said.words));
+        }
+        Ok(())
     }
 
     async fn rename(&self, container: &Ref, name: &Ref) -> Answer<()> {
         let args = ["rename", container.as_str(), name.as_str()];
-        self.simply(&args, self.timeouts.ask).await
+        self.tell(args, self.timeouts.ask).await
     }
 
     async fn pause(&self, container: &Ref) -> Answer<()> {
-        self.simply(&["pause", container.as_str()], self.timeouts.ask)
+        self.tell(["pause", container.as_str()], self.timeouts.ask)
             .await
     }
 
     async fn unpause(&self, container: &Ref) -> Answer<()> {
-        self.simply(&["unpause", container.as_str()], self.timeouts.ask)
+        self.tell(["unpause", container.as_str()], self.timeouts.ask)
             .await
     }
 
     async fn events(&self, label: &str) -> Answer<BoxStream<'static, Answer<Happening>>> {
-        // The program takes a while to listen: what falls into that is told from the engine's memory.
-        let now = Timestamp::now();
-        let since = format!("{}.{:09}", now.as_second(), now.subsec_nanosecond());
-        // Before anything is said to have been subscribed to: whether there is anybody to listen to.
-        self.known().await?;
-        let label = format!("label={label}");
+        // The program does not tell when it listens. What happens until then is told from the engine's memory.
+        let since = self.engine_time().await?;
+        let speaks = self.known().await?.speaks;
         let args = [
-            "events",
-            "--since",
-            &since,
-            "--filter",
-            &label,
-            "--filter",
-            "type=container",
-            "--format",
-            "{{json .}}",
+            "events".to_owned(),
+            format!("--since={since}"),
+            format!("--filter=label={label}"),
+            "--filter=type=container".to_owned(),
+            "--format={{json .}}".to_owned(),
         ];
-        let (running, stdout, _) = self.program.start(&args)?;
-        let told = lines::lines(stdout).filter_map(|line| async move {
-            let told = line.and_then(|line| {
-                serde_json::from_slice::<Told>(&line).map_err(|error| {
-                    Trouble::new(Class::Other, format!("it prints what is no event: {error}"))
-                })
-            });
-            told.map(Told::happening).transpose()
-        });
-        // The program ends with the stream.
-        Ok(
-            stream::unfold((Box::pin(told), running), |(mut told, running)| async {
-                let next = told.next().await?;
-                Some((next, (told, running)))
-            })
-            .boxed(),
-        )
+        let feed = self.program.open(&args)?;
+        Ok(events::happenings(feed, speaks).boxed())
     }
 
     async fn logs(
         &self,
         container: &Ref,
-        wanted: LogQuery,
+        query: LogQuery,
     ) -> Answer<BoxStream<'static, Answer<LogEntry>>> {
-        let since = wanted.since.map(|at| at.to_string());
-        let mut args = vec!["logs", "--timestamps"];
-        if wanted.follow {
-            args.push("--follow");
-        }
-        if let Some(since) = &since {
-            args.extend(["--since", since]);
-        }
-        args.push(container.as_str());
-        let (running, stdout, stderr) = self.program.start(&args)?;
-        let stdout = lines::entries(stdout, LogStreamKind::Stdout);
-        let stderr = lines::entries(stderr, LogStreamKind::Stderr);
-        let both = stream::select(Box::pin(stdout), Box::pin(stderr));
-        let wanted = move |entry: &Answer<LogEntry>| match entry {
-            Ok(entry) if entry.stream == LogStreamKind::Stderr => wanted.stderr,
-            Ok(_) => wanted.stdout,
-            Err(_) => true,
+        let pieces = if self.known().await?.podman {
+            Pieces::Podman
+        } else {
+            Pieces::Docker
         };
-        let both = both.filter(move |entry| std::future::ready(wanted(entry)));
-        Ok(
-            stream::unfold((Box::pin(both), running), |(mut both, running)| async {
-                let next = both.next().await?;
-                Some((next, (both, running)))
-            })
-            .boxed(),
-        )
+        let mut args = vec!["logs".to_owned(), "--timestamps".to_owned()];
+        if query.follow {
+            args.push("--follow".to_owned());
+        }
+        if let Some(since) = query.since {
+            let since = since.checked_sub(JUST_BEFORE).unwrap_or(since);
+            args.push(format!("--since={since}"));
+        }
+        args.push(container.as_str().to_owned());
+        let wanted = logs::Wanted {
+            stdout: query.stdout,
+            stderr: query.stderr,
+        };
+        // One who follows may hear nothing for days; one who reads what is there may not.
+        let patience = (!query.follow).then_some(self.timeouts.ask);
+        let feed = self.program.open(&args)?.with_both();
+        Ok(logs::entries(feed, pieces, wanted, patience).boxed())
     }
 
     async fn look(&self, container: &Ref, path: &str) -> Answer<Inside> {
         let what = format!("{}:{path}", container.as_str());
-        let (mut running, stdout, stderr) = self.program.start(&["cp", &what, "-"])?;
+        let mut feed = self
+            .program
+            .open(&["cp".to_owned(), what, "-".to_owned()])?;
         let looked = async {
-            match archive::first_entry(stdout).await? {
-                Some(inside) => Ok(inside),
-                None => match running.said(stderr).await {
-                    None => Ok(Inside::Nothing),
-                    Some(trouble) if trouble.is_no_file() => Ok(Inside::Nothing),
-                    Some(trouble) => Err(trouble),
-                },
+            loop {
+                match tar_head::read(&feed.out.held) {
+                    // The rest of it, which may be a whole disk, ends with the program.
+                    Head::Member(inside) => return Ok(inside),
+                    Head::Wrong(words) => return Err(Trouble::new(Class::Other, words)),
+                    Head::More => {}
+                }
+                if !feed.more(None).await? {
+                    break;
+                }
             }
+            let said = feed.finish().await?;
+            if is_no_path(&said.words) {
+                return Ok(Inside::Nothing);
+            }
+            Err(said.trouble())
         };
-        let limit = self.timeouts.ask;
-        tokio::time::timeout(limit, looked)
+        timeout(self.timeouts.ask, looked)
             .await
-            .unwrap_or_else(|_| Err(run::no_answer(limit)))
+            .unwrap_or_else(|_| Err(Trouble::new(Class::Lost, "no answer in time")))
     }
 
     async fn added(&self, container: &Ref) -> Answer<Vec<String>> {
-        let args = ["diff", container.as_str()];
-        let printed = self
-            .program
-            .run(&args, Input::none(), self.timeouts.ask)
-            .await?;
-        let text = String::from_utf8_lossy(&printed);
-        Ok(text
-            .lines()
-            .filter_map(|line| line.strip_prefix("A "))
-            .map(ToOwned::to_owned)
-            .collect())
+        let said = self.ask(["diff", container.as_str()]).await?;
+        let added = said.lines().filter_map(|line| line.strip_prefix("A "));
+        Ok(added.map(ToOwned::to_owned).collect())
     }
 
     async fn pull(&self, image: &str) -> Answer<()> {
-        // As long as it takes: what is slow is the network, and not the engine.
-        let limit = Duration::from_hours(24);
-        self.simply(&["pull", "--quiet", image], limit).await
+        let mut feed = self.program.open(&["pull".to_owned(), image.to_owned()])?;
+        while feed.more(Some(SILENCE)).await? {
+            for line in feed.lines() {
+                tracing::debug!(image, line, "pulling");
+            }
+        }
+        feed.finish().await?.well().map(|_| ())
     }
 }
 
 impl fmt::Display for Cli {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.program)
+        write!(f, "the engine of `{}`", self.program.name)?;
+        match &self.host {
+            Some(host) => write!(f, " at {host}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -373,3 +389,6 @@ impl fmt::Debug for Cli {
         f.debug_tuple("Cli").field(&self.to_string()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

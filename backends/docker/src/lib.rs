@@ -14,6 +14,8 @@
 #[cfg(feature = "api")]
 mod api;
 mod asks;
+#[cfg(any(feature = "api", feature = "cli"))]
+mod body;
 mod classify;
 #[cfg(feature = "cli")]
 mod cli;

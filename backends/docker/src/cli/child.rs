@@ -36,12 +36,12 @@ pub(super) struct Program {
 
 /// One run of it to its end.
 pub(super) struct Call {
-    pub(super) args: Vec<String>,
+    args: Vec<String>,
     /// What it reads on standard input. May hold anybody's secrets: never shown.
-    pub(super) input: Option<Vec<u8>>,
-    pub(super) limit: Duration,
+    input: Option<Vec<u8>>,
+    limit: Duration,
     /// The most that it may say on standard output.
-    pub(super) most: usize,
+    most: usize,
 }
 
 impl Call {
@@ -53,6 +53,16 @@ impl Call {
             most: 1 << 20,
         }
     }
+
+    pub(super) fn at_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    pub(super) fn with_input(mut self, input: Vec<u8>) -> Self {
+        self.input = Some(input);
+        self
+    }
 }
 
 impl Program {
@@ -61,7 +71,7 @@ impl Program {
     /// `Class::Lost`: it took too long or said too much, and was ended; what it had asked of the engine may be
     /// carried out nevertheless.
     pub(super) async fn run(&self, call: Call) -> Answer<Said> {
-        let (mut feed, stdin) = self.open(&call.args, call.input.is_some())?;
+        let (mut feed, stdin) = self.spawn(&call.args, call.input.is_some())?;
         let talk = async {
             while feed.more(None).await? {
                 if feed.out.held.len() > call.most {
@@ -70,7 +80,6 @@ impl Program {
                         format!("`{}` said more than {} bytes", self.name, call.most),
                     ));
                 }
-                feed.err.held.truncate(MAX_WORDS);
             }
             feed.finish().await
         };
@@ -88,8 +97,7 @@ impl Program {
             }
         });
         match talked.await {
-            Ok(Ok((status, stdout, stderr))) => Ok(Said::new(status, stdout, &stderr)),
-            Ok(Err(trouble)) => Err(trouble),
+            Ok(said) => said,
             Err(_) => Err(Trouble::new(
                 Class::Lost,
                 format!("`{}` did not end within {:?}", self.name, call.limit),
@@ -98,13 +106,17 @@ impl Program {
     }
 
     /// Starts it, to be listened to as long as one likes.
-    pub(super) fn open(
-        &self,
-        args: &[String],
-        with_input: bool,
-    ) -> Answer<(Feed, Option<ChildStdin>)> {
+    pub(super) fn open(&self, args: &[String]) -> Answer<Feed> {
+        let (feed, _) = self.spawn(args, false)?;
+        Ok(feed)
+    }
+
+    fn spawn(&self, args: &[String], with_input: bool) -> Answer<(Feed, Option<ChildStdin>)> {
         let ours = |error: io::Error| {
-            Trouble::new(Class::Other, format!("`{}` cannot be listened to: {error}", self.name))
+            Trouble::new(
+                Class::Other,
+                format!("`{}` cannot be listened to: {error}", self.name),
+            )
         };
         // Before the child is there, so that its end is not missed.
         let ends = signal(SignalKind::child()).map_err(ours)?;
@@ -112,7 +124,11 @@ impl Program {
             .args(args)
             .env_clear()
             .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .stdin(if with_input { Stdio::piped() } else { Stdio::null() })
+            .stdin(if with_input {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -120,21 +136,33 @@ impl Program {
             .map_err(|error| self.not_started(&error))?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let stdin = child.stdin.take();
-        let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        let running = Running { child, group: pid, ends };
+        let pid = child
+            .id()
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let running = Running {
+            child,
+            group: pid,
+            ends,
+        };
         let Some((stdout, stderr)) = pipes else {
             return Err(Trouble::new(Class::Other, "it has no output"));
         };
         let out = Pipe::new(stdout.into_owned_fd()).map_err(ours)?;
         let err = Pipe::new(stderr.into_owned_fd()).map_err(ours)?;
-        let feed = Feed { running, over: false, out, err };
+        let feed = Feed {
+            running,
+            over: false,
+            err_is_data: false,
+            out,
+            err,
+        };
         Ok((feed, stdin))
     }
 
     fn not_started(&self, error: &io::Error) -> Trouble {
         let class = match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Class::NoClient,
-            io::ErrorKind::ArgumentListTooLong => Class::Unsayable,
+            io::ErrorKind::ArgumentListTooLong => Class::NoLine,
             io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => Class::Full,
             _ => Class::Other,
         };
@@ -268,15 +296,26 @@ pub(super) struct Feed {
     running: Running,
     /// The child itself has ended, and all that it wrote was read.
     over: bool,
+    /// Standard error bears more than words, and is kept whole.
+    err_is_data: bool,
     pub(super) out: Pipe,
     pub(super) err: Pipe,
 }
 
 impl Feed {
+    /// Keeps all of standard error, for one who takes out of it what came.
+    pub(super) fn with_both(mut self) -> Self {
+        self.err_is_data = true;
+        self
+    }
+
     /// Takes what the child has written by now; whether there was anything.
     pub(super) fn take(&mut self) -> Answer<bool> {
         let out = self.out.take().map_err(|error| broke_off(&error))?;
         let err = self.err.take().map_err(|error| broke_off(&error))?;
+        if !self.err_is_data {
+            self.err.held.truncate(MAX_WORDS);
+        }
         Ok(out || err)
     }
 
@@ -317,21 +356,39 @@ impl Feed {
         }
     }
 
+    /// The whole lines that it has written to its standard output, taken out.
+    pub(super) fn lines(&mut self) -> Vec<String> {
+        let held = &mut self.out.held;
+        let end = held
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |newline| newline + 1);
+        let lines = held.split_to(end);
+        String::from_utf8_lossy(&lines)
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
     /// How it ended, and what is left of what it wrote, after [`more`](Self::more) said that no more comes.
     /// Whoever still holds its outputs is ended.
-    pub(super) async fn finish(&mut self) -> Answer<(ExitStatus, BytesMut, BytesMut)> {
+    pub(super) async fn finish(&mut self) -> Answer<Said> {
         if !(self.out.is_closed() && self.err.is_closed()) {
             self.running.end();
         }
-        let status = self.running.reap().await.map_err(|error| broke_off(&error))?;
-        Ok((
-            status,
-            std::mem::take(&mut self.out.held),
-            std::mem::take(&mut self.err.held),
-        ))
+        let status = self
+            .running
+            .reap()
+            .await
+            .map_err(|error| broke_off(&error))?;
+        let stdout = std::mem::take(&mut self.out.held);
+        Ok(Said::new(status, stdout, &self.err.held))
     }
 }
 
 fn broke_off(error: &io::Error) -> Trouble {
-    Trouble::new(Class::Lost, format!("what the program says cannot be read: {error}"))
+    Trouble::new(
+        Class::Lost,
+        format!("what the program says cannot be read: {error}"),
+    )
 }

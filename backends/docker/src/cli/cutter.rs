@@ -35,7 +35,10 @@ pub(super) enum Pieces {
 /// What was cut off.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Cut {
-    Entry { at: Timestamp, bytes: Bytes },
+    Entry {
+        at: Timestamp,
+        bytes: Bytes,
+    },
     /// No entry: the program's own words.
     Words(String),
 }
@@ -198,13 +201,18 @@ mod tests {
 
     #[test]
     fn lines_are_entries_however_they_come() {
-        let text = format!("{TIME} a\n{TIME} \n{TIME} {TIME} b\n{TIME} \0\xff last");
+        let mut text = format!("{TIME} a\n{TIME} \n{TIME} {TIME} b\n{TIME} ").into_bytes();
+        text.extend_from_slice(b"\0\xff last");
         for step in [1, 7, 1000] {
-            let contents: Vec<_> = entries(Pieces::Docker, text.as_bytes(), step)
+            let contents: Vec<_> = entries(Pieces::Docker, &text, step)
                 .into_iter()
-                .map(|(_, bytes)| String::from_utf8(bytes).unwrap())
+                .map(|(_, bytes)| bytes)
                 .collect();
-            assert_eq!(contents, ["a\n", "\n", &format!("{TIME} b\n"), "\0\u{ff} last"]);
+            let own = format!("{TIME} b\n");
+            assert_eq!(
+                contents,
+                [b"a\n", &b"\n"[..], own.as_bytes(), b"\0\xff last"]
+            );
         }
     }
 
@@ -260,7 +268,11 @@ mod tests {
     fn a_line_without_an_end_is_not_kept_in_memory() {
         let text = format!("{TIME} {}\n{TIME} next\n", "y".repeat(300_000));
         let found = entries(Pieces::Podman, text.as_bytes(), 10_000);
-        assert!(found.iter().all(|(_, bytes)| bytes.len() <= MAX_ENTRY + 10_000));
+        assert!(
+            found
+                .iter()
+                .all(|(_, bytes)| bytes.len() <= MAX_ENTRY + 10_000)
+        );
         let all: usize = found.iter().map(|(_, bytes)| bytes.len()).sum();
         assert_eq!(all, 300_001 + 5);
         assert_eq!(found.last().unwrap().1, b"next\n");
@@ -271,7 +283,11 @@ mod tests {
         let text = format!("{TIME} a\nunexpected EOF\n");
         let cuts = cut_in(Pieces::Docker, text.as_bytes(), 9);
         assert_eq!(cuts[1], Cut::Words("unexpected EOF".into()));
-        let endless = cut_in(Pieces::Docker, &[b'z'; 100_000], 1000);
-        assert!(endless.iter().all(|cut| matches!(cut, Cut::Words(words) if words.len() <= MAX_WORDS)));
+        let endless = cut_in(Pieces::Docker, &vec![b'z'; 100_000], 1000);
+        assert!(
+            endless
+                .iter()
+                .all(|cut| matches!(cut, Cut::Words(words) if words.len() <= MAX_WORDS))
+        );
     }
 }

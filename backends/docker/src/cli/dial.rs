@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 
+use super::said::Said;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Ref};
 
@@ -57,13 +58,29 @@ struct Refused {
     message: String,
 }
 
-/// The id in the engine's response. `Class::Lost`: it is not all there.
-pub(super) fn made(response: &[u8]) -> Answer<Ref> {
+/// The id in what the program brought back.
+///
+/// `Class::NoLine`: the program carries no connection; there may be no service that it could be carried to.
+/// `Class::Lost`: the response is not all there.
+pub(super) fn made(said: &Said) -> Answer<Ref> {
+    if said.stdout.is_empty() && !said.is_well() {
+        let trouble = said.trouble();
+        return Err(match trouble.class {
+            Class::Other | Class::Unreachable => Trouble::new(Class::NoLine, trouble.words),
+            _ => trouble,
+        });
+    }
+    id(&said.stdout)
+}
+
+fn id(response: &[u8]) -> Answer<Ref> {
     let (status, body) = read(response)
         .ok_or_else(|| Trouble::new(Class::Lost, "the engine's response broke off"))?;
     if status != 201 {
-        let words = serde_json::from_slice::<Refused>(&body)
-            .map_or_else(|_| String::from_utf8_lossy(&body).into_owned(), |told| told.message);
+        let words = serde_json::from_slice::<Refused>(&body).map_or_else(
+            |_| String::from_utf8_lossy(&body).into_owned(),
+            |told| told.message,
+        );
         return Err(Trouble::said(Some(status), words));
     }
     serde_json::from_slice::<Made>(&body)
@@ -116,21 +133,29 @@ mod tests {
 
     #[test]
     fn a_response_is_read_whole_or_not_at_all() {
-        let plain = b"HTTP/1.1 201 Created\r\nContent-Length: 26\r\n\r\n{\"Id\":\"ab12\",\"Warnings\":[]}";
+        let plain =
+            b"HTTP/1.1 201 Created\r\nContent-Length: 26\r\n\r\n{\"Id\":\"ab12\",\"Warnings\":[]}";
         let chunked = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"Id\"\r\n8\r\n:\"ab12\"}\r\n0\r\n\r\n";
         for response in [&plain[..plain.len() - 1], &chunked[..]] {
             let ends = response.len();
             for end in 0..ends - 6 {
-                assert_eq!(made(&response[..end]).unwrap_err().class, Class::Lost, "{end}");
+                assert_eq!(
+                    id(&response[..end]).unwrap_err().class,
+                    Class::Lost,
+                    "{end}"
+                );
             }
         }
-        assert_eq!(made(chunked).unwrap().as_str(), "ab12");
+        assert_eq!(id(chunked).unwrap().as_str(), "ab12");
     }
 
     #[test]
     fn a_refusal_is_told_in_the_engines_words() {
         let response = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"message\":\"No such image: x\"}";
-        assert_eq!(made(response).unwrap_err(), Trouble::new(Class::NoImage, "No such image: x"));
+        assert_eq!(
+            id(response).unwrap_err(),
+            Trouble::new(Class::NoImage, "No such image: x")
+        );
     }
 
     #[test]

@@ -42,14 +42,23 @@ mod tests {
 
     #[test]
     fn a_value_is_said_as_it_is() {
-        assert_eq!(said("A", " 'x'=\"$y\"\t#z ").as_deref(), Some("A= 'x'=\"$y\"\t#z \n"));
+        assert_eq!(
+            said("A", " 'x'=\"$y\"\t#z ").as_deref(),
+            Some("A= 'x'=\"$y\"\t#z \n")
+        );
         assert_eq!(said("A", "").as_deref(), Some("A=\n"));
         assert_eq!(said("A", "a\rb").as_deref(), Some("A=a\rb\n"));
     }
 
     #[test]
     fn what_would_arrive_as_something_else_is_not_said() {
-        for (key, value) in [("A", "1\n2"), ("A", "1\r"), ("#A", "1"), ("A B", "1"), ("\u{feff}A", "1")] {
+        for (key, value) in [
+            ("A", "1\n2"),
+            ("A", "1\r"),
+            ("#A", "1"),
+            ("A B", "1"),
+            ("\u{feff}A", "1"),
+        ] {
             assert_eq!(said(key, value), None, "{key}={value}");
         }
         let longest = "x".repeat(MAX_LINE - 2);

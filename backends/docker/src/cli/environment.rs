@@ -55,9 +55,14 @@ pub(super) fn of_program(
         .collect();
     let mut set = |host: String| {
         env.retain(|(key, _)| {
-            !["DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINER_CONNECTION"]
-                .iter()
-                .any(|said| key == said)
+            ![
+                "DOCKER_HOST",
+                "DOCKER_CONTEXT",
+                "CONTAINER_HOST",
+                "CONTAINER_CONNECTION",
+            ]
+            .iter()
+            .any(|said| key == said)
         });
         env.push(("DOCKER_HOST".into(), host.clone().into()));
         env.push(("CONTAINER_HOST".into(), host.into()));
@@ -77,7 +82,11 @@ pub(super) fn of_program(
 }
 
 /// Whether the engine's host is this one, as far as can be told without asking it.
-pub(super) fn is_local(settings: &Settings, here: &Surroundings, container_host: Option<&str>) -> bool {
+pub(super) fn is_local(
+    settings: &Settings,
+    here: &Surroundings,
+    container_host: Option<&str>,
+) -> bool {
     if speaks_podman(settings) {
         let host = settings.host.as_deref().or(container_host);
         return host.is_none_or(|host| host.starts_with("unix://"));
@@ -105,7 +114,10 @@ mod tests {
     }
 
     fn get<'a>(env: &'a [(String, String)], key: &str) -> Option<&'a str> {
-        let mut found = env.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        let mut found = env
+            .iter()
+            .filter(|(k, _)| k == key)
+            .map(|(_, value)| value.as_str());
         let value = found.next();
         assert_eq!(found.next(), None, "{key} is set twice");
         value
@@ -113,20 +125,30 @@ mod tests {
 
     #[test]
     fn what_the_caller_says_of_its_engine_reaches_the_program_and_nothing_else_does() {
-        let mut here = Surroundings::default();
-        here.docker_host = Some("unix:///run/x.sock".into());
+        let here = Surroundings {
+            docker_host: Some("unix:///run/x.sock".into()),
+            ..Surroundings::default()
+        };
         let env = env(&Settings::default(), &here);
         assert_eq!(get(&env, "DOCKER_HOST"), Some("our DOCKER_HOST"));
         assert_eq!(get(&env, "SSH_AUTH_SOCK"), Some("our SSH_AUTH_SOCK"));
-        for key in ["LD_PRELOAD", "LANG", "GODEBUG", "BASH_ENV", "AWS_SECRET_ACCESS_KEY"] {
+        for key in [
+            "LD_PRELOAD",
+            "LANG",
+            "GODEBUG",
+            "BASH_ENV",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
             assert_eq!(get(&env, key), None);
         }
     }
 
     #[test]
     fn the_settings_say_where_the_engine_is_before_anybody_else() {
-        let mut settings = Settings::default();
-        settings.host = Some("unix:///run/mine.sock".into());
+        let settings = Settings {
+            host: Some("unix:///run/mine.sock".into()),
+            ..Settings::default()
+        };
         let env = env(&settings, &Surroundings::default());
         assert_eq!(get(&env, "DOCKER_HOST"), Some("unix:///run/mine.sock"));
         assert_eq!(get(&env, "CONTAINER_HOST"), Some("unix:///run/mine.sock"));
@@ -135,8 +157,10 @@ mod tests {
 
     #[test]
     fn podman_without_a_host_is_of_this_one() {
-        let mut settings = Settings::default();
-        settings.program = Some("/usr/bin/podman".into());
+        let settings = Settings {
+            program: Some("/usr/bin/podman".into()),
+            ..Settings::default()
+        };
         let here = Surroundings::default();
         assert!(is_local(&settings, &here, None));
         assert!(is_local(&settings, &here, Some("unix:///run/podman.sock")));

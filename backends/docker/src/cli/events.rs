@@ -6,18 +6,14 @@ use futures_core::Stream;
 use futures_util::stream;
 use serde::Deserialize;
 
-use super::Speaks;
 use super::child::Feed;
-use super::said::Said;
+use super::known::Speaks;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Happening};
 use crate::wire::Told;
 
 /// No event is longer.
 const MAX_LINE: usize = 1 << 20;
-
-/// How much of what it says on standard error is kept.
-const MAX_WORDS: usize = 8 << 10;
 
 /// An event as Podman's program prints it: another form than that of its API.
 #[derive(Deserialize)]
@@ -44,7 +40,10 @@ impl PodmanTold {
 }
 
 fn unreadable() -> Trouble {
-    Trouble::new(Class::Other, "the program prints an event that cannot be read")
+    Trouble::new(
+        Class::Other,
+        "the program prints an event that cannot be read",
+    )
 }
 
 struct Events {
@@ -54,7 +53,10 @@ struct Events {
 }
 
 /// The events, until the program ends.
-pub(super) fn happenings(feed: Feed, speaks: Speaks) -> impl Stream<Item = Answer<Happening>> + Send {
+pub(super) fn happenings(
+    feed: Feed,
+    speaks: Speaks,
+) -> impl Stream<Item = Answer<Happening>> + Send {
     let events = Events {
         feed,
         speaks,
@@ -82,10 +84,7 @@ impl Events {
                     return Ok(happening);
                 }
             }
-            let more = self.feed.more(None).await?;
-            let words = &mut self.feed.err.held;
-            words.truncate(MAX_WORDS);
-            if !more {
+            if !self.feed.more(None).await? {
                 return Err(self.ended().await);
             }
         }
@@ -119,14 +118,10 @@ impl Events {
     async fn ended(&mut self) -> Trouble {
         match self.feed.finish().await {
             Err(trouble) => trouble,
-            Ok((status, _, stderr)) => {
-                let said = Said::new(status, bytes::BytesMut::new(), &stderr);
-                if said.is_well() {
-                    Trouble::new(Class::Unreachable, "the engine ended the stream of events")
-                } else {
-                    said.trouble()
-                }
+            Ok(said) if said.is_well() => {
+                Trouble::new(Class::Unreachable, "the engine ended the stream of events")
             }
+            Ok(said) => said.trouble(),
         }
     }
 }

@@ -2,64 +2,51 @@
 //! flag of its own.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use alveary_core::HealthCheck;
-
-use super::Speaks;
+use super::known::{Known, Speaks};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Ref};
-use crate::plan::{EngineRestart, Gpus, Plan, PlannedMount, Port, Source};
+use crate::plan::{EngineRestart, Gpus, Plan, PlannedHealth, PlannedMount, Port, Source};
 
-/// The arguments of `create`, without the environment; `podman` is the engine's kind, which need not be the
-/// program's.
-pub(super) fn create(
-    speaks: Speaks,
-    podman: bool,
-    name: &Ref,
-    plan: &Plan,
-    env_file: Option<&str>,
-) -> Answer<Vec<String>> {
-    let mut flags = Flags(vec!["create".to_owned(), "--pull=never".to_owned()]);
+/// The arguments of `create`. The environment comes on standard input.
+pub(super) fn create(known: &Known, name: &Ref, plan: &Plan) -> Answer<Vec<String>> {
+    let mut flags = Flags(vec!["create".to_owned()]);
+    // Images are fetched apart, outside the time limit of this.
+    flags.add("pull", "never");
     flags.add("name", name.as_str());
     for (key, value) in &plan.labels {
         flags.add("label", &format!("{key}={value}"));
     }
-    if let Some(file) = env_file {
-        flags.add("env-file", file);
-    }
-    if let Some(user) = &plan.user {
-        flags.add("user", user);
-    }
-    if let Some(workdir) = &plan.workdir {
-        flags.add("workdir", workdir);
-    }
-    surroundings(&mut flags, speaks, plan)?;
+    flags.add("env-file", "/dev/stdin");
+    flags.maybe("entrypoint", plan.entrypoint.as_ref());
+    flags.maybe("user", plan.user.as_ref());
+    flags.maybe("workdir", plan.workdir.as_ref());
+    surroundings(&mut flags, known.speaks, plan)?;
     limits(&mut flags, plan);
-    security(&mut flags, speaks, plan);
+    security(&mut flags, known.speaks, plan);
     if let Some(health) = &plan.health {
-        self::health(&mut flags, speaks, health)?;
+        self::health(&mut flags, health);
     }
-    if let Some((driver, options)) = plan.log.resolve(podman) {
+    if let Some((driver, options)) = plan.log.resolve(known.podman) {
         flags.add("log-driver", &driver);
         for (key, value) in options {
             flags.add("log-opt", &format!("{key}={value}"));
         }
     }
-    if let Some(signal) = plan.stop_signal {
-        flags.add("stop-signal", &signal.to_string());
-    }
-    flags.add("stop-timeout", &whole_seconds(plan.stop_grace).to_string());
+    flags.maybe(
+        "stop-signal",
+        plan.stop_signal.map(|signal| signal.to_string()).as_ref(),
+    );
+    flags.add("stop-timeout", &plan.stop_seconds().to_string());
     match plan.restart {
         EngineRestart::No => {}
         EngineRestart::OnFailure { max } => flags.add("restart", &format!("on-failure:{max}")),
         EngineRestart::Always => flags.add("restart", "always"),
     }
     let Flags(mut args) = flags;
-    let before = entrypoint(&mut args, speaks, &plan.entrypoint)?;
     // Behind the image nothing is read as a flag any more.
     args.push(plan.image.clone());
-    args.extend(before.iter().chain(&plan.command).cloned());
+    args.extend(plan.command.iter().cloned());
     Ok(args)
 }
 
@@ -69,34 +56,12 @@ impl Flags {
     fn add(&mut self, name: &str, value: &str) {
         self.0.push(format!("--{name}={value}"));
     }
-}
 
-/// Docker's program takes an entrypoint of one word; what is behind it goes before the command, so that what runs
-/// is the same.
-fn entrypoint<'a>(
-    args: &mut Vec<String>,
-    speaks: Speaks,
-    entrypoint: &'a [String],
-) -> Answer<&'a [String]> {
-    let Some((first, rest)) = entrypoint.split_first() else {
-        return Ok(&[]);
-    };
-    match speaks {
-        Speaks::Docker => {
-            args.push(format!("--entrypoint={first}"));
-            Ok(rest)
-        }
-        Speaks::Podman => {
-            args.push(format!("--entrypoint={}", as_json(entrypoint)?));
-            Ok(&[])
+    fn maybe(&mut self, name: &str, value: Option<&String>) {
+        if let Some(value) = value {
+            self.add(name, value);
         }
     }
-}
-
-fn as_json(words: &[String]) -> Answer<String> {
-    serde_json::to_string(words).map_err(|error| {
-        Trouble::new(Class::Unsayable, format!("it cannot be written as JSON: {error}"))
-    })
 }
 
 /// What it sees of the host, of the engine and of the net.
@@ -109,9 +74,7 @@ fn surroundings(flags: &mut Flags, speaks: Speaks, plan: &Plan) -> Answer<()> {
         flags.add("tmpfs", &format!("{}{colon}{}", tmpfs.path, tmpfs.options));
     }
     // The others are joined one by one.
-    if let Some(network) = plan.networks.first() {
-        flags.add("network", network);
-    }
+    flags.maybe("network", plan.networks.first());
     for host in &plan.extra_hosts {
         flags.add("add-host", &host.as_flag());
     }
@@ -146,7 +109,7 @@ fn mount(flags: &mut Flags, speaks: Speaks, mount: &PlannedMount) -> Answer<()> 
     let commas = source.contains(',') || target.contains(',');
     if speaks == Speaks::Podman && commas {
         return Err(Trouble::new(
-            Class::Unsayable,
+            Class::NoLine,
             format!("`{source}` has both a colon and a comma in it"),
         ));
     }
@@ -180,7 +143,11 @@ fn publish(port: &Port) -> String {
         Some(IpAddr::V6(address)) => format!("[{address}]:"),
     };
     let host = port.host.map_or_else(String::new, |host| host.to_string());
-    let colon = if address.is_empty() && host.is_empty() { "" } else { ":" };
+    let colon = if address.is_empty() && host.is_empty() {
+        ""
+    } else {
+        ":"
+    };
     format!("{address}{host}{colon}{}/{}", port.container, port.protocol)
 }
 
@@ -245,24 +212,12 @@ fn security(flags: &mut Flags, speaks: Speaks, plan: &Plan) {
     }
 }
 
-/// Docker's program hands a health check to the image's shell, whatever it is: the words are quoted for it.
-fn health(flags: &mut Flags, speaks: Speaks, health: &HealthCheck) -> Answer<()> {
-    if health.command.is_empty() {
+fn health(flags: &mut Flags, health: &PlannedHealth) {
+    let Some(script) = &health.script else {
         flags.0.push("--no-healthcheck".to_owned());
-        return Ok(());
-    }
-    let command = match speaks {
-        Speaks::Docker => {
-            let words = health.command.iter().map(|word| quoted(word));
-            format!("exec {}", words.collect::<Vec<_>>().join(" "))
-        }
-        Speaks::Podman => {
-            let mut words = vec!["CMD".to_owned()];
-            words.extend(health.command.iter().cloned());
-            as_json(&words)?
-        }
+        return;
     };
-    flags.add("health-cmd", &command);
+    flags.add("health-cmd", script);
     for (name, time) in [
         ("health-interval", health.interval),
         ("health-timeout", health.timeout),
@@ -275,14 +230,4 @@ fn health(flags: &mut Flags, speaks: Speaks, health: &HealthCheck) -> Answer<()>
     if let Some(retries) = health.retries {
         flags.add("health-retries", &retries.to_string());
     }
-    Ok(())
-}
-
-/// A word for a shell.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }

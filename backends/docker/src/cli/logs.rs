@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 use super::child::Feed;
 use super::cutter::{Cut, Cutter, Pieces};
-use super::said::Said;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, LogEntry};
 
@@ -101,14 +100,12 @@ impl Log {
 
     fn cut(&mut self) -> Answer<()> {
         let [out, err] = &mut self.cutters;
-        for (stream, cutter, pipe) in [
-            (0, out, &mut self.feed.out),
-            (1, err, &mut self.feed.err),
-        ] {
+        for (stream, cutter, pipe) in [(0, out, &mut self.feed.out), (1, err, &mut self.feed.err)] {
             let ready = &mut self.ready[stream];
             // One at a time is enough to know which of the two streams is first.
+            let is_all = self.all || pipe.is_closed();
             while ready.is_empty() {
-                match cutter.cut(&mut pipe.held, self.all || pipe.is_closed()) {
+                match cutter.cut(&mut pipe.held, is_all) {
                     None => break,
                     Some(Cut::Entry { at, bytes }) => ready.push_back((at, bytes)),
                     Some(Cut::Words(words)) if stream == 1 => {
@@ -146,17 +143,19 @@ impl Log {
                 (LogStreamKind::Stderr, self.wanted.stderr)
             };
             if wanted {
-                return Some(LogEntry { stream: kind, at, bytes });
+                return Some(LogEntry {
+                    stream: kind,
+                    at,
+                    bytes,
+                });
             }
         }
     }
 
     /// The log is at its end, or the program could not read it to its end.
     async fn end(&mut self) -> Answer<()> {
-        let (status, stdout, _) = self.feed.finish().await?;
         let words: Vec<String> = self.words.drain(..).collect();
-        Said::new(status, stdout, words.join("\n").as_bytes())
-            .well()
-            .map(|_| ())
+        self.feed.err.held = words.join("\n").as_bytes().into();
+        self.feed.finish().await?.well().map(|_| ())
     }
 }

@@ -77,7 +77,10 @@ impl Said {
         let words = || self.words.clone();
         let Some(code) = self.status.code() else {
             let signal = self.status.signal().unwrap_or_default();
-            return Trouble::new(Class::Lost, format!("the program was ended by signal {signal}"));
+            return Trouble::new(
+                Class::Lost,
+                format!("the program was ended by signal {signal}"),
+            );
         };
         if self.words.is_empty() {
             let class = if NOT_STARTED.contains(&code) {
@@ -85,7 +88,10 @@ impl Said {
             } else {
                 Class::Lost
             };
-            return Trouble::new(class, format!("the program ended with code {code} and said nothing"));
+            return Trouble::new(
+                class,
+                format!("the program ended with code {code} and said nothing"),
+            );
         }
         let text = self.words.to_lowercase();
         let heard = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
@@ -94,8 +100,10 @@ impl Said {
             // The engine's own answer, whatever is in it.
             _ if text.contains("error response from daemon") => trouble,
             Class::Other if NOT_STARTED.contains(&code) => Trouble::new(Class::NoClient, words()),
-            Class::Other if heard(&["unknown flag", "unknown shorthand flag", "unknown command"]) => {
-                Trouble::new(Class::Unsayable, words())
+            Class::Other
+                if heard(&["unknown flag", "unknown shorthand flag", "unknown command"]) =>
+            {
+                Trouble::new(Class::NoLine, words())
             }
             Class::Other | Class::Unreachable if heard(&NOT_REACHED) => {
                 Trouble::new(Class::Unreachable, words())
@@ -136,9 +144,10 @@ impl Said {
 fn without_warnings(text: &str) -> String {
     let remark = |line: &&str| {
         let line = line.trim_start();
-        let log = line.starts_with("time=") && ["warn", "info", "debug"].iter().any(|level| {
-            line.contains(&format!("level={level}"))
-        });
+        let log = line.starts_with("time=")
+            && ["warn", "info", "debug"]
+                .iter()
+                .any(|level| line.contains(&format!("level={level}")));
         line.is_empty() || log || line.to_ascii_lowercase().starts_with("warning:")
     };
     let (remarks, words): (Vec<&str>, Vec<&str>) = text.lines().partition(remark);
@@ -153,7 +162,11 @@ mod tests {
     use super::*;
 
     fn said(code: i32, stdout: &str, stderr: &str) -> Said {
-        Said::new(ExitStatus::from_raw(code << 8), stdout.into(), stderr.as_bytes())
+        Said::new(
+            ExitStatus::from_raw(code << 8),
+            stdout.into(),
+            stderr.as_bytes(),
+        )
     }
 
     #[test]
@@ -163,7 +176,10 @@ mod tests {
         assert!(said(0, "abc\n", warning).well().is_ok());
         let failed = said(1, "", &format!("{warning}Error: No such image: x\n"));
         let trouble = failed.well().err().unwrap();
-        assert_eq!(trouble, Trouble::new(Class::NoImage, "Error: No such image: x"));
+        assert_eq!(
+            trouble,
+            Trouble::new(Class::NoImage, "Error: No such image: x")
+        );
     }
 
     #[test]
@@ -175,23 +191,55 @@ mod tests {
     #[test]
     fn an_answer_that_did_not_come_is_told_from_a_call_that_did_not_go() {
         for (words, class) in [
-            ("error during connect: Post \"http://%2Frun%2Fx/start\": EOF", Class::Lost),
-            ("error during connect: Post \"http://x\": read unix: connection reset by peer", Class::Lost),
-            ("error during connect: Get \"http://x\": dial tcp: lookup x: no such host", Class::Unreachable),
-            ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", Class::Unreachable),
-            ("Error: unable to connect to Podman socket: dial unix /x: connect: connection refused", Class::Unreachable),
-            ("Error response from daemon: unexpected EOF in a layer", Class::Other),
-            ("unknown flag: --gpus", Class::Unsayable),
+            (
+                "error during connect: Post \"http://%2Frun%2Fx/start\": EOF",
+                Class::Lost,
+            ),
+            (
+                "error during connect: Post \"http://x\": read unix: connection reset by peer",
+                Class::Lost,
+            ),
+            (
+                "error during connect: Get \"http://x\": dial tcp: lookup x: no such host",
+                Class::Unreachable,
+            ),
+            (
+                "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?",
+                Class::Unreachable,
+            ),
+            (
+                "Error: unable to connect to Podman socket: dial unix /x: connect: connection refused",
+                Class::Unreachable,
+            ),
+            (
+                "Error response from daemon: unexpected EOF in a layer",
+                Class::Other,
+            ),
+            ("unknown flag: --gpus", Class::NoLine),
         ] {
-            assert_eq!(said(1, "", words).well().err().unwrap().class, class, "{words}");
+            assert_eq!(
+                said(1, "", words).well().err().unwrap().class,
+                class,
+                "{words}"
+            );
         }
     }
 
     #[test]
     fn a_program_that_says_nothing_is_not_taken_for_a_no() {
         assert_eq!(said(1, "", "").well().err().unwrap().class, Class::Lost);
-        assert_eq!(said(127, "", "").well().err().unwrap().class, Class::NoClient);
-        assert_eq!(said(126, "", "sh: docker: cannot execute").well().err().unwrap().class, Class::NoClient);
+        assert_eq!(
+            said(127, "", "").well().err().unwrap().class,
+            Class::NoClient
+        );
+        assert_eq!(
+            said(126, "", "sh: docker: cannot execute")
+                .well()
+                .err()
+                .unwrap()
+                .class,
+            Class::NoClient
+        );
         let killed = Said::new(ExitStatus::from_raw(9), BytesMut::new(), b"");
         assert_eq!(killed.well().err().unwrap().class, Class::Lost);
     }

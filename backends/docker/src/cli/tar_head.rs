@@ -62,14 +62,20 @@ pub(super) fn read(mut archive: &[u8]) -> Head {
             b'3' | b'4' | b'6' => return Head::Member(Inside::File { executable: false }),
             kind => {
                 let kind = char::from(kind).to_string();
-                return Head::Wrong(format!("its first member is of the kind `{}`", Escaped(&kind)));
+                return Head::Wrong(format!(
+                    "its first member is of the kind `{}`",
+                    Escaped(&kind)
+                ));
             }
         }
     }
 }
 
 fn text(field: &[u8]) -> String {
-    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    let end = field
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
@@ -116,10 +122,22 @@ mod tests {
     fn a_member_is_told_by_its_kind_and_not_by_its_mode() {
         let told = |kind, mode, link| read(&header(kind, mode, 0, link));
         assert_eq!(told(b'5', "0000755", ""), Head::Member(Inside::Folder));
-        assert_eq!(told(b'2', "0120777", "busybox"), Head::Member(Inside::Link("busybox".into())));
-        assert_eq!(told(b'0', "0100755", ""), Head::Member(Inside::File { executable: true }));
-        assert_eq!(told(b'0', "0000644", ""), Head::Member(Inside::File { executable: false }));
-        assert_eq!(told(b'6', "0000777", ""), Head::Member(Inside::File { executable: false }));
+        assert_eq!(
+            told(b'2', "0120777", "busybox"),
+            Head::Member(Inside::Link("busybox".into()))
+        );
+        assert_eq!(
+            told(b'0', "0100755", ""),
+            Head::Member(Inside::File { executable: true })
+        );
+        assert_eq!(
+            told(b'0', "0000644", ""),
+            Head::Member(Inside::File { executable: false })
+        );
+        assert_eq!(
+            told(b'6', "0000777", ""),
+            Head::Member(Inside::File { executable: false })
+        );
     }
 
     #[test]
@@ -127,7 +145,7 @@ mod tests {
         let target = format!("/{}", "x".repeat(300));
         let record = |length: usize| format!("{length} linkpath={target}\n");
         let length = record(100).len();
-        let record = format!("12 mtime=1.5\n{}", record(length));
+        let record = format!("13 mtime=1.5\n{}", record(length));
         let mut archive = header(b'x', "0000644", record.len(), "");
         archive.extend_from_slice(record.as_bytes());
         archive.resize(BLOCK + record.len().next_multiple_of(BLOCK), 0);
@@ -141,7 +159,10 @@ mod tests {
     #[test]
     fn what_is_no_archive_is_told_as_none() {
         assert!(matches!(read(&[b'x'; 600]), Head::Wrong(_)));
-        assert!(matches!(read(&header(b'x', "0", MAX_BEFORE + 1, "")), Head::Wrong(_)));
+        assert!(matches!(
+            read(&header(b'x', "0", MAX_BEFORE + 1, "")),
+            Head::Wrong(_)
+        ));
         assert!(matches!(read(&header(b'S', "0", 0, "")), Head::Wrong(_)));
     }
 }

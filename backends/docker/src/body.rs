@@ -1,10 +1,10 @@
-//! A plan as the API takes it.
+//! A plan as the Engine API takes it: one body, whoever carries it there.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use alveary_core::Signal;
-use bollard::models::{
+use bollard_stubs::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig,
     HostConfigLogConfig, Mount, MountType, PortBinding, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum,
@@ -14,7 +14,7 @@ use crate::classify::{Class, Trouble};
 use crate::plan::{EngineRestart, Gpus, Plan, PlannedHealth, PlannedMount, Port, Source};
 
 /// The body of a `create`. Holds the environment: never shown.
-pub(super) fn body(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
+pub(crate) fn of(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
     let env = plan
         .env
         .0
@@ -102,7 +102,7 @@ fn host(plan: &Plan, podman: bool) -> Result<HostConfig, Trouble> {
         ),
         device_requests: plan.gpus.map(|gpus| vec![request(gpus)]),
         log_config: log(plan, podman),
-        restart_policy: restart(plan.restart),
+        restart_policy: Some(restart(plan.restart)),
         ..Default::default()
     })
 }
@@ -213,16 +213,16 @@ fn log(plan: &Plan, podman: bool) -> Option<HostConfigLogConfig> {
     })
 }
 
-fn restart(restart: EngineRestart) -> Option<RestartPolicy> {
+fn restart(restart: EngineRestart) -> RestartPolicy {
     let (name, max) = match restart {
-        EngineRestart::No => return None,
+        EngineRestart::No => (RestartPolicyNameEnum::NO, None),
         EngineRestart::OnFailure { max } => {
             (RestartPolicyNameEnum::ON_FAILURE, Some(i64::from(max)))
         }
         EngineRestart::Always => (RestartPolicyNameEnum::ALWAYS, None),
     };
-    Some(RestartPolicy {
+    RestartPolicy {
         name: Some(name),
         maximum_retry_count: max,
-    })
+    }
 }
