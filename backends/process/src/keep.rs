@@ -6,6 +6,7 @@ mod end;
 mod journal;
 mod pause;
 mod recover;
+mod reserve;
 mod start;
 mod stop;
 mod survey;
@@ -34,6 +35,7 @@ pub(crate) use beside::{Beside, Errand};
 pub(crate) use journal::put_aside_in;
 use journal::{Entry, Journal};
 pub(crate) use recover::read_only as read_reports;
+use reserve::Reserve;
 use survey::Survey;
 use tasks::Tasks;
 pub(crate) use usage::Reading;
@@ -85,6 +87,7 @@ struct Shared {
     tasks: Tasks,
     beside: AllBeside,
     survey: Survey,
+    reserve: Reserve,
     bounds_logs: bool,
     _sampler: Option<AbortOnDropHandle<()>>,
     /// Given up last, when nothing of ours watches an agent any more.
@@ -152,6 +155,7 @@ impl Keep {
             tasks,
             beside: AllBeside::default(),
             survey: Survey::default(),
+            reserve: Reserve::new(),
             bounds_logs,
             _sampler: sampler,
             _lock: lock,

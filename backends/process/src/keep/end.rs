@@ -98,7 +98,7 @@ impl Keep {
                 return false;
             };
             if let Some(cgroup) = &agent.intent.cgroup {
-                return is_left(id, tree::kill_rest_of(cgroup));
+                return is_left(id, self.0.reserve.act(|| tree::kill_rest_of(cgroup)));
             }
             // Whoever has lost its parent is our child now, where we keep alone and started it.
             let among = if self.0.options.own_process && agent.is_child {
@@ -109,7 +109,8 @@ impl Keep {
             (agent.mark(self.swarm()), among)
         };
         let rest = self.those_that_carry(mark, among).await;
-        is_left(id, rest.and_then(tree::kill_all))
+        let end = |rest: Vec<_>| self.0.reserve.act(|| tree::kill_all(&rest));
+        is_left(id, rest.and_then(end))
     }
 
     fn ended(&self, id: &AgentId, incarnation: Incarnation, exit: Exit) {

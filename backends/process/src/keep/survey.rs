@@ -78,12 +78,15 @@ impl Keep {
                 return;
             }
             let marks: HashSet<Mark> = askers.iter().map(|asker| asker.mark).collect();
-            let among = if askers.iter().any(|asker| asker.among == Among::All) {
-                process::all()
-            } else {
-                self.table().orphans()
-            };
-            let mut found = among.and_then(|processes| sort(processes, &marks));
+            let of_all = askers.iter().any(|asker| asker.among == Among::All);
+            let mut found = self.0.reserve.act(|| {
+                let among = if of_all {
+                    process::all()?
+                } else {
+                    self.table().orphans()?
+                };
+                sort(among, &marks)
+            });
             for asker in askers {
                 let of_this = match &mut found {
                     Ok(found) => Ok(found.remove(&asker.mark).unwrap_or_default()),

@@ -53,14 +53,18 @@ pub(super) fn kill_rest_of(cgroup: &Cgroup) -> io::Result<bool> {
 }
 
 /// Kills those of these that have not ended. Whether any was there.
-pub(super) fn kill_all(processes: Vec<Identity>) -> io::Result<bool> {
+pub(super) fn kill_all(processes: &[Identity]) -> io::Result<bool> {
     let mut any = false;
     for process in processes {
-        if let Ok(pidfd) = process.open()
-            && !process.is_zombie()
-        {
-            process::send(pidfd, Signal::KILL)?;
-            any = true;
+        match process.open() {
+            Ok(_) if process.is_zombie() => {}
+            Ok(pidfd) => {
+                process::send(pidfd, Signal::KILL)?;
+                any = true;
+            }
+            Err(error) if process::is_used_up(&error) => return Err(error),
+            // It has ended.
+            Err(_) => {}
         }
     }
     Ok(any)

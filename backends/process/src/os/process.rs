@@ -70,7 +70,7 @@ fn stat(pid: u32) -> io::Result<Option<Stat>> {
 }
 
 /// Whether the system cannot say, which tells nothing of what was asked about.
-fn is_used_up(error: &io::Error) -> bool {
+pub(crate) fn is_used_up(error: &io::Error) -> bool {
     use rustix::io::Errno;
     matches!(
         Errno::from_io_error(error),
@@ -178,8 +178,10 @@ pub(crate) fn all() -> io::Result<Vec<u32>> {
 /// The children of this process, of whichever thread.
 pub(crate) fn children() -> io::Result<Vec<u32>> {
     let mut children = Vec::new();
-    for task in fs::read_dir("/proc/self/task")? {
-        match fs::read_to_string(task?.path().join("children")) {
+    let tasks = fs::read_dir("/proc/self/task")?.map(|task| Ok(task?.path()));
+    let tasks: Vec<_> = tasks.collect::<io::Result<_>>()?;
+    for task in tasks {
+        match fs::read_to_string(task.join("children")) {
             Ok(list) => {
                 let pids = list.split_ascii_whitespace();
                 children.extend(pids.filter_map(|pid| pid.parse::<u32>().ok()));
