@@ -1,6 +1,7 @@
 //! This very program on a kernel that lacks what newer ones have: under another name it has them refused to
 //! itself, and to all that it starts, before it does anything else.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What a kernel can lack.
@@ -35,28 +36,27 @@ impl Lacks {
     }
 }
 
-/// This program under a name by which it lacks that, until it is dropped.
+/// This program under a name by which it lacks that: one such name beside it, however often it runs.
 #[derive(Debug)]
 pub(crate) struct Lacking(PathBuf);
 
 impl Lacking {
     pub(crate) fn new(lacks: Lacks) -> Self {
         let program = std::env::current_exe().expect("this program has a path");
-        let name = format!("{}-{}", std::process::id(), lacks.name());
-        let link = program.with_file_name(name);
-        std::fs::hard_link(&program, &link).expect("it can be given another name");
+        let file = |path: &Path| path.metadata().map(|file| file.ino()).ok();
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let link = program.with_file_name(format!("{name}-{}", lacks.name()));
+        if file(&link) != file(&program) {
+            // Of an earlier build, or not there; another run may be about to make it too.
+            let _gone = std::fs::remove_file(&link);
+            let _there = std::fs::hard_link(&program, &link);
+        }
+        assert!(link.exists(), "it can be given another name");
         Self(link)
     }
 
     pub(crate) fn program(&self) -> &Path {
         &self.0
-    }
-}
-
-impl Drop for Lacking {
-    fn drop(&mut self) {
-        // A name that is left is only that.
-        let _gone = std::fs::remove_file(&self.0);
     }
 }
 
