@@ -416,7 +416,17 @@ impl Measures for Api {
 #[async_trait]
 impl Executes for Api {
     async fn execute(&self, container: &Ref, spec: &ExecSpec) -> Answer<Execution> {
-        exec::execute(&self.http, self.timeouts.ask, container, spec).await
+        let mut spec = spec.clone();
+        if let Some(size) = spec.tty
+            && !self.http.sizes_terminals().await?
+            && matches!(
+                self.look(container, exec::SHELL).await?,
+                Inside::File { .. } | Inside::Link(_)
+            )
+        {
+            exec::size_by_shell(&mut spec.command, size);
+        }
+        exec::execute(&self.http, self.timeouts.ask, container, &spec).await
     }
 }
 

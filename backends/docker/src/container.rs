@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, ConnectContext, Error,
-    ErrorKind, EventOptions, EventStream, Exit, Health, LimitSupport, ListOptions, LogFidelity,
-    LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions,
-    StopOptions, Survival, SwarmUid, TreeKill,
+    ErrorKind, EventOptions, EventStream, Exec, Exit, Health, LimitSupport, ListOptions,
+    LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals,
+    SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -251,6 +251,14 @@ impl<E: Engine> AgentBackend for Containers<E> {
 
     fn signals(&self) -> Option<&dyn Signals> {
         Some(self)
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.engine().executes().map(|_| self as &dyn Exec)
+    }
+
+    fn stats(&self) -> Option<&dyn Stats> {
+        self.engine().measures().map(|_| self as &dyn Stats)
     }
 
     fn pause(&self) -> Option<&dyn Pause> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{LogStreamKind, Signal};
+use alveary_core::{ExecSpec, Execution, LogStreamKind, Signal};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
@@ -76,6 +76,8 @@ pub(crate) struct Container {
     pub(crate) argv: Vec<String>,
     /// The `PATH` that it is given.
     pub(crate) path: Option<String>,
+    /// The most memory that it may hold, in bytes, where that is limited.
+    pub(crate) memory: Option<u64>,
 }
 
 /// Something happened to a container. Only a hint: what counts is what an inspection then finds.
@@ -193,6 +195,41 @@ pub(crate) trait Engine: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Fetches an image.
     async fn pull(&self, image: &str) -> Answer<()>;
+
+    /// Telling what containers use up, where this way can.
+    fn measures(&self) -> Option<&dyn Measures> {
+        None
+    }
+
+    /// Running programs in containers, where this way can.
+    fn executes(&self) -> Option<&dyn Executes> {
+        None
+    }
+}
+
+/// Telling what containers use up.
+#[async_trait]
+pub(crate) trait Measures: Send + Sync {
+    /// `None` where the container does not run.
+    async fn measure(&self, container: &Ref) -> Answer<Option<Measured>>;
+}
+
+/// What a container uses. What the engine does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Measured {
+    pub(crate) cpu: Option<Duration>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) pids: Option<u64>,
+    pub(crate) io_read: Option<u64>,
+    pub(crate) io_written: Option<u64>,
+    pub(crate) received: Option<u64>,
+    pub(crate) sent: Option<u64>,
+}
+
+/// Running programs in containers.
+#[async_trait]
+pub(crate) trait Executes: Send + Sync {
+    async fn execute(&self, container: &Ref, spec: &ExecSpec) -> Answer<Execution>;
 }
 
 #[cfg(test)]
@@ -218,6 +255,7 @@ pub(crate) mod test {
             log_driver: "local".into(),
             argv: Vec::new(),
             path: None,
+            memory: None,
         }
     }
 

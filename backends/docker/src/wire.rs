@@ -76,6 +76,7 @@ impl<'de> Deserialize<'de> for Words {
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedHost {
     log_config: InspectedLog,
+    memory: u64,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -117,6 +118,7 @@ impl Inspected {
             log_driver: host_config.log_config.r#type,
             argv,
             path,
+            memory: Some(host_config.memory).filter(|bytes| *bytes != 0),
         })
     }
 }

@@ -17,16 +17,23 @@ use alveary_core::{
 use async_trait::async_trait;
 use common::{IMAGE, TestEngine};
 
+const ENGINES: [&str; 3] = ["docker-20", "docker-new", "podman"];
+
 fn main() -> ExitCode {
+    let missing = ENGINES.into_iter().find(|name| !TestEngine::is_there(name));
+    let tried = cfg!(any(feature = "api", feature = "cli"));
+    if let Some(name) = missing.filter(|_| tried && common::in_ci()) {
+        panic!("{name}: {}", common::CURE);
+    }
     let mut harnesses: Vec<Box<dyn Harness>> = Vec::new();
-    for name in ["docker-20", "docker-new", "podman"] {
+    for name in ENGINES {
         let engine = TestEngine::named(name);
         #[cfg(feature = "api")]
         harnesses.push(Box::new(Docker::<alveary_docker::DockerApiConfig>::on(
             &engine,
         )));
     }
-    for name in ["docker-20", "docker-new", "podman"] {
+    for name in ENGINES {
         let engine = TestEngine::named(name);
         #[cfg(feature = "cli")]
         harnesses.push(Box::new(Docker::<alveary_docker::DockerCliConfig>::on(

@@ -166,6 +166,12 @@ impl Http {
         })
     }
 
+    /// Whether a program's terminal can be given its size before the program runs.
+    pub(super) async fn sizes_terminals(&self) -> Result<bool, Trouble> {
+        let facts = self.facts().await?;
+        Ok(!facts.podman && facts.api >= Version(1, 42))
+    }
+
     /// A moment of the engine's own clock, as it takes one: a little before now, where its host is this one
     /// to the nanosecond and else as exactly as its answers tell.
     pub(super) async fn engine_time(&self) -> Result<String, Trouble> {
@@ -249,6 +255,44 @@ impl Http {
         within(self.0.patience, async {
             let response = self.send(request(method, &path, None)?).await?;
             Ok(said_well(response).await?.into_body())
+        })
+        .await
+    }
+
+    /// A connection that from now on is the caller's own.
+    pub(super) async fn upgrade(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<hyper::upgrade::Upgraded, Trouble> {
+        let path = self.versioned(path).await?;
+        within(limit, async {
+            let mut request = request(Method::POST, &path, Some(body))?;
+            let headers = request.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
+            let response = self.send(request).await?;
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                said_well(response).await?;
+                return Err(Trouble::new(
+                    Class::Other,
+                    "it does not hand over its connection",
+                ));
+            }
+            let upgraded = hyper::upgrade::on(response).await;
+            upgraded.map_err(|error| lost(&error))
+        })
+        .await
+    }
+
+    /// A request of which nothing is wanted but that it is done.
+    pub(super) async fn done(&self, path: &str, limit: Duration) -> Result<(), Trouble> {
+        let path = self.versioned(path).await?;
+        within(limit, async {
+            let response = self.send(request(Method::POST, &path, None)?).await?;
+            said_well(response).await?;
+            Ok(())
         })
         .await
     }

@@ -14,6 +14,15 @@ pub(crate) struct TestEngine {
 /// What all tests' agents are made from.
 pub(crate) const IMAGE: &str = "alveary-test/busybox:1";
 
+/// What helps where an engine is missing.
+pub(crate) const CURE: &str =
+    "no such engine is said to be there: run this by `tests/engines/engine run all -- cargo test`";
+
+/// Whether a missing engine is a failure.
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
+}
+
 /// The engines that are said to be there.
 pub(crate) fn engines() -> Vec<TestEngine> {
     let said = std::env::var("ALVEARY_TEST_ENGINES").unwrap_or_default();
@@ -35,6 +44,10 @@ impl TestEngine {
             name: name.to_owned(),
             host: "unix:///nonexistent/start-one-with-tests/engines/engine".to_owned(),
         })
+    }
+
+    pub(crate) fn is_there(name: &str) -> bool {
+        engines().iter().any(|engine| engine.name == name)
     }
 
     /// The client program that came with the engine.

@@ -1,0 +1,56 @@
+//! What is tried on real engines besides the contract: the two ways beside each other, and what engines do that
+//! nobody would guess.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod cross;
+mod here;
+mod parity;
+mod refusals;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use common::TestEngine;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+/// A trial: on one engine, with what is made in it taken away whatever happens.
+type Try = fn(TestEngine) -> futures_util::future::BoxFuture<'static, ()>;
+
+macro_rules! trials {
+    ($($module:ident::$sentence:ident),+ $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($sentence)), (|engine| Box::pin($module::$sentence(engine))) as Try)),+]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(Runtime::new().expect("a runtime starts"));
+    let trials = trials![
+        cross::what_one_way_started_the_other_lists_follows_and_ends,
+        cross::a_start_that_one_way_made_is_found_by_the_other,
+        parity::one_spec_gives_one_container_by_either_way,
+        refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
+        refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
+        refusals::memory_that_ran_out_is_told_by_the_engines_flag_alone,
+        refusals::long_lines_are_read_as_they_were_written,
+    ];
+    let mut all = Vec::new();
+    for name in ["docker-20", "docker-new", "podman"] {
+        for (sentence, attempt) in trials {
+            let runtime = Arc::clone(&runtime);
+            let there = TestEngine::is_there(name);
+            let trial = Trial::test(format!("{name}::{sentence}"), move || {
+                if !there {
+                    return Err(Failed::from(common::CURE));
+                }
+                runtime.block_on(attempt(TestEngine::named(name)));
+                Ok(())
+            });
+            // In CI an engine that is missing is a failure.
+            all.push(trial.with_ignored_flag(!there && !common::in_ci()));
+        }
+    }
+    libtest_mimic::run(&arguments, all).exit_code()
+}

@@ -1,0 +1,114 @@
+//! One spec gives one container, whichever way it is made.
+
+use alveary_core::{AgentId, AgentSpec, ByteSize, Incarnation, Limits, Restart, SpawnOptions};
+use serde_json::Value;
+
+use crate::common::TestEngine;
+use crate::here::{Here, sh};
+
+/// A spec that says all that every engine here can do.
+fn much() -> AgentSpec {
+    let mut limits = Limits::default()
+        .memory(ByteSize::mib(64))
+        .nofile(256)
+        .nproc(64)
+        .cpu_time(std::time::Duration::from_secs(100));
+    limits.cpus = Some(0.5);
+    let mut spec = sh("sleep 1000")
+        .env("KEY", "value")
+        .env("LINES", "one\ntwo")
+        .limits(limits)
+        .cwd("/tmp")
+        .grace(std::time::Duration::from_millis(2500))
+        .restart(Restart::on_failure().by_engine());
+    let container = serde_json::json!({
+        "user": "1000:1000",
+        "read_only": true,
+        "tmpfs": ["/scratch:size=1m,mode=1777"],
+        "cap_add": ["NET_BIND_SERVICE"],
+        "extra_hosts": ["db:10.0.0.7"],
+        "ports": ["127.0.0.1:0:80"],
+        "shm": "1MiB",
+        "networks": ["bridge"],
+        "mounts": ["alveary-parity-volume:/data", "/etc:/outside:ro"],
+        "health": { "command": ["test", "-d", "/it's"], "interval": "10s", "timeout": "2s", "retries": 3 },
+    });
+    spec.container = serde_json::from_value(container).expect("a good section");
+    spec
+}
+
+pub(crate) async fn one_spec_gives_one_container_by_either_way(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for spec in [sh("sleep 1000"), much()] {
+        if engine.name == "podman" && spec.container.read_only {
+            // What this kernel's cgroups do not give Podman is no matter of the two ways.
+            continue;
+        }
+        let mut seen = Vec::new();
+        for backend in [here.api().await, here.cli().await] {
+            let id = AgentId::random();
+            let start = Incarnation::random();
+            let options = SpawnOptions::default().with_incarnation(start);
+            backend.spawn(&id, &spec, options).await.expect("it starts");
+            let text = engine.client(&["inspect", &here.name_of(&id)]);
+            let plain = text
+                .replace(id.as_str(), "ID")
+                .replace(&start.to_string(), "START");
+            let inspected: Value = serde_json::from_str(&plain).expect("JSON");
+            seen.push(without_what_must_differ(&inspected));
+            crate::here::remove_all(&*backend).await;
+        }
+        compare("", &seen[0], &seen[1]);
+    }
+    engine.try_client(&["volume", "rm", "alveary-parity-volume"]);
+}
+
+/// What is said of the container, without what is each one's own.
+fn without_what_must_differ(inspected: &Value) -> Value {
+    let container = &inspected[0];
+    let mut config = container["Config"].clone();
+    let mut host = container["HostConfig"].clone();
+    for key in ["Hostname", "CreateCommand"] {
+        config.as_object_mut().expect("an object").remove(key);
+    }
+    if let Some(variables) = config["Env"].as_array_mut() {
+        variables.retain(|variable| {
+            !variable
+                .as_str()
+                .is_some_and(|v| v.starts_with("HOSTNAME="))
+        });
+        variables.sort_by_key(ToString::to_string);
+    }
+    host.as_object_mut()
+        .expect("an object")
+        .remove("ContainerIDFile");
+    serde_json::json!({ "Config": config, "HostConfig": host })
+}
+
+/// What is absent and what is empty are one.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.iter().all(is_nothing),
+        Value::Object(fields) => fields.values().all(is_nothing),
+        Value::Bool(true) => false,
+    }
+}
+
+fn compare(place: &str, api: &Value, cli: &Value) {
+    match (api, cli) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                let of = |fields: &serde_json::Map<String, Value>| {
+                    fields.get(key).cloned().unwrap_or_default()
+                };
+                compare(&format!("{place}.{key}"), &of(one), &of(other));
+            }
+        }
+        (one, other) if is_nothing(one) && is_nothing(other) => {}
+        (one, other) => assert_eq!(one, other, "{place}: the API's and the program's differ"),
+    }
+}

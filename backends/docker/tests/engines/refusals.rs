@@ -1,0 +1,162 @@
+//! What engines refuse, and what they do that nobody would guess, by either way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentSpec, ByteSize, EndedBy, ErrorKind, ExitStatus, Limits, LogOptions,
+    LogStreamKind, SpawnOptions, StopOptions,
+};
+
+use crate::common::TestEngine;
+use crate::here::{Here, remove_all, run_to_its_end, sh, written};
+
+async fn both(here: &Here) -> [Arc<dyn AgentBackend>; 2] {
+    [here.api().await, here.cli().await]
+}
+
+fn with(section: serde_json::Value) -> AgentSpec {
+    let mut spec = sh("sleep 1000");
+    spec.container = serde_json::from_value(section).expect("a good section");
+    spec
+}
+
+pub(crate) async fn what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing(
+    engine: TestEngine,
+) {
+    let here = Here::on(&engine);
+    let json = |value| with(value);
+    let refused = [
+        (
+            "an image",
+            ErrorKind::ImageNotFound,
+            json(serde_json::json!({ "image": "alveary-test/absent:1", "pull": "never" })),
+        ),
+        (
+            "a network",
+            ErrorKind::InvalidSpec,
+            json(serde_json::json!({ "networks": ["alveary-absent"] })),
+        ),
+        (
+            "a path",
+            ErrorKind::InvalidSpec,
+            json(serde_json::json!({ "mounts": ["/nonexistent/alveary:/data"] })),
+        ),
+        (
+            "a user",
+            ErrorKind::InvalidSpec,
+            json(serde_json::json!({ "user": "alveary-absent" })),
+        ),
+        (
+            "a program",
+            ErrorKind::InvalidSpec,
+            AgentSpec::new("trial", ["alveary-absent"]),
+        ),
+        (
+            "a program that is a folder",
+            ErrorKind::InvalidSpec,
+            AgentSpec::new("trial", ["/etc"]),
+        ),
+        (
+            "an entrypoint",
+            ErrorKind::InvalidSpec,
+            json(serde_json::json!({ "entrypoint": ["/absent"] })),
+        ),
+        ("a program, without an init", ErrorKind::InvalidSpec, {
+            let mut spec = json(serde_json::json!({ "init": false }));
+            spec.command = vec!["/absent".to_owned()];
+            spec
+        }),
+    ];
+    for backend in both(&here).await {
+        for (what, kind, spec) in &refused {
+            let id = AgentId::random();
+            let spawned = backend.spawn(&id, spec, SpawnOptions::default()).await;
+            let error = spawned.expect_err(what);
+            assert_eq!(error.kind(), *kind, "{what} on {}: {error}", backend.kind());
+            assert!(error.how_to_cure().is_some(), "{error}");
+            assert_eq!(
+                here.containers(),
+                Vec::<String>::new(),
+                "{what} leaves nothing"
+            );
+        }
+    }
+}
+
+pub(crate) async fn the_images_own_stop_signal_is_sent_where_the_spec_names_none(
+    engine: TestEngine,
+) {
+    let here = Here::on(&engine);
+    for backend in both(&here).await {
+        let mut spec = sh("trap 'exit 9' USR1; echo ready; while :; do sleep 0.05; done");
+        spec.container.image = Some("alveary-test/stop-usr1:1".to_owned());
+        let id = AgentId::random();
+        backend
+            .spawn(&id, &spec, SpawnOptions::default())
+            .await
+            .expect("it starts");
+        written(&*backend, &id, "ready\n").await;
+        let patient = StopOptions::default().with_grace(Duration::from_hours(1));
+        let exit = backend.stop(&id, patient).await.expect("it ends");
+        assert_eq!(exit.status, ExitStatus::Code(9), "on {}", backend.kind());
+        assert_eq!(exit.by, EndedBy::Us);
+        remove_all(&*backend).await;
+    }
+}
+
+pub(crate) async fn memory_that_ran_out_is_told_by_the_engines_flag_alone(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in both(&here).await {
+        // It holds in memory what it is given without end.
+        let eats = AgentSpec::new("trial", ["sh", "-c", "exec tail /dev/zero"])
+            .limits(Limits::default().memory(ByteSize::mib(16)));
+        let (_, exit) = run_to_its_end(&*backend, &eats).await;
+        // Podman 4.3 on this kernel does not flag it, and nobody guesses it in its place.
+        assert_eq!(
+            exit.oom,
+            engine.name != "podman",
+            "on {}: {exit}",
+            backend.kind()
+        );
+        let killed = sh("kill -9 $$");
+        let (_, exit) = run_to_its_end(&*backend, &killed).await;
+        assert!(
+            !exit.oom && exit.by == EndedBy::Itself,
+            "on {}: {exit}",
+            backend.kind()
+        );
+        assert_eq!(exit.status, ExitStatus::Code(137));
+        remove_all(&*backend).await;
+    }
+}
+
+pub(crate) async fn long_lines_are_read_as_they_were_written(engine: TestEngine) {
+    let here = Here::on(&engine);
+    // Lines around the length at which engines cut them, each with its number behind it.
+    let script = "for n in 1 16382 16383 16384 16385 32767 32768 32769 50000 1; do \
+                  head -c $n /dev/zero | tr '\\0' x; echo $n; done";
+    let lengths = [1, 16382, 16383, 16384, 16385, 32767, 32768, 32769, 50000, 1];
+    let mut expected = String::new();
+    for n in lengths {
+        expected.extend(std::iter::repeat_n('x', n));
+        expected.push_str(&n.to_string());
+        expected.push('\n');
+    }
+    for backend in both(&here).await {
+        let (id, _) = run_to_its_end(&*backend, &sh(script)).await;
+        let logs = backend
+            .logs(&id, LogOptions::default())
+            .await
+            .expect("logs");
+        let read = logs
+            .collect_bytes(LogStreamKind::Stdout)
+            .await
+            .expect("read");
+        let read = String::from_utf8_lossy(&read).into_owned();
+        let lines = |text: &str| text.lines().map(str::len).collect::<Vec<_>>();
+        assert_eq!(lines(&read), lines(&expected), "on {}", backend.kind());
+        assert!(read == expected, "on {}", backend.kind());
+        remove_all(&*backend).await;
+    }
+}
