@@ -31,10 +31,17 @@ struct Connection {
     shared: Arc<Shared>,
 }
 
-/// A request under way.
+/// A request under way, until it is dropped.
 struct Exchange {
     head: RequestHead,
     number: Number,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.shared.record.over(self.number);
+    }
 }
 
 /// Serves a client until it, the engine or a fault ends the connection.
@@ -56,7 +63,11 @@ impl Connection {
             self.client.begin(&mut head);
             let number = self.shared.record.arrived(&head);
             let fault = self.shared.rules.strike(&head.method, &head.path);
-            let exchange = Exchange { head, number };
+            let exchange = Exchange {
+                head,
+                number,
+                shared: Arc::clone(&self.shared),
+            };
             let next = match fault {
                 None => self.pass(&exchange, None, None).await?,
                 Some(Fault::Answered(fault)) => self.pass(&exchange, Some(fault), None).await?,

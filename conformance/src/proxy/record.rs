@@ -28,6 +28,8 @@ pub struct Seen {
     pub at: Instant,
     /// The status of the engine's answer, once there is one, whether or not the client is told.
     pub answered: Option<u16>,
+    /// Whether nothing more comes of it: its answer was passed back, or broke off, or nobody waits for it.
+    pub over: bool,
 }
 
 /// Which of the requests that were seen.
@@ -59,6 +61,7 @@ impl Record {
             query: cut(&head.query),
             at: Instant::now(),
             answered: None,
+            over: false,
         };
         let mut requests = self.requests();
         if requests.kept.len() == MOST {
@@ -73,11 +76,19 @@ impl Record {
     }
 
     pub(super) fn answered(&self, number: Number, status: u16) {
+        self.change(number, |seen| seen.answered = Some(status));
+    }
+
+    pub(super) fn over(&self, number: Number) {
+        self.change(number, |seen| seen.over = true);
+    }
+
+    fn change(&self, number: Number, change: impl FnOnce(&mut Seen)) {
         let mut requests = self.requests();
         let at = number.0.checked_sub(requests.forgotten);
         let at = at.and_then(|at| usize::try_from(at).ok());
         if let Some(seen) = at.and_then(|at| requests.kept.get_mut(at)) {
-            seen.answered = Some(status);
+            change(seen);
         }
         drop(requests);
         self.changed.send_replace(());

@@ -115,6 +115,7 @@ async fn a_held_request_is_carried_out_though_its_client_has_given_up(setting: S
     let held = proxy.on(Post, "/make").once().hold_request();
     let asking = client.asking("POST /make");
     held.struck(1).await;
+    assert!(!proxy.seen(Post, "/make")[0].over);
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
     assert_eq!(engine.made(), 0);
@@ -164,6 +165,7 @@ async fn what_a_lost_answer_was_to_has_been_done(setting: Setting) {
     setting.proxy.on(Post, "/make").lose_answer();
     setting.client.ask("POST /make", "x").await.unwrap_err();
     assert_eq!(setting.engine.made(), 1);
+    assert!(setting.proxy.seen(Post, "/make")[0].over);
 }
 
 async fn a_held_answer_comes_when_it_is_let_go(setting: Setting) {
