@@ -47,14 +47,20 @@ impl<E: Engine> Containers<E> {
             Err(trouble) if trouble.class == Class::Lost => {
                 self.find_out(container, trouble).await?;
             }
-            Err(trouble) => {
-                if let Err(left) = self.engine().remove(container, false).await
-                    && left.class != Class::NoContainer
-                {
-                    tracing::warn!(container = container.as_str(), words = %left.words, "a container that could not be started is left");
+            // Without force: the engine sees to it that nothing that runs goes.
+            Err(trouble) => match self.engine().remove(container, false).await {
+                // It was started, whatever was said of it.
+                Err(left) if left.class == Class::StillRunning => {}
+                Err(left) if left.class == Class::Lost => return Err(left.error(Operation::Spawn)),
+                removed => {
+                    if let Err(left) = removed
+                        && left.class != Class::NoContainer
+                    {
+                        tracing::warn!(container = container.as_str(), words = %left.words, "a container that could not be started is left");
+                    }
+                    return Err(trouble.error(Operation::Spawn));
                 }
-                return Err(trouble.error(Operation::Spawn));
-            }
+            },
         }
         let found = self.engine().inspect(container).await;
         let lost = |words: String| Trouble::new(Class::Lost, words).error(Operation::Spawn);
