@@ -1,0 +1,90 @@
+//! A manager that is killed while it brings up many agents.
+
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
+
+use alveary_conformance::proxy::Method::Post;
+use alveary_core::SwarmUid;
+use futures_util::StreamExt;
+use libtest_mimic::Trial;
+use tokio::process::Command;
+
+use crate::ground::{self, Ground, Limits, Wanted};
+use crate::{block_on, scenario};
+
+const AGENTS: usize = 20;
+const AS_MANAGER: &str = "--as-a-manager-that-is-killed";
+
+/// How often, unless `ALVEARY_FAULT_ROUNDS` says otherwise.
+const ROUNDS: usize = 3;
+
+pub(crate) fn rounds() -> usize {
+    let said = std::env::var("ALVEARY_FAULT_ROUNDS").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(ROUNDS)
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![scenario(
+        "crash::what_a_killed_manager_had_begun_is_found_by_the_next",
+        "a manager is killed with -9 during a bulk spawn",
+        killed,
+    )]
+}
+
+/// Becomes the manager, where this program was started as one: spawns without end.
+pub(crate) fn manager_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next()? != AS_MANAGER {
+        return None;
+    }
+    let host = arguments.next()?;
+    let swarm: SwarmUid = arguments.next()?.parse().ok()?;
+    let state = PathBuf::from(arguments.next()?);
+    block_on(async {
+        let backend = ground::connect(&host, swarm, Limits::LONG, &state).await;
+        let spawns = (0..AGENTS).map(|_| {
+            let backend = Arc::clone(&backend);
+            async move {
+                let Wanted { id, spec, options } = Wanted::new();
+                backend.spawn(&id, &spec, options).await
+            }
+        });
+        let mut spawns = futures_util::stream::iter(spawns).buffer_unordered(8);
+        while let Some(spawned) = spawns.next().await {
+            spawned.unwrap();
+        }
+    });
+    Some(ExitCode::SUCCESS)
+}
+
+async fn killed(mut ground: Ground) -> Ground {
+    ground.row.runs = rounds();
+    for _ in 0..rounds() {
+        let before = ground.proxy.seen(Post, "/containers/*/start").len();
+        let mut manager = Command::new(std::env::current_exe().unwrap())
+            .arg(AS_MANAGER)
+            .arg(ground.proxy.host())
+            .arg(ground.swarm.to_string())
+            .arg(ground.state())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // In the midst of a start, with others before it, beside it and still to come.
+        let nth = before + fastrand::usize(1..AGENTS);
+        ground.proxy.arrived(Post, "/containers/*/start", nth).await;
+        manager.kill().await.unwrap();
+        let next = ground.another_manager().await;
+        ground.backend = next;
+        crate::late::settled(&ground).await;
+        let found = ground.lists_what_is_there().await;
+        if found.is_empty() {
+            ground.row.lost += 1;
+        }
+        for info in found {
+            ground.removes(&info.id).await;
+        }
+    }
+    ground
+}

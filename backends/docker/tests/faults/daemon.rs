@@ -1,0 +1,210 @@
+//! An engine of the trials' own that is killed, restarted and stopped under their hands.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alveary_conformance::proxy::Method::{self, Post};
+use alveary_core::{AgentState, ExitStatus, StopOptions};
+use libtest_mimic::{Failed, Trial};
+use tokio::process::Command;
+
+use crate::ground::{Ground, Limits, Wanted};
+use crate::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (name, verb, live) in [
+        ("create", Verb::Create, false),
+        ("create", Verb::Create, true),
+        ("start", Verb::Start, false),
+        ("start", Verb::Start, true),
+        ("stop", Verb::Stop, false),
+        ("stop", Verb::Stop, true),
+    ] {
+        let how = if live { "with" } else { "without" };
+        let row = format!("dockerd is killed in a {name}, {how} live-restore");
+        let trial_name =
+            format!("daemon::an_engine_killed_in_the_midst_of_a_{name}_{how}_live_restore");
+        trials.push(trial(trial_name, move |_| async move {
+            let engine = Private::up().await?;
+            let ground = Ground::on(&engine.host, Limits::SHORT).await;
+            killed(ground, &engine, verb, live).await.finish(&row).await
+        }));
+    }
+    trials.push(trial(
+        "daemon::an_engine_that_stands_still_answers_nothing_and_forgets_nothing",
+        |_| async {
+            let engine = Private::up().await?;
+            let ground = Ground::on(&engine.host, Limits::SHORT).await;
+            let row = "dockerd stands still (SIGSTOP)";
+            stands_still(ground, &engine).await.finish(row).await
+        },
+    ));
+    trials
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Verb {
+    Create,
+    Start,
+    Stop,
+}
+
+impl Verb {
+    fn request(self) -> (Method, &'static str) {
+        match self {
+            Self::Create => (Post, "/containers/create"),
+            Self::Start => (Post, "/containers/*/start"),
+            Self::Stop => (Post, "/containers/*/kill"),
+        }
+    }
+}
+
+/// A Docker that is there for one trial.
+struct Private {
+    host: String,
+    state: PathBuf,
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engines")
+}
+
+const NAME: &str = "docker-20";
+
+impl Private {
+    async fn up() -> Result<Self, Failed> {
+        let state = PathBuf::from(format!(
+            "/run/alv-{}-{}",
+            std::process::id(),
+            fastrand::u16(..)
+        ));
+        let this = Self {
+            host: format!("unix://{}/{NAME}/docker.sock", state.display()),
+            state,
+        };
+        this.run("engine", &["up", NAME]).await?;
+        this.run("images", &[NAME]).await?;
+        Ok(this)
+    }
+
+    async fn run(&self, script: &str, arguments: &[&str]) -> Result<(), Failed> {
+        let output = Command::new(scripts().join(script))
+            .args(arguments)
+            .env("ALVEARY_ENGINES_STATE", &self.state)
+            .output()
+            .await?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(format!("{script} {arguments:?}: {words}").into())
+    }
+
+    async fn kill(&self) {
+        self.run("engine", &["kill", NAME]).await.unwrap();
+    }
+
+    async fn restart(&self, live: bool) {
+        let mut arguments = vec!["restart", NAME];
+        arguments.extend(live.then_some("--live-restore"));
+        self.run("engine", &arguments).await.unwrap();
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let down = std::process::Command::new(scripts().join("engine"))
+            .args(["down", "--all"])
+            .env("ALVEARY_ENGINES_STATE", &self.state)
+            .output();
+        if let Ok(output) = down
+            && output.status.success()
+        {
+            let _best_effort = std::fs::remove_dir_all(&self.state);
+        }
+    }
+}
+
+async fn killed(mut ground: Ground, engine: &Private, verb: Verb, live: bool) -> Ground {
+    if live {
+        engine.restart(true).await;
+    }
+    let bystander = Wanted::new();
+    ground.comes_to_be(&bystander).await;
+    let wanted = Wanted::new();
+    if verb == Verb::Stop {
+        ground.comes_to_be(&wanted).await;
+    }
+    let (method, path) = verb.request();
+    let nth = ground.proxy.seen(method, path).len() + 1;
+    let call = {
+        let backend = std::sync::Arc::clone(&ground.backend);
+        let Wanted { id, spec, options } = wanted.clone();
+        tokio::spawn(async move {
+            match verb {
+                Verb::Create | Verb::Start => backend.spawn(&id, &spec, options).await.map(|_| ()),
+                Verb::Stop => {
+                    let options = StopOptions::default().with_grace(Duration::from_secs(2));
+                    backend.stop(&id, options).await.map(|_| ())
+                }
+            }
+        })
+    };
+    ground.proxy.arrived(method, path, nth).await;
+    engine.kill().await;
+    let told = ground.bounded("a call to an engine that dies", async {
+        call.await.unwrap()
+    });
+    let _ = told.await;
+    engine.restart(live).await;
+    match verb {
+        Verb::Create | Verb::Start => {
+            ground.comes_to_be(&wanted).await;
+        }
+        Verb::Stop => {
+            ground.stops(&wanted.id).await;
+        }
+    }
+    let listed = ground.lists_what_is_there().await;
+    match listed.iter().find(|info| info.id == bystander.id) {
+        None => ground.row.lost += 1,
+        Some(info) if live && info.state != AgentState::Running => {
+            ground.wrong(format!("a bystander is told as {:?}", info.state));
+        }
+        Some(info) => {
+            // An end that the engine did not see has no code of 0.
+            if let AgentState::Exited(exit) = &info.state
+                && exit.status == ExitStatus::Code(0)
+            {
+                ground.wrong(format!("a bystander's end is told as {exit:?}"));
+            }
+        }
+    }
+    ground
+}
+
+async fn stands_still(mut ground: Ground, engine: &Private) -> Ground {
+    let there = Wanted::new();
+    ground.comes_to_be(&there).await;
+    engine.run("engine", &["pause", NAME]).await.unwrap();
+    let wanted = Wanted::new();
+    let backend = std::sync::Arc::clone(&ground.backend);
+    match ground.spawn(&wanted).await {
+        Some(Err(_)) | None => {}
+        Some(Ok(info)) => ground.wrong(format!("a spawn by nobody: {info:?}")),
+    }
+    let listed = backend.list(alveary_core::ListOptions::default());
+    if let Some(Ok(listed)) = ground.bounded("a list", listed).await {
+        ground.wrong(format!("a list by nobody: {listed:?}"));
+    }
+    let inspected = backend.inspect(&there.id);
+    if let Some(Ok(info)) = ground.bounded("an inspection", inspected).await {
+        ground.wrong(format!("told by nobody: {info:?}"));
+    }
+    engine.run("engine", &["unpause", NAME]).await.unwrap();
+    ground.comes_to_be(&wanted).await;
+    ground.comes_to_be(&there).await;
+    ground.lists_what_is_there().await;
+    ground
+}

@@ -1,0 +1,386 @@
+//! A swarm on an engine behind a fault proxy, and what that engine itself shows of it.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alveary_conformance::proxy::FaultProxy;
+use alveary_core::{
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendConfig, ConnectContext, Error, ErrorKind,
+    Exit, ListOptions, RemoveOptions, SpawnOptions, StopOptions, SwarmName, SwarmUid,
+};
+use alveary_docker::DockerApiConfig;
+use libtest_mimic::Failed;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::common::IMAGE;
+use crate::table::{self, Row};
+
+/// How long the backend waits for the engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    start: Duration,
+    ask: Duration,
+}
+
+impl Limits {
+    pub(crate) const SHORT: Self = Self::of(4, 2);
+    pub(crate) const LONG: Self = Self::of(60, 20);
+
+    const fn of(start: u64, ask: u64) -> Self {
+        Self {
+            start: Duration::from_secs(start),
+            ask: Duration::from_secs(ask),
+        }
+    }
+
+    /// Longer than any call may take: one goes to the engine several times.
+    fn bound(self) -> Duration {
+        (self.start + self.ask) * 6
+    }
+}
+
+/// How long a retried call may need to come to its end once nothing goes wrong any more.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+pub(crate) struct Ground {
+    pub(crate) backend: Arc<dyn AgentBackend>,
+    pub(crate) proxy: FaultProxy,
+    pub(crate) swarm: SwarmUid,
+    pub(crate) row: Row,
+    limits: Limits,
+    notes: Vec<String>,
+    engine: String,
+    state: TempDir,
+}
+
+/// An agent that is to be.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) id: AgentId,
+    pub(crate) spec: AgentSpec,
+    pub(crate) options: SpawnOptions,
+}
+
+impl Wanted {
+    pub(crate) fn new() -> Self {
+        Self::running(["sleep", "100000"])
+    }
+
+    pub(crate) fn running<const N: usize>(command: [&str; N]) -> Self {
+        Self {
+            id: AgentId::random(),
+            spec: AgentSpec::new("a", command),
+            options: SpawnOptions::default(),
+        }
+    }
+}
+
+/// A container, as the engine itself lists it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) agent: String,
+    pub(crate) state: String,
+}
+
+pub(crate) async fn connect(
+    host: &str,
+    swarm: SwarmUid,
+    limits: Limits,
+    state: &Path,
+) -> Arc<dyn AgentBackend> {
+    let settings = serde_json::json!({
+        "image": IMAGE,
+        "host": host,
+        "name_prefix": format!("faults-{swarm}"),
+        "timeout": {
+            "start": format!("{}s", limits.start.as_secs()),
+            "remove": format!("{}s", limits.start.as_secs()),
+            "ask": format!("{}s", limits.ask.as_secs()),
+        },
+    });
+    let config: DockerApiConfig = serde_json::from_value(settings).unwrap();
+    let state = state.join("docker-api");
+    std::fs::create_dir_all(&state).unwrap();
+    let context = ConnectContext::new(SwarmName::new("faults").unwrap(), swarm);
+    config.connect(context.with_state_dir(state)).await.unwrap()
+}
+
+impl Ground {
+    pub(crate) async fn on(host: &str, limits: Limits) -> Self {
+        let proxy = FaultProxy::before(host).await.unwrap();
+        let swarm = SwarmUid::random();
+        let state = tempfile::tempdir().unwrap();
+        let backend = connect(&proxy.host(), swarm, limits, state.path()).await;
+        let ground = Self {
+            backend,
+            proxy,
+            swarm,
+            row: Row::default(),
+            limits,
+            notes: Vec::new(),
+            engine: host.trim_start_matches("unix://").to_owned(),
+            state,
+        };
+        // What is learnt once is not learnt in the midst of a fault.
+        ground.backend.check().await.unwrap();
+        ground
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// Another manager of the same swarm.
+    pub(crate) async fn another_manager(&self) -> Arc<dyn AgentBackend> {
+        connect(&self.proxy.host(), self.swarm, self.limits, self.state()).await
+    }
+
+    pub(crate) fn wrong(&mut self, what: impl Into<String>) {
+        self.row.wrong += 1;
+        self.notes.push(what.into());
+    }
+
+    /// Every container that bears this swarm's label, in the engine's own words.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let filters = format!(
+            "%7B%22label%22%3A%5B%22alveary.swarm%3D{}%22%5D%7D",
+            self.swarm
+        );
+        let path = format!("/v1.41/containers/json?all=1&filters={filters}");
+        let listed = ask(&self.engine, "GET", &path);
+        let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let shown = |container: &serde_json::Value| Shown {
+            agent: text(&container["Labels"]["alveary.agent-id"]),
+            state: text(&container["State"]),
+        };
+        let shown = listed.as_array().unwrap().iter().map(shown);
+        // What is being removed is no longer anybody's.
+        shown.filter(|one| one.state != "removing").collect()
+    }
+
+    /// Waits until the engine shows the same for a while: nothing tells when it has done what nobody waits for
+    /// any more.
+    pub(crate) async fn until_still(&self) {
+        let (mut before, mut looks) = (String::new(), 0);
+        while looks < 4 {
+            let now = format!("{:?}", self.shown());
+            looks = if now == before { looks + 1 } else { 0 };
+            before = now;
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    pub(crate) fn shown_of(&self, id: &AgentId) -> Vec<Shown> {
+        let mut shown = self.shown();
+        shown.retain(|container| container.agent == id.as_str());
+        shown
+    }
+
+    pub(crate) fn runs(&self, id: &AgentId) -> bool {
+        self.shown_of(id)
+            .iter()
+            .any(|shown| shown.state == "running")
+    }
+
+    /// A call, within the time that each has to end in.
+    pub(crate) async fn bounded<T>(
+        &mut self,
+        what: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Option<Result<T, Error>> {
+        let answer = timeout(self.limits.bound(), call).await.ok();
+        if answer.is_none() {
+            self.wrong(format!("{what} did not end"));
+        }
+        answer
+    }
+
+    pub(crate) async fn spawn(&mut self, wanted: &Wanted) -> Option<Result<AgentInfo, Error>> {
+        let backend = Arc::clone(&self.backend);
+        let Wanted { id, spec, options } = wanted;
+        self.bounded("a spawn", backend.spawn(id, spec, options.clone()))
+            .await
+    }
+
+    /// The same call again and again until it says how things are, now that nothing goes wrong any more.
+    async fn at_last<T, F>(&mut self, what: &str, call: impl Fn() -> F) -> Option<Result<T, Error>>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.bounded(what, call()).await? {
+                Err(error) if passes(&error) && Instant::now() < until => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                answer => return Some(answer),
+            }
+        }
+    }
+
+    /// The same spawn again makes this agent be there, once.
+    pub(crate) async fn comes_to_be(&mut self, wanted: &Wanted) -> Option<AgentInfo> {
+        let backend = Arc::clone(&self.backend);
+        let Wanted { id, spec, options } = wanted;
+        let spawned = self
+            .at_last("a spawn", || backend.spawn(id, spec, options.clone()))
+            .await;
+        let info = match spawned? {
+            Ok(info) => info,
+            Err(error) => {
+                self.row.lost += 1;
+                self.notes.push(format!("the spawn again: {error}"));
+                return None;
+            }
+        };
+        match self.shown_of(id).len() {
+            0 => {
+                self.row.lost += 1;
+                self.notes.push("the engine shows nothing of it".to_owned());
+            }
+            1 => {}
+            many => {
+                self.row.doubled += many - 1;
+                self.notes.push(format!("{:?}", self.shown_of(id)));
+            }
+        }
+        Some(info)
+    }
+
+    pub(crate) async fn stops(&mut self, id: &AgentId) -> Option<Exit> {
+        let backend = Arc::clone(&self.backend);
+        let options = StopOptions::default().with_grace(Duration::from_secs(5));
+        let stopped = self
+            .at_last("a stop", || backend.stop(id, options.clone()))
+            .await?;
+        match stopped {
+            Ok(exit) => {
+                if self.runs(id) {
+                    self.wrong("a stop that was answered, and it runs");
+                }
+                Some(exit)
+            }
+            Err(error) => {
+                self.wrong(format!("the stop again: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The agents that the backend lists, once it answers.
+    pub(crate) async fn listed(&mut self) -> Vec<AgentInfo> {
+        let backend = Arc::clone(&self.backend);
+        let listed = self
+            .at_last("a list", || backend.list(ListOptions::default()))
+            .await;
+        match listed {
+            Some(Ok(listed)) => listed,
+            Some(Err(error)) => {
+                self.wrong(format!("the list: {error}"));
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// What the backend lists is what the engine shows.
+    pub(crate) async fn lists_what_is_there(&mut self) -> Vec<AgentInfo> {
+        let listed = self.listed().await;
+        let shown = self.shown();
+        for container in &shown {
+            if !listed
+                .iter()
+                .any(|info| info.id.as_str() == container.agent)
+            {
+                self.row.lost += 1;
+                self.notes.push(format!("not listed: {container:?}"));
+            }
+        }
+        for info in &listed {
+            let containers = shown.iter().filter(|one| one.agent == info.id.as_str());
+            let containers = containers.count();
+            if containers == 0 {
+                self.wrong(format!("listed and not there: {}", info.id));
+            }
+            self.row.doubled += containers.saturating_sub(1);
+        }
+        listed
+    }
+
+    pub(crate) async fn removes(&mut self, id: &AgentId) {
+        let backend = Arc::clone(&self.backend);
+        let options = RemoveOptions::default().with_force(true);
+        let removed = self
+            .at_last("a removal", || backend.remove(id, options.clone()))
+            .await;
+        match removed {
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
+                self.wrong(format!("the removal: {error}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes all that is listed, and then nothing may be left.
+    pub(crate) async fn finish(mut self, scenario: &str) -> Result<(), Failed> {
+        self.row.runs = self.row.runs.max(1);
+        for info in self.listed().await {
+            self.removes(&info.id).await;
+        }
+        for left in self.shown() {
+            self.row.leaked += 1;
+            self.notes.push(format!("left behind: {left:?}"));
+        }
+        table::add(scenario, &self.row);
+        if self.row.is_clean() {
+            Ok(())
+        } else {
+            Err(format!("{:?}: {}", self.row, self.notes.join("; ")).into())
+        }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // Of a trial that failed something may be left, and its engine be gone.
+        let Ok(shown) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.shown()))
+        else {
+            return;
+        };
+        for container in shown {
+            let name = format!("faults-{}-{}", self.swarm, container.agent);
+            ask(
+                &self.engine,
+                "DELETE",
+                &format!("/v1.41/containers/{name}?force=true"),
+            );
+        }
+    }
+}
+
+/// Whether the same call may come to something else.
+fn passes(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Indeterminate
+            | ErrorKind::Timeout
+            | ErrorKind::EngineUnavailable
+            | ErrorKind::StillRunning
+    ) || error.retry() != alveary_core::Retry::Never
+}
+
+/// Asks the engine itself. HTTP of old has no chunks and one answer.
+fn ask(socket: &str, method: &str, path: &str) -> Vec<u8> {
+    let mut engine = UnixStream::connect(socket).unwrap();
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: engine\r\n\r\n");
+    engine.write_all(request.as_bytes()).unwrap();
+    let mut said = Vec::new();
+    engine.read_to_end(&mut said).unwrap();
+    let head = said.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    said.split_off(head.unwrap() + 4)
+}

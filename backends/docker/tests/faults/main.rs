@@ -1,0 +1,100 @@
+//! What becomes of agents when the engine, the way to it, or their manager fails: nothing is lost, nothing is
+//! doubled, nothing is left behind, and no time-out is taken for an answer.
+//!
+//! Each trial runs through a fault proxy before a real engine, and is judged by what that engine itself shows. A
+//! table of what came of it all is printed at the end.
+
+#![expect(clippy::unwrap_used, reason = "this whole file is tests")]
+
+#[path = "../common/mod.rs"]
+#[expect(
+    dead_code,
+    reason = "faults need less of an engine than the suite does"
+)]
+mod common;
+mod crash;
+mod daemon;
+mod ground;
+mod kinds;
+mod late;
+mod replies;
+mod streams;
+mod table;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use common::TestEngine;
+use ground::Ground;
+
+fn main() -> ExitCode {
+    if let Some(done) = crash::manager_if_asked() {
+        return done;
+    }
+    let mut arguments = Arguments::from_args();
+    // They mostly wait for the engine.
+    arguments.test_threads.get_or_insert(6);
+    let trials = [
+        replies::trials(),
+        late::trials(),
+        streams::trials(),
+        crash::trials(),
+        daemon::trials(),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    table::print();
+    conclusion.exit_code()
+}
+
+/// The engine that the trials are on: the first that is named.
+fn engine() -> Option<TestEngine> {
+    common::engines().into_iter().next()
+}
+
+fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let result = runtime.block_on(test);
+    runtime.shutdown_background();
+    result
+}
+
+/// A trial on the engine that is there; where none is, listed as ignored with the cure, and failed in CI.
+fn trial<F>(name: impl Into<String>, test: impl FnOnce(TestEngine) -> F + Send + 'static) -> Trial
+where
+    F: Future<Output = Result<(), Failed>>,
+{
+    let name = name.into();
+    let Some(engine) = engine() else {
+        let run = || {
+            if common::in_ci() {
+                Err(common::CURE.into())
+            } else {
+                Ok(Completion::ignored_with(common::CURE))
+            }
+        };
+        return Trial::ignorable_test(name, run).with_ignored_flag(!common::in_ci());
+    };
+    Trial::test(name, move || block_on(test(engine)))
+}
+
+/// A trial in a swarm of its own, whose findings are the row of this scenario in the table.
+fn scenario<F>(
+    name: impl Into<String>,
+    row: impl Into<String>,
+    test: impl FnOnce(Ground) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = Ground>,
+{
+    let row = row.into();
+    trial(name, move |engine| async move {
+        let ground = Ground::on(&engine.host, ground::Limits::SHORT).await;
+        test(ground).await.finish(&row).await
+    })
+}
