@@ -12,7 +12,7 @@ use alveary_core::{
     Exit, ListOptions, RemoveOptions, SpawnOptions, StopOptions, SwarmName, SwarmUid,
 };
 use alveary_docker::DockerApiConfig;
-use libtest_mimic::Failed;
+use libtest_mimic::{Completion, Failed};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -327,7 +327,7 @@ impl Ground {
     }
 
     /// Removes all that is listed, and then nothing may be left.
-    pub(crate) async fn finish(mut self, scenario: &str) -> Result<(), Failed> {
+    pub(crate) async fn finish(mut self, scenario: &str) -> Result<Completion, Failed> {
         self.row.runs = self.row.runs.max(1);
         for info in self.listed().await {
             self.removes(&info.id).await;
@@ -338,7 +338,7 @@ impl Ground {
         }
         table::add(scenario, &self.row);
         if self.row.is_clean() {
-            Ok(())
+            Ok(Completion::Completed)
         } else {
             Err(format!("{:?}: {}", self.row, self.notes.join("; ")).into())
         }

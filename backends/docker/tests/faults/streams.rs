@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::ground::{Ground, Wanted};
 use crate::scenario;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -198,9 +198,9 @@ async fn cut_logs(mut ground: Ground) -> Ground {
         logs.collect_bytes(LogStreamKind::Stdout).await
     };
     let told = timeout(PATIENCE * 2, whole).await;
-    let wrote: String = (1..=300).map(|i| format!("line {i}\n")).collect();
+    let wrote: Vec<String> = (1..=300).map(|i| format!("line {i}\n")).collect();
     match told {
-        Ok(Ok(told)) if told == wrote.as_bytes() => {}
+        Ok(Ok(told)) if told == wrote.concat().as_bytes() => {}
         Ok(Ok(told)) => ground.wrong(format!("{:?}", String::from_utf8_lossy(&told))),
         Ok(Err(error)) => ground.wrong(error.to_string()),
         Err(_) => ground.wrong("following did not end with the agent"),
