@@ -7,6 +7,7 @@ mod cross;
 mod here;
 mod parity;
 mod refusals;
+mod restarts;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
         refusals::memory_that_ran_out_is_told_by_the_engines_flag_alone,
         refusals::long_lines_are_read_as_they_were_written,
+        restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
+        restarts::what_is_stopped_is_not_restarted_by_the_engine,
     ];
     let mut all = Vec::new();
     for name in ["docker-20", "docker-new", "podman"] {

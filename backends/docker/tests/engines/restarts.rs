@@ -1,0 +1,69 @@
+//! Restarts that are left to the engine.
+
+use std::time::Duration;
+
+use alveary_core::{
+    AgentBackend, AgentId, AgentState, EndedBy, LogOptions, LogStreamKind, Restart, SpawnOptions,
+    StopOptions,
+};
+
+use crate::common::TestEngine;
+use crate::here::{Here, remove_all, run_to_its_end, sh, written};
+
+async fn starts(backend: &dyn AgentBackend, id: &AgentId) -> usize {
+    let logs = backend.logs(id, LogOptions::default()).await.expect("logs");
+    let output = logs
+        .collect_bytes(LogStreamKind::Stdout)
+        .await
+        .expect("read");
+    String::from_utf8_lossy(&output)
+        .lines()
+        .filter(|line| *line == "up")
+        .count()
+}
+
+pub(crate) async fn an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said(
+    engine: TestEngine,
+) {
+    let here = Here::on(&engine);
+    for backend in [here.api().await, here.cli().await] {
+        let restart = Restart::on_failure()
+            .by_engine()
+            .at_most(2, Duration::from_mins(1));
+        let spec = sh("echo up; exit 3").restart(restart);
+        let (id, exit) = run_to_its_end(&*backend, &spec).await;
+        assert_eq!(exit.code(), Some(3), "on {}", backend.kind());
+        assert_eq!(starts(&*backend, &id).await, 3, "on {}", backend.kind());
+        remove_all(&*backend).await;
+    }
+}
+
+pub(crate) async fn what_is_stopped_is_not_restarted_by_the_engine(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in [here.api().await, here.cli().await] {
+        let id = AgentId::random();
+        let spec = sh("trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done")
+            .restart(Restart::always().by_engine());
+        backend
+            .spawn(&id, &spec, SpawnOptions::default())
+            .await
+            .expect("it starts");
+        written(&*backend, &id, "up\n").await;
+        let exit = backend
+            .stop(&id, StopOptions::default())
+            .await
+            .expect("it ends");
+        assert_eq!(exit.by, EndedBy::Us, "on {}", backend.kind());
+        // A whole other agent comes and goes: time in which an engine would have started the first anew.
+        run_to_its_end(&*backend, &sh("exit 0")).await;
+        let info = backend.inspect(&id).await.expect("it is there");
+        assert_eq!(
+            info.state,
+            AgentState::Exited(exit),
+            "on {}",
+            backend.kind()
+        );
+        assert_eq!(starts(&*backend, &id).await, 1, "on {}", backend.kind());
+        remove_all(&*backend).await;
+    }
+}
