@@ -21,6 +21,7 @@ pub(crate) struct AgentRecord<'a> {
     /// Why it is in this state, where that is known and the state alone does not say it.
     reason: Option<&'a str>,
     ready: bool,
+    paused: bool,
     incarnation: String,
     handle: Option<&'a str>,
     pid: Option<u32>,
@@ -61,6 +62,7 @@ impl<'a> AgentRecord<'a> {
             state: info.state.as_str(),
             reason: reason(&info.state),
             ready: agent.ready,
+            paused: info.paused,
             incarnation: info.incarnation.to_string(),
             handle: info.handle.as_deref(),
             pid: info.pid,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use alveary::{Capabilities, Health, Opened, Supervision, TreeKill};
+use alveary::{AgentBackend, Health, Opened, Supervision, TreeKill};
 use clap::Args;
 
 use crate::context::Context;
@@ -22,7 +22,7 @@ impl Doctor {
         let mut out = output::stdout();
         facts(&opened, &health)?.write(&mut out)?;
         writeln!(out)?;
-        abilities(&opened.swarm.backend().capabilities()).write(&mut out)?;
+        abilities(opened.swarm.backend()).write(&mut out)?;
         out.flush()?;
         for found in &health.notes {
             note(format_args!("note: {}", alveary::Escaped(&found.what)));
@@ -64,7 +64,8 @@ fn facts(opened: &Opened, health: &Health) -> Result<Table, Failure> {
 }
 
 /// What can be relied on.
-fn abilities(can: &Capabilities) -> Table {
+fn abilities(backend: &dyn AgentBackend) -> Table {
+    let can = backend.capabilities();
     let yes = |yes: bool| if yes { "yes" } else { "no" };
     let tree = match can.tree_kill {
         TreeKill::Enforced => "enforced: nothing leaves the tree",
@@ -92,7 +93,12 @@ fn abilities(can: &Capabilities) -> Table {
         ("another user", yes(can.user)),
         ("a working directory", yes(can.cwd)),
         ("containers", yes(can.container)),
+        ("restarts by the engine", yes(can.engine_restarts)),
         ("signals", yes(can.signals)),
+        ("programs run beside agents", yes(backend.exec().is_some())),
+        ("what agents use up", yes(backend.stats().is_some())),
+        ("files in and out", yes(backend.files().is_some())),
+        ("agents held still", yes(backend.pause().is_some())),
     ] {
         table.row([what.to_owned(), here.to_owned()]);
     }

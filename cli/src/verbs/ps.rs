@@ -133,6 +133,9 @@ fn status(agent: &Agent) -> String {
         (AgentState::Exited(exit), None) => parts.push(exit.to_string()),
         _ => {}
     }
+    if agent.info.paused {
+        parts.push("paused".to_owned());
+    }
     if agent.restarting {
         parts.push("to be started again".to_owned());
     }
