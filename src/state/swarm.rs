@@ -57,15 +57,17 @@ pub(crate) struct Way<'a> {
     pub(crate) kin: Vec<&'static str>,
 }
 
+#[cfg(test)]
 impl<'a> Way<'a> {
-    #[cfg(test)]
     pub(super) fn alone(word: &'a str) -> Self {
         Self {
             word: word.into(),
             kin: Vec::new(),
         }
     }
+}
 
+impl Way<'_> {
     pub(super) fn leads_to_agents_of(&self, word: &str) -> bool {
         self.word == word || self.kin.contains(&word)
     }
