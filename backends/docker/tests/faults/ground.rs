@@ -115,7 +115,7 @@ impl Ground {
         let swarm = SwarmUid::random();
         let state = tempfile::tempdir().unwrap();
         let backend = connect(&proxy.host(), swarm, limits, state.path()).await;
-        let ground = Self {
+        let mut ground = Self {
             backend,
             proxy,
             swarm,
@@ -126,7 +126,9 @@ impl Ground {
             state,
         };
         // What is learnt once is not learnt in the midst of a fault.
-        ground.backend.check().await.unwrap();
+        let backend = Arc::clone(&ground.backend);
+        let checked = ground.at_last("a check", || backend.check()).await;
+        checked.unwrap().unwrap();
         ground
     }
 
