@@ -61,8 +61,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_stream_breaks_off_after_so_many_values,
         ),
         trial(
-            "an_answer_of_the_proxys_own_stands_in_for_the_engines",
-            an_answer_of_the_proxys_own_stands_in_for_the_engines,
+            "an_answer_of_its_own_stands_in_for_the_engines",
+            an_answer_of_its_own_stands_in_for_the_engines,
         ),
         trial(
             "an_answer_can_be_no_answer_at_all",
@@ -260,7 +260,7 @@ async fn a_stream_breaks_off_after_so_many_values(setting: Setting) {
     assert_eq!(heard(events).await.0, b"");
 }
 
-async fn an_answer_of_the_proxys_own_stands_in_for_the_engines(setting: Setting) {
+async fn an_answer_of_its_own_stands_in_for_the_engines(setting: Setting) {
     let Setting {
         engine,
         proxy,

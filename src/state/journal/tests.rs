@@ -193,7 +193,7 @@ fn a_damaged_first_line_ends_no_life_of_the_swarm() {
     let life = other.life();
     let text = fs::read_to_string(fixture.file()).unwrap();
     fs::remove_file(fixture.file()).unwrap();
-    fs::write(fixture.file(), text.replace("schema", "schem\u{0}")).unwrap();
+    fs::write(fixture.file(), text.replace("schema", "sche\u{0}a")).unwrap();
     other.sync().unwrap();
     assert_eq!((names(&other), other.life()), (vec!["a"], life));
     commit(&mut other, vec![put("b")]);
