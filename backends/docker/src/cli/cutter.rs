@@ -49,6 +49,8 @@ pub(super) struct Cutter {
     pieces: Pieces,
     /// The time of an entry of which a part was handed on.
     within: Option<Timestamp>,
+    /// What was cut off last was a piece of a line that goes on.
+    in_pieces: bool,
 }
 
 impl Cutter {
@@ -56,6 +58,7 @@ impl Cutter {
         Self {
             pieces,
             within: None,
+            in_pieces: false,
         }
     }
 
@@ -74,8 +77,9 @@ impl Cutter {
         let content = &held[length..];
         let newline = content.iter().position(|byte| *byte == b'\n');
         let line = &content[..newline.unwrap_or(content.len())];
-        let end = match self.next_piece(line, at, &held[..length]) {
-            Some(piece) => piece,
+        let next = self.next_entry(line, at, &held[..length]);
+        let end = match next {
+            Some((next, _)) => next,
             None => match newline {
                 Some(newline) => newline + 1,
                 None if is_all => content.len(),
@@ -86,6 +90,7 @@ impl Cutter {
                 None => return None,
             },
         };
+        self.in_pieces = next.is_some_and(|(_, is_piece)| is_piece);
         let mut entry = held.split_to(length + end).freeze();
         Some(Cut::Entry {
             at,
@@ -107,37 +112,55 @@ impl Cutter {
         Some(Cut::Entry { at, bytes })
     }
 
-    /// Where in a line the next piece begins.
-    fn next_piece(&self, line: &[u8], at: Timestamp, printed: &[u8]) -> Option<usize> {
+    /// Where in a line the next entry begins all the same, and whether that is a piece of the same line.
+    fn next_entry(&self, line: &[u8], at: Timestamp, printed: &[u8]) -> Option<(usize, bool)> {
+        let length = printed.len();
         match self.pieces {
             Pieces::Docker => {
-                let later = line.get(PIECE..)?;
-                let found = later
-                    .windows(printed.len())
-                    .position(|part| part == printed)?;
-                Some(PIECE + found)
+                let later = line.get(PIECE..).unwrap_or_default();
+                let same = later.windows(length).position(|part| part == printed);
+                let piece = same.map(|found| (PIECE + found, true));
+                // Some engines keep no newline behind a line that they keep in pieces. No agent has written there
+                // when the engine, to the nanosecond, was to have received it.
+                let next = || time_in(line, 0, printed, |then| then > at);
+                piece.or_else(|| {
+                    self.in_pieces
+                        .then(next)
+                        .flatten()
+                        .map(|next| (next, false))
+                })
             }
-            Pieces::Podman => {
-                let length = printed.len();
-                // No piece is empty.
-                let mut from = 1;
-                while let Some(more) = line.get(from..) {
-                    let year = printed.get(..3)?;
-                    let begins = from + more.windows(year.len()).position(|part| part == year)?;
-                    let then = line.get(begins..begins + length).and_then(time);
-                    if let Some((then, found)) = then
-                        && found == length
-                        && then >= at
-                        && then <= Timestamp::now()
-                    {
-                        return Some(begins);
-                    }
-                    from = begins + 1;
-                }
-                None
-            }
+            // No piece is empty.
+            Pieces::Podman => time_in(line, 1, printed, |then| then >= at).map(|next| (next, true)),
         }
     }
+}
+
+/// Where in a line, from there on, a time stands that is printed in the form of the one before it, is not still to
+/// come, and is one of those that are meant.
+fn time_in(
+    line: &[u8],
+    mut from: usize,
+    printed: &[u8],
+    is_meant: impl Fn(Timestamp) -> bool,
+) -> Option<usize> {
+    let century = printed.get(..2)?;
+    while let Some(more) = line.get(from..) {
+        let begins = from
+            + more
+                .windows(century.len())
+                .position(|part| part == century)?;
+        let then = line.get(begins..begins + printed.len()).and_then(time);
+        if let Some((then, length)) = then
+            && length == printed.len()
+            && is_meant(then)
+            && then <= Timestamp::now()
+        {
+            return Some(begins);
+        }
+        from = begins + 1;
+    }
+    None
 }
 
 /// The time at the beginning, and how long it is with the space behind it.
@@ -226,6 +249,25 @@ mod tests {
                 .map(|(_, bytes)| bytes.len())
                 .collect();
             assert_eq!(lengths, [PIECE, PIECE, 5, PIECE, 1]);
+        }
+    }
+
+    #[test]
+    fn behind_a_line_in_pieces_an_entry_may_begin_without_a_newline() {
+        let (whole, next) = ("x".repeat(PIECE), TIME.replace("53.8", "53.9"));
+        let text = format!(
+            "{TIME} {whole}{TIME} rest{next} next\n{next} {whole}{next} {next} a {TIME} b\n"
+        );
+        for step in [1000, 1 << 20] {
+            let ends: Vec<_> = entries(Pieces::Docker, text.as_bytes(), step)
+                .into_iter()
+                .map(|(_, bytes)| {
+                    String::from_utf8_lossy(&bytes[..bytes.len().min(100)]).into_owned()
+                })
+                .collect();
+            assert_eq!(ends.len(), 5, "{ends:?}");
+            assert_eq!((ends[1].as_str(), ends[2].as_str()), ("rest", "next\n"));
+            assert_eq!(ends[4], format!("{next} a {TIME} b\n"));
         }
     }
 
