@@ -1,6 +1,7 @@
 //! The backend itself, over any way to an engine: what a spawn, a stop, a list are is written once, here.
 
 mod agent;
+mod coming;
 mod events;
 mod facets;
 mod logs;
@@ -13,7 +14,7 @@ mod spawn;
 mod start;
 mod stop;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -63,6 +64,7 @@ struct Inner<E> {
     stops: stop::Stops,
     known: start::Known,
     pulls: pull::Pulls,
+    comings: coming::Comings,
 }
 
 impl<E: Engine> Containers<E> {
@@ -94,6 +96,7 @@ impl<E: Engine> Containers<E> {
             stops: stop::Stops::default(),
             known: start::Known::default(),
             pulls: pull::Pulls::default(),
+            comings: coming::Comings::default(),
             engine,
             settings,
         })))
@@ -208,6 +211,9 @@ impl<E: Engine> AgentBackend for Containers<E> {
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
+        if let Some(info) = self.0.comings.get(id) {
+            return Ok(info);
+        }
         let agent = self.find(id, Operation::Inspect).await?;
         Ok(self.info(&agent).await)
     }
@@ -217,13 +223,14 @@ impl<E: Engine> AgentBackend for Containers<E> {
             .agents()
             .await
             .map_err(|trouble| trouble.error(Operation::List))?;
-        let mut infos = Vec::with_capacity(agents.len());
+        let mut infos = self.0.comings.all();
+        let coming: HashSet<AgentId> = infos.iter().map(|info| info.id.clone()).collect();
         for agent in agents.values() {
-            let info = self.info(agent).await;
-            if !(options.living_only && info.state.has_ended()) {
-                infos.push(info);
+            if !coming.contains(&agent.marks.id) {
+                infos.push(self.info(agent).await);
             }
         }
+        infos.retain(|info| !(options.living_only && info.state.has_ended()));
         Ok(infos)
     }
 
@@ -280,3 +287,6 @@ impl<E: Engine> fmt::Debug for Containers<E> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,7 @@ impl<C: BackendConfig> Harness for Docker<C> {
     }
 
     async fn connect(&self, swarm: &SwarmUid) -> Result<Arc<dyn AgentBackend>> {
-        let state = folder(swarm).join(C::NAME);
+        let state = folder(swarm).join(C::FAMILY);
         std::fs::create_dir_all(&state).expect("the temporary folder can be written");
         std::fs::create_dir_all(secrets(swarm)).expect("memory can be written");
         let name = SwarmName::new("conformance").expect("a good name");

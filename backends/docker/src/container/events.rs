@@ -16,18 +16,25 @@ impl<E: Engine> Containers<E> {
             .events(&of_swarm(self.0.swarm))
             .await
             .map_err(|trouble| trouble.error(Operation::Events))?;
-        let state = Some((self.clone(), events));
+        let state = Some((self.clone(), events, self.0.comings.subscribe()));
         Ok(EventStream::new(stream::unfold(state, |state| async {
-            let (this, mut events) = state?;
+            let (this, mut events, mut comings) = state?;
             loop {
-                let told = match events.next().await {
-                    Some(Ok(happening)) => this.event(happening).await,
-                    Some(Err(trouble)) => Err(trouble),
-                    None => return Some((Err(ended()), None)),
+                let told = tokio::select! {
+                    told = events.next() => match told {
+                        Some(Ok(happening)) => this.event(happening).await,
+                        Some(Err(trouble)) => Err(trouble),
+                        None => return Some((Err(ended()), None)),
+                    },
+                    coming = comings.recv() => Ok(Some(match coming {
+                        Ok(info) => AgentEvent::Changed(info),
+                        // The sender lives as long as `this`.
+                        Err(_) => AgentEvent::Lagged,
+                    })),
                 };
                 match told {
                     Ok(None) => {}
-                    Ok(Some(event)) => return Some((Ok(event), Some((this, events)))),
+                    Ok(Some(event)) => return Some((Ok(event), Some((this, events, comings)))),
                     Err(trouble) => return Some((Err(trouble.error(Operation::Events)), None)),
                 }
             }
@@ -42,6 +49,10 @@ impl<E: Engine> Containers<E> {
         };
         // What waits to take an agent's place is nobody yet.
         if marks.swarm != self.0.swarm || happening.name != self.0.names.of(&marks.id) {
+            return Ok(None);
+        }
+        // Until it has started it is told as one that is coming, and then as it stands.
+        if self.0.comings.hides(&marks.id) {
             return Ok(None);
         }
         if happening.gone {

@@ -2,21 +2,39 @@
 
 use std::time::Duration;
 
-use alveary_core::{AgentId, Error, Operation, RemoveOptions, Result};
+use alveary_core::{AgentId, Error, ErrorKind, Operation, RemoveOptions, Result};
 use tokio::time::{Instant, sleep};
 
 use super::agent::Agent;
+use super::coming::CalledOff;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
 
 impl<E: Engine> Containers<E> {
     pub(super) async fn remove_agent(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
+        let coming = self.0.comings.get(id);
+        if coming
+            .as_ref()
+            .is_some_and(|info| !(options.force || info.state.has_ended()))
+        {
+            return Err(Trouble::new(Class::StillRunning, "").error(Operation::Remove));
+        }
+        let was_coming = match self.0.comings.call_off(id) {
+            None | Some(CalledOff::TooLate) => false,
+            Some(CalledOff::Yes | CalledOff::Failed(_)) => {
+                self.0.comings.forget(id);
+                true
+            }
+        };
         let (this, id) = (self.clone(), id.clone());
         detached(Operation::Remove, async move {
             let seat = this.seat(&id);
             let _seated = seat.lock().await;
-            let agent = this.find(&id, Operation::Remove).await?;
+            let agent = match this.find(&id, Operation::Remove).await {
+                Err(error) if was_coming && error.kind() == ErrorKind::NotFound => return Ok(()),
+                found => found?,
+            };
             this.take_away(&agent, options.force)
                 .await
                 .map_err(|trouble| match trouble.class {

@@ -15,7 +15,10 @@ impl<E: Engine> Containers<E> {
     /// Made first under another name, so that what makes the making impossible leaves the last end readable.
     /// Nothing is started on the way: whoever dies here leaves nothing that runs.
     pub(super) async fn replace(&self, last: &Agent, plan: &Plan) -> Result<Made> {
-        let next = self.make_next(plan).await?;
+        let next = match self.make_next(plan).await? {
+            Ok(next) => next,
+            Err(no_image) => return Ok(Made::NoImage(no_image)),
+        };
         let replaced = self.take_place(last, &next, plan).await;
         match replaced {
             Ok(()) => {
@@ -35,12 +38,15 @@ impl<E: Engine> Containers<E> {
         }
     }
 
-    async fn make_next(&self, plan: &Plan) -> Result<Ref> {
+    async fn make_next(&self, plan: &Plan) -> Result<Result<Ref, Trouble>> {
         for _ in 0..ATTEMPTS {
             let trouble = match self.create(&plan.next_name, plan).await {
-                Ok(next) => return Ok(next),
+                Ok(next) => return Ok(Ok(next)),
                 Err(trouble) => trouble,
             };
+            if trouble.class == Class::NoImage {
+                return Ok(Err(trouble));
+            }
             if trouble.class != Class::NameTaken {
                 return Err(trouble.error(Operation::Spawn));
             }
@@ -49,7 +55,7 @@ impl<E: Engine> Containers<E> {
                 .await
                 .map_err(|trouble| trouble.error(Operation::Spawn))?
             {
-                Holder::This(agent) => return Ok(agent.container.id),
+                Holder::This(agent) => return Ok(Ok(agent.container.id)),
                 Holder::Living => return Err(already_exists()),
                 Holder::Stranger => return Err(trouble.error(Operation::Spawn)),
                 Holder::Intent(agent) | Holder::Ended(agent) => self

@@ -1,8 +1,12 @@
 //! Spawning: one container for one start, whoever asks how often, and whatever becomes of the answers.
 
+use std::time::Duration;
+
 use alveary_core::{
     AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Incarnation, Operation, Pull, Result, Retry,
 };
+
+use tokio::sync::oneshot;
 
 use super::agent::Agent;
 use super::secrets::Secrets;
@@ -11,6 +15,10 @@ use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
 use crate::plan::{Plan, Planning};
 
+/// After so long a fetch of its image, a start is told to be accepted: well within the time that callers give
+/// a start.
+const ACCEPTED_AFTER: Duration = Duration::from_secs(5);
+
 /// How often a name is tried for that others take and leave meanwhile.
 const ATTEMPTS: usize = 8;
 
@@ -18,7 +26,11 @@ const ATTEMPTS: usize = 8;
 pub(super) enum Made {
     New(Ref),
     There(Box<Agent>),
+    NoImage(Trouble),
 }
+
+/// Who is to be told that the start is accepted, until that was done.
+struct Waiting(Option<oneshot::Sender<AgentInfo>>);
 
 /// Who has the name that an agent is to have.
 pub(super) enum Holder {
@@ -66,56 +78,131 @@ impl<E: Engine> Containers<E> {
         let plan = planning.plan(id, incarnation, spec)?;
         self.0.policy.judge(&plan)?;
         let values = Secrets::read(spec)?;
+        if let Some(there) = self.coming(&plan)? {
+            return Ok(there);
+        }
         let this = self.clone();
-        detached(Operation::Spawn, async move {
+        let (accepted, early) = oneshot::channel();
+        let whole = detached(Operation::Spawn, async move {
             let seat = this.seat(&plan.marks.id);
             let _seated = seat.lock().await;
             let first = this.learn().await.map(|_| ());
             first.map_err(spawning)?;
             this.0.secrets.place(&plan, &values)?;
-            let spawned = this.spawn_planned(&plan).await;
+            let mut waiting = Waiting(Some(accepted));
+            let spawned = this.spawn_planned(&plan, &mut waiting).await;
             if let Err(error) = &spawned
                 && error.retry() != Retry::SameId
             {
                 this.0.secrets.forget_start(&plan);
             }
+            match &spawned {
+                Err(error) if waiting.0.is_none() => {
+                    this.0.comings.fail(&plan.marks.id, error.to_string());
+                }
+                Err(_) => this.0.comings.forget(&plan.marks.id),
+                Ok(info) => this.0.comings.arrive(info),
+            }
             spawned
-        })
-        .await
+        });
+        tokio::pin!(whole);
+        tokio::select! {
+            spawned = &mut whole => spawned,
+            Ok(info) = early => Ok(info),
+        }
     }
 
-    async fn spawn_planned(&self, plan: &Plan) -> Result<AgentInfo> {
-        if plan.pull == Pull::Always
-            && let Holder::Nobody = self.holder(plan, &plan.name).await.map_err(spawning)?
-        {
-            self.pull(&plan.image).await?;
+    /// Whether this very start is accepted already and waits for its image.
+    fn coming(&self, plan: &Plan) -> Result<Option<AgentInfo>> {
+        let Some(info) = self.0.comings.get(&plan.marks.id) else {
+            return Ok(None);
+        };
+        let same = info.incarnation == plan.marks.incarnation;
+        match (
+            info.state.has_ended(),
+            same && info.spec_hash == plan.marks.spec_hash,
+        ) {
+            (true, _) => Ok(None),
+            (false, true) => Ok(Some(info)),
+            (false, false) => Err(already_exists()),
         }
-        let turn = self.0.starts.acquire().await;
-        // The semaphore is never closed.
-        let _turn = turn.map_err(|_| spawning(Trouble::new(Class::Other, "")))?;
-        match self.make(plan).await? {
-            Made::New(container) => self.begin(plan, &container).await,
-            Made::There(agent) if agent.is_intent() && agent.container.error.is_empty() => {
-                if agent.marks.spec_hash == plan.marks.spec_hash {
-                    self.begin(plan, &agent.container.id).await
-                } else {
-                    Err(already_exists())
+    }
+
+    async fn spawn_planned(&self, plan: &Plan, waiting: &mut Waiting) -> Result<AgentInfo> {
+        let mut fetched = plan.pull == Pull::Never;
+        if plan.pull == Pull::Always {
+            let holder = self.holder(plan, &plan.name).await.map_err(spawning)?;
+            if !matches!(holder, Holder::This(_) | Holder::Living) {
+                self.fetch(plan, waiting).await?;
+            }
+            fetched = true;
+        }
+        loop {
+            let turn = self.0.starts.acquire().await;
+            // The semaphore is never closed.
+            let turn = turn.map_err(|_| spawning(Trouble::new(Class::Other, "")))?;
+            match self.make(plan).await? {
+                Made::New(container) => return self.begin(plan, &container).await,
+                Made::There(agent) => return self.go_on(plan, &agent).await,
+                Made::NoImage(trouble) if fetched => return Err(no_image(plan, trouble)),
+                Made::NoImage(_) => {
+                    // However long that takes, it holds up nobody else's start.
+                    drop(turn);
+                    self.fetch(plan, waiting).await?;
+                    fetched = true;
                 }
             }
-            Made::There(agent) => {
-                let info = self.info(&agent).await;
-                if info.state.has_ended() || info.spec_hash == plan.marks.spec_hash {
-                    Ok(info)
-                } else {
-                    Err(already_exists())
+        }
+    }
+
+    /// The start was made before: it is finished, or told as it stands.
+    async fn go_on(&self, plan: &Plan, agent: &Agent) -> Result<AgentInfo> {
+        let same = agent.marks.spec_hash == plan.marks.spec_hash;
+        if agent.is_intent() && agent.container.error.is_empty() {
+            return if same {
+                self.begin(plan, &agent.container.id).await
+            } else {
+                Err(already_exists())
+            };
+        }
+        let info = self.info(agent).await;
+        if same || info.state.has_ended() {
+            Ok(info)
+        } else {
+            Err(already_exists())
+        }
+    }
+
+    /// Fetches the image. Whoever waits for the start is told that it is accepted when that takes a while.
+    async fn fetch(&self, plan: &Plan, waiting: &mut Waiting) -> Result<()> {
+        let reason = format!("the image `{}` is being fetched", plan.image);
+        let (info, called_off) = self.0.comings.begin(plan, reason);
+        let fetched = async {
+            tokio::select! {
+                fetched = self.pull(&plan.image) => fetched?,
+                () = called_off.cancelled() => {}
+            }
+            if self.0.comings.go_on(&plan.marks.id) {
+                Ok(())
+            } else {
+                Err(called_off_meanwhile())
+            }
+        };
+        tokio::pin!(fetched);
+        match tokio::time::timeout(ACCEPTED_AFTER, &mut fetched).await {
+            Ok(fetched) => fetched,
+            Err(_) => {
+                if let Some(accepted) = waiting.0.take() {
+                    // Its caller may be gone.
+                    let _ = accepted.send(info);
                 }
+                fetched.await
             }
         }
     }
 
     /// Asks first and looks after: the usual case costs one call.
     async fn make(&self, plan: &Plan) -> Result<Made> {
-        let mut pulled = plan.pull != Pull::Missing;
         for _ in 0..ATTEMPTS {
             let trouble = match self.create(&plan.name, plan).await {
                 Ok(container) => return Ok(Made::New(container)),
@@ -137,11 +224,7 @@ impl<E: Engine> Containers<E> {
                 Holder::Nobody => match trouble.class {
                     // It went between the two questions.
                     Class::NameTaken => {}
-                    Class::NoImage if !pulled => {
-                        self.pull(&plan.image).await?;
-                        pulled = true;
-                    }
-                    Class::NoImage => return Err(no_image(plan, trouble)),
+                    Class::NoImage => return Ok(Made::NoImage(trouble)),
                     // A late create starts nothing, and the next call with this start finds it.
                     Class::Lost => return Err(lost(&trouble)),
                     _ => return Err(spawning(trouble)),
@@ -160,7 +243,7 @@ impl<E: Engine> Containers<E> {
             return Ok(Holder::Nobody);
         };
         if container.phase == crate::engine::Phase::Removing {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             return Ok(Holder::Nobody);
         }
         let Some(agent) = self.ours(container) else {
@@ -194,6 +277,15 @@ impl<E: Engine> Containers<E> {
     }
 }
 
+fn called_off_meanwhile() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Spawn,
+        "it was stopped while its image was being fetched",
+    )
+    .cure("start it again")
+}
+
 fn lost(trouble: &Trouble) -> Error {
     spawning(Trouble::new(Class::Lost, trouble.words.clone()))
 }
@@ -220,5 +312,5 @@ pub(super) fn busy() -> Error {
         "others take and leave its name at the same time",
     )
     .cure("let one manager at a time start an agent")
-    .retry_when(Retry::After(std::time::Duration::from_millis(500)))
+    .retry_when(Retry::After(Duration::from_millis(500)))
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Containers;
 use super::agent::{Agent, another_start};
+use super::coming::CalledOff;
 use crate::asks::Sent;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Container, Engine, Phase, Ref};
@@ -84,6 +85,9 @@ impl Stops {
 
 impl<E: Engine> Containers<E> {
     pub(super) async fn stop_agent(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
+        if let Some(exit) = self.call_off(id, &options).await? {
+            return Ok(exit);
+        }
         let agent = self.find(id, Operation::Stop).await?;
         if options
             .incarnation
@@ -129,6 +133,29 @@ impl<E: Engine> Containers<E> {
                 Trouble::new(Class::Lost, "the runtime ended in the midst of it")
                     .error(Operation::Stop),
             ),
+        }
+    }
+
+    /// Ends what has no container yet. `None`: it has one, or is nobody.
+    async fn call_off(&self, id: &AgentId, options: &StopOptions) -> Result<Option<Exit>> {
+        let Some(info) = self.0.comings.get(id) else {
+            return Ok(None);
+        };
+        if options
+            .incarnation
+            .is_some_and(|meant| meant != info.incarnation)
+        {
+            return Err(another_start(Operation::Stop, id));
+        }
+        match self.0.comings.call_off(id) {
+            Some(CalledOff::Yes) => Ok(Some(Exit::unknown("it was never started"))),
+            Some(CalledOff::Failed(reason)) => Ok(Some(Exit::unknown(reason))),
+            Some(CalledOff::TooLate) => {
+                // Whoever starts it keeps its seat until it has.
+                drop(self.seat(id).lock().await);
+                Ok(None)
+            }
+            None => Ok(None),
         }
     }
 

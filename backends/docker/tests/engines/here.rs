@@ -32,7 +32,8 @@ impl Here {
     }
 
     async fn connect<C: BackendConfig>(&self) -> Arc<dyn AgentBackend> {
-        let state = self.folder.join(C::NAME);
+        // Both ways are managers of one swarm, and share what is known of it.
+        let state = self.folder.join(C::FAMILY);
         std::fs::create_dir_all(&state).expect("the folder can be written");
         let context = ConnectContext::new(SwarmName::new("engines").expect("a name"), self.uid)
             .with_state_dir(state);

@@ -1,0 +1,154 @@
+//! Agents that are accepted and have no container yet, because their image is still being fetched. They are known
+//! to this process alone: whoever dies in the midst of a fetch has begun nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use alveary_core::{AgentId, AgentInfo, AgentState};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::Plan;
+
+/// More than are fetched for at once.
+const UNHEARD: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Comings {
+    agents: Mutex<HashMap<AgentId, Coming>>,
+    told: broadcast::Sender<AgentInfo>,
+}
+
+#[derive(Debug)]
+struct Coming {
+    info: AgentInfo,
+    called_off: CancellationToken,
+    /// Its image is there and its container is being made: too late to call it off.
+    goes_on: bool,
+}
+
+/// What became of calling one off.
+pub(super) enum CalledOff {
+    /// It never starts.
+    Yes,
+    /// It had come to nothing before, for this reason.
+    Failed(String),
+    /// It is on its way, and has a container in a moment.
+    TooLate,
+}
+
+impl Default for Comings {
+    fn default() -> Self {
+        Self {
+            agents: Mutex::default(),
+            told: broadcast::Sender::new(UNHEARD),
+        }
+    }
+}
+
+impl Comings {
+    fn agents(&self) -> MutexGuard<'_, HashMap<AgentId, Coming>> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What becomes of them, from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<AgentInfo> {
+        self.told.subscribe()
+    }
+
+    /// One is accepted, and waits. The token is cancelled where it is called off.
+    pub(super) fn begin(&self, plan: &Plan, reason: String) -> (AgentInfo, CancellationToken) {
+        let marks = &plan.marks;
+        let state = AgentState::Starting {
+            reason: Some(reason),
+        };
+        let mut info = AgentInfo::new(
+            marks.id.clone(),
+            marks.incarnation,
+            marks.name.clone(),
+            state,
+        );
+        info.image = Some(plan.image.clone());
+        info.capabilities.clone_from(&marks.capabilities);
+        info.spec_hash = marks.spec_hash;
+        let called_off = CancellationToken::new();
+        let coming = Coming {
+            info: info.clone(),
+            called_off: called_off.clone(),
+            goes_on: false,
+        };
+        self.agents().insert(marks.id.clone(), coming);
+        self.tell(&info);
+        (info, called_off)
+    }
+
+    /// It has a container, and stands so.
+    pub(super) fn arrive(&self, info: &AgentInfo) {
+        if self.agents().remove(&info.id).is_some() {
+            self.tell(info);
+        }
+    }
+
+    /// Its caller was told why it came to nothing.
+    pub(super) fn forget(&self, id: &AgentId) {
+        self.agents().remove(id);
+    }
+
+    /// Whether it is not to be seen yet in its container.
+    pub(super) fn hides(&self, id: &AgentId) -> bool {
+        let agents = self.agents();
+        agents
+            .get(id)
+            .is_some_and(|coming| !coming.info.state.has_ended())
+    }
+
+    /// It came to nothing after its caller had been told that it is accepted.
+    pub(super) fn fail(&self, id: &AgentId, reason: String) {
+        let mut agents = self.agents();
+        let Some(coming) = agents.get_mut(id) else {
+            return;
+        };
+        coming.info.state = AgentState::Failed { reason };
+        self.tell(&coming.info);
+    }
+
+    pub(super) fn get(&self, id: &AgentId) -> Option<AgentInfo> {
+        self.agents().get(id).map(|coming| coming.info.clone())
+    }
+
+    pub(super) fn all(&self) -> Vec<AgentInfo> {
+        let agents = self.agents();
+        agents.values().map(|coming| coming.info.clone()).collect()
+    }
+
+    /// Its image is there. `false` where it was called off meanwhile; from here on it cannot be.
+    pub(super) fn go_on(&self, id: &AgentId) -> bool {
+        match self.agents().get_mut(id) {
+            Some(coming) if !coming.called_off.is_cancelled() => {
+                coming.goes_on = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Nobody wants it any more. `None` where nobody is coming.
+    pub(super) fn call_off(&self, id: &AgentId) -> Option<CalledOff> {
+        let mut agents = self.agents();
+        let coming = agents.get(id)?;
+        if let AgentState::Failed { reason } = &coming.info.state {
+            return Some(CalledOff::Failed(reason.clone()));
+        }
+        if coming.goes_on {
+            return Some(CalledOff::TooLate);
+        }
+        coming.called_off.cancel();
+        agents.remove(id);
+        Some(CalledOff::Yes)
+    }
+
+    fn tell(&self, info: &AgentInfo) {
+        // Nobody may listen.
+        let _ = self.told.send(info.clone());
+    }
+}

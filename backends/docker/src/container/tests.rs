@@ -1,0 +1,288 @@
+//! What cannot be tried on engines that reach no registry: images that take their time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use alveary_core::{AgentEvent, AgentState, Pull, Signal, SwarmName};
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase};
+use crate::plan::Plan;
+
+/// An engine in memory, whose images come when they are let.
+#[derive(Debug, Clone, Default)]
+struct Fake(Arc<FakeInner>);
+
+#[derive(Debug, Default)]
+struct FakeInner {
+    containers: Mutex<Vec<Container>>,
+    fetched: Mutex<bool>,
+    pulls: AtomicUsize,
+    come: Notify,
+    refuse: Mutex<bool>,
+}
+
+impl fmt::Display for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fake engine")
+    }
+}
+
+impl Fake {
+    fn change(&self, which: &Ref, change: impl FnOnce(&mut Container)) -> Answer<()> {
+        let mut containers = self.0.containers.lock().unwrap();
+        let is = |c: &&mut Container| c.id == *which || c.name == which.as_str();
+        match containers.iter_mut().find(is) {
+            Some(container) => {
+                change(container);
+                Ok(())
+            }
+            None => Err(Trouble::new(Class::NoContainer, "")),
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Fake {
+    const KIND: &'static str = "fake";
+
+    fn is_local(&self) -> bool {
+        true
+    }
+
+    async fn facts(&self) -> Answer<EngineFacts> {
+        Ok(EngineFacts {
+            version: "28.5".into(),
+            podman: false,
+        })
+    }
+
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
+        if !*self.0.fetched.lock().unwrap() {
+            return Err(Trouble::new(Class::NoImage, "no such image"));
+        }
+        let mut containers = self.0.containers.lock().unwrap();
+        if containers.iter().any(|c| c.name == name.as_str()) {
+            return Err(Trouble::new(Class::NameTaken, ""));
+        }
+        let mut container = crate::engine::test::ended(0);
+        container.id = Ref::new(format!("{:064}", containers.len())).unwrap();
+        container.name = name.as_str().to_owned();
+        container.labels = plan.labels.clone();
+        container.phase = Phase::Created;
+        container.argv = vec!["/bin/true".into()];
+        let id = container.id.clone();
+        containers.push(container);
+        Ok(id)
+    }
+
+    async fn connect(&self, _: &Ref, _: &str) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn start(&self, container: &Ref) -> Answer<()> {
+        self.change(container, |container| container.phase = Phase::Running)
+    }
+
+    async fn inspect(&self, which: &Ref) -> Answer<Option<Container>> {
+        let containers = self.0.containers.lock().unwrap();
+        let is = |c: &&Container| c.id == *which || c.name == which.as_str();
+        Ok(containers.iter().find(is).cloned())
+    }
+
+    async fn list(&self, _: &str) -> Answer<Vec<Container>> {
+        Ok(self.0.containers.lock().unwrap().clone())
+    }
+
+    async fn kill(&self, container: &Ref, _: Signal) -> Answer<()> {
+        self.change(container, |container| container.phase = Phase::Ended)
+    }
+
+    async fn until_ended(&self, _: &Ref, _: Duration) {}
+
+    async fn remove(&self, which: &Ref, _: bool) -> Answer<()> {
+        self.change(which, |_| {})?;
+        let mut containers = self.0.containers.lock().unwrap();
+        containers.retain(|c| c.id != *which && c.name != which.as_str());
+        Ok(())
+    }
+
+    async fn rename(&self, container: &Ref, name: &Ref) -> Answer<()> {
+        self.change(container, |c| c.name = name.as_str().to_owned())
+    }
+
+    async fn pause(&self, _: &Ref) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn unpause(&self, _: &Ref) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn events(&self, _: &str) -> Answer<BoxStream<'static, Answer<Happening>>> {
+        Ok(futures_util::stream::pending().boxed())
+    }
+
+    async fn logs(&self, _: &Ref, _: LogQuery) -> Answer<BoxStream<'static, Answer<LogEntry>>> {
+        Ok(futures_util::stream::empty().boxed())
+    }
+
+    async fn look(&self, _: &Ref, _: &str) -> Answer<Inside> {
+        Ok(Inside::File { executable: true })
+    }
+
+    async fn added(&self, _: &Ref) -> Answer<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    async fn pull(&self, _: &str) -> Answer<()> {
+        self.0.pulls.fetch_add(1, Ordering::SeqCst);
+        self.0.come.notified().await;
+        if *self.0.refuse.lock().unwrap() {
+            return Err(Trouble::new(Class::NoImage, "manifest unknown"));
+        }
+        *self.0.fetched.lock().unwrap() = true;
+        Ok(())
+    }
+}
+
+fn swarm() -> (Fake, Containers<Fake>) {
+    let engine = Fake::default();
+    let context = ConnectContext::new(SwarmName::new("demo").unwrap(), SwarmUid::random());
+    let containers = Containers::new(engine.clone(), Settings::default(), &context).unwrap();
+    (engine, containers)
+}
+
+fn spec() -> AgentSpec {
+    let mut spec = AgentSpec::new("echo", ["true"]);
+    spec.container.image = Some("far:1".to_owned());
+    spec
+}
+
+fn is_starting(info: &AgentInfo) -> bool {
+    matches!(&info.state, AgentState::Starting { reason: Some(reason) } if reason.contains("far:1"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_image_takes_long_is_accepted_and_seen_until_it_runs() {
+    let (engine, containers) = swarm();
+    let mut events = containers.events(EventOptions::default()).await.unwrap();
+    let (id, options) = (AgentId::random(), SpawnOptions::default());
+    let info = containers
+        .spawn(&id, &spec(), options.clone())
+        .await
+        .unwrap();
+    assert!(is_starting(&info), "{info:?}");
+    // The same call again is told the same, and another start is refused.
+    let again = containers.spawn(&id, &spec(), options).await.unwrap();
+    assert_eq!(again, info);
+    let other = containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await;
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(
+        containers.list(ListOptions::default()).await.unwrap(),
+        [info.clone()]
+    );
+    engine.0.come.notify_one();
+    let mut states = Vec::new();
+    while let Some(Ok(AgentEvent::Changed(info))) = events.next().await {
+        states.push(info.state.as_str());
+        if info.state == AgentState::Running {
+            break;
+        }
+    }
+    assert_eq!(states, ["starting", "running"]);
+    assert_eq!(
+        containers.inspect(&id).await.unwrap().state,
+        AgentState::Running
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_never_comes_is_told_as_a_failure_until_the_removal() {
+    let (engine, containers) = swarm();
+    let id = AgentId::random();
+    containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await
+        .unwrap();
+    let mut events = containers.events(EventOptions::default()).await.unwrap();
+    *engine.0.refuse.lock().unwrap() = true;
+    engine.0.come.notify_one();
+    let told = events.next().await.unwrap().unwrap();
+    assert!(matches!(told, AgentEvent::Changed(info) if info.state.as_str() == "failed"));
+    let exit = containers.stop(&id, StopOptions::default()).await.unwrap();
+    assert!(!exit.is_success());
+    containers
+        .remove(&id, RemoveOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(containers.list(ListOptions::default()).await.unwrap(), []);
+    // At once it is told at once.
+    engine.0.come.notify_one();
+    let spawned = containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await;
+    assert_eq!(spawned.unwrap_err().kind(), ErrorKind::ImageNotFound);
+    assert_eq!(containers.list(ListOptions::default()).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_stopped_while_its_image_comes_never_starts() {
+    let (engine, containers) = swarm();
+    let id = AgentId::random();
+    containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await
+        .unwrap();
+    let removed = containers.remove(&id, RemoveOptions::default()).await;
+    assert_eq!(removed.unwrap_err().kind(), ErrorKind::StillRunning);
+    containers.stop(&id, StopOptions::default()).await.unwrap();
+    engine.0.come.notify_one();
+    // Its turn has come and gone when another of its id has had one.
+    *engine.0.fetched.lock().unwrap() = true;
+    let next = containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(next.state, AgentState::Running);
+    assert_eq!(engine.0.containers.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_agents_of_one_image_fetch_it_once_and_hold_up_no_other() {
+    let (engine, containers) = swarm();
+    let ids: Vec<AgentId> = (0..20).map(|_| AgentId::random()).collect();
+    for spawned in futures_util::future::join_all(ids.iter().map(|id| {
+        let containers = containers.clone();
+        async move { containers.spawn(id, &spec(), SpawnOptions::default()).await }
+    }))
+    .await
+    {
+        assert!(is_starting(&spawned.unwrap()));
+    }
+    let mut never = spec();
+    never.container.pull = Pull::Never;
+    let other = containers
+        .spawn(&AgentId::random(), &never, SpawnOptions::default())
+        .await;
+    assert_eq!(
+        other.unwrap_err().kind(),
+        ErrorKind::ImageNotFound,
+        "it waits for nobody"
+    );
+    let mut events = containers.events(EventOptions::default()).await.unwrap();
+    engine.0.come.notify_one();
+    let mut running = 0;
+    while running < ids.len() {
+        if let AgentEvent::Changed(info) = events.next().await.unwrap().unwrap()
+            && info.state == AgentState::Running
+        {
+            running += 1;
+        }
+    }
+    assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 1);
+}
