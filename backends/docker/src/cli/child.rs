@@ -197,17 +197,25 @@ impl Running {
         }
     }
 
-    fn has_ended(&self) -> bool {
+    fn has_ended(&mut self) -> bool {
         let Some(pid) = self.group else {
             return true;
         };
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        // An error: somebody else has reaped it.
-        !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
+        match waitid(WaitId::Pid(pid), look) {
+            Ok(None) => false,
+            Ok(Some(_)) => true,
+            // Somebody else has reaped it: the number may be anybody's by now.
+            Err(_) => {
+                self.group = None;
+                true
+            }
+        }
     }
 
     /// Ends the group, if its number is still the group's.
-    fn end(&self) {
+    fn end(&mut self) {
+        self.has_ended();
         if let Some(pid) = self.group {
             // There may be nobody left in it.
             let _ = kill_process_group(pid, Signal::KILL);

@@ -61,15 +61,15 @@ struct Fake {
 impl Fake {
     /// With these verbs in place of the engine's own.
     async fn with(verbs: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_docker/docker");
         let program = folder.path().join("docker");
-        std::os::unix::fs::symlink(script, &program).unwrap();
+        std::os::unix::fs::symlink(script, &program).expect("it can be linked");
         for (verb, commands) in ENGINE.iter().chain(verbs) {
             let path = folder.path().join(format!("on-{verb}"));
-            fs::write(path, format!("{COMMON}\n{commands}\n")).unwrap();
+            fs::write(path, format!("{COMMON}\n{commands}\n")).expect("it can be written");
         }
-        let backend = connect(program.to_str().unwrap()).await;
+        let backend = connect(program.to_str().expect("a name in UTF-8")).await;
         Self { folder, backend }
     }
 
@@ -89,9 +89,12 @@ async fn connect(program: &str) -> Arc<dyn AgentBackend> {
         "image": "busybox",
         "timeout": { "start": "3s", "remove": "8s", "ask": "8s" },
     }))
-    .unwrap();
-    let context = ConnectContext::new(SwarmName::new("demo").unwrap(), SwarmUid::random());
-    config.connect(context).await.unwrap()
+    .expect("good settings");
+    let context = ConnectContext::new(
+        SwarmName::new("demo").expect("a good name"),
+        SwarmUid::random(),
+    );
+    config.connect(context).await.expect("it needs no engine")
 }
 
 fn spec() -> AgentSpec {
@@ -244,7 +247,7 @@ async fn a_program_that_hangs_holds_up_no_call_for_longer_than_its_time() {
     let fake = Fake::with(&[("start", hang), ("inspect", hang)]).await;
     let (id, spec) = (AgentId::random(), spec());
     let spawn = fake.backend.spawn(&id, &spec, SpawnOptions::default());
-    let spawned = tokio::time::timeout(Duration::from_secs(120), spawn).await;
+    let spawned = tokio::time::timeout(Duration::from_mins(2), spawn).await;
     let error = spawned.expect("it ends").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Indeterminate);
 }
