@@ -187,7 +187,7 @@ impl Engine for Cli {
             let body = crate::body::of(plan, known.podman)?;
             let request = dial::create(&known.api, name, &body)?;
             let call = Call::new(["system", "dial-stdio"], self.timeouts.start).with_input(request);
-            return dial::made(&self.program.run(call).await?);
+            return dial::made(&self.program.run(call).await?, known.speaks);
         };
         let args = flags::create(known, name, plan)?;
         let call = Call::new(args, self.timeouts.start).with_input(env);

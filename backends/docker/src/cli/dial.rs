@@ -7,6 +7,7 @@
 
 use serde::Deserialize;
 
+use super::known::Speaks;
 use super::said::Said;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Ref};
@@ -60,13 +61,16 @@ struct Refused {
 
 /// The id in what the program brought back.
 ///
-/// `Class::NoLine`: the program carries no connection; there may be no service that it could be carried to.
+/// `Class::NoLine`: the program carries no connection. Podman's has nowhere to carry it to where no service runs:
+/// it is its own engine.
 /// `Class::Lost`: the response is not all there.
-pub(super) fn made(said: &Said) -> Answer<Ref> {
+pub(super) fn made(said: &Said, speaks: Speaks) -> Answer<Ref> {
     if said.stdout.is_empty() && !said.is_well() {
         let trouble = said.trouble();
-        return Err(match trouble.class {
-            Class::Other | Class::Unreachable => Trouble::new(Class::NoLine, trouble.words),
+        return Err(match (trouble.class, speaks) {
+            (Class::Other, _) | (Class::Unreachable, Speaks::Podman) => {
+                Trouble::new(Class::NoLine, trouble.words)
+            }
             _ => trouble,
         });
     }

@@ -350,6 +350,10 @@ async fn where_no_connection_is_carried_a_variable_of_more_than_one_line_is_refu
     let trouble = created(&fake, &spec).await.unwrap_err();
     assert_eq!(trouble.class, Class::NoLine);
     assert!(!trouble.words.contains("hunter2"));
+
+    let down = "echo 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?' >&2; exit 1";
+    let trouble = created(&fake.on("system", down), &spec).await.unwrap_err();
+    assert_eq!(trouble.class, Class::Unreachable);
 }
 
 #[tokio::test]
