@@ -178,7 +178,8 @@ impl<E: Engine> AgentBackend for Containers<E> {
         capabilities.cwd = true;
         capabilities.container = true;
         capabilities.signals = true;
-        capabilities.engine_restarts = true;
+        // Podman starts anew what was ended by a signal, whoever sent it.
+        capabilities.engine_restarts = !podman;
         capabilities
     }
 

@@ -13,7 +13,7 @@ use super::secrets::Secrets;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
-use crate::plan::{Plan, Planning};
+use crate::plan::{Plan, Planning, Source};
 
 /// After so long a fetch of its image, a start is told to be accepted: well within the time that callers give
 /// a start.
@@ -67,6 +67,9 @@ impl<E: Engine> Containers<E> {
         incarnation: Incarnation,
     ) -> Result<AgentInfo> {
         use alveary_core::AgentBackend;
+        spec.validate()?;
+        // What can be admitted is known only when the engine is.
+        let podman = self.learn().await.map_err(spawning)?.podman;
         self.capabilities().admit(spec)?;
         let folder = self.0.secrets.folder(id, incarnation, spec);
         let planning = Planning {
@@ -78,6 +81,9 @@ impl<E: Engine> Containers<E> {
         let plan = planning.plan(id, incarnation, spec)?;
         self.0.policy.judge(&plan)?;
         let values = Secrets::read(spec)?;
+        if podman && self.engine().is_local() {
+            sources_are_there(&plan).map_err(spawning)?;
+        }
         if let Some(there) = self.coming(&plan)? {
             return Ok(there);
         }
@@ -86,8 +92,6 @@ impl<E: Engine> Containers<E> {
         let whole = detached(Operation::Spawn, async move {
             let seat = this.seat(&plan.marks.id);
             let _seated = seat.lock().await;
-            let first = this.learn().await.map(|_| ());
-            first.map_err(spawning)?;
             this.0.secrets.place(&plan, &values)?;
             let mut waiting = Waiting(Some(accepted));
             let spawned = this.spawn_planned(&plan, &mut waiting).await;
@@ -275,6 +279,18 @@ impl<E: Engine> Containers<E> {
             _ => Ok(()),
         }
     }
+}
+
+/// Podman makes a folder of the host that is not there, as root, where Docker refuses to mount it.
+fn sources_are_there(plan: &Plan) -> Result<(), Trouble> {
+    for mount in &plan.mounts {
+        if let Source::Host(path) = &mount.source
+            && !std::path::Path::new(path).exists()
+        {
+            return Err(Trouble::new(Class::NoMountSource, path.clone()));
+        }
+    }
+    Ok(())
 }
 
 fn called_off_meanwhile() -> Error {

@@ -74,9 +74,6 @@ impl<E: Engine> Containers<E> {
     }
 
     async fn prepare_and_start(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {
-        if self.engine().is_local() && self.learn().await?.podman {
-            sources_are_there(plan)?;
-        }
         for network in plan.networks.iter().skip(1) {
             self.engine().connect(container, network).await?;
         }
@@ -187,18 +184,6 @@ impl<E: Engine> Containers<E> {
         }
         Ok(Inside::Nothing)
     }
-}
-
-/// Podman makes a folder of the host that is not there, as root, where Docker refuses to mount it.
-fn sources_are_there(plan: &Plan) -> Result<(), Trouble> {
-    for mount in &plan.mounts {
-        if let Source::Host(path) = &mount.source
-            && !std::path::Path::new(path).exists()
-        {
-            return Err(Trouble::new(Class::NoMountSource, path.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the path lies in something that is mounted, and so not in the image.

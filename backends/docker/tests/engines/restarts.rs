@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentState, EndedBy, LogOptions, LogStreamKind, Restart, SpawnOptions,
-    StopOptions,
+    AgentBackend, AgentId, AgentState, EndedBy, ErrorKind, LogOptions, LogStreamKind, Restart,
+    SpawnOptions, StopOptions,
 };
 
 use crate::common::TestEngine;
@@ -22,10 +22,24 @@ async fn starts(backend: &dyn AgentBackend, id: &AgentId) -> usize {
         .count()
 }
 
+/// Podman starts anew what was ended by a signal, whoever sent it: nobody is told that it can be left to it.
+async fn is_refused(here: &Here) {
+    for backend in [here.api().await, here.cli().await] {
+        let spec = sh("exit 3").restart(Restart::always().by_engine());
+        let spawned = backend
+            .spawn(&AgentId::random(), &spec, SpawnOptions::default())
+            .await;
+        assert_eq!(spawned.expect_err("refused").kind(), ErrorKind::Unsupported);
+    }
+}
+
 pub(crate) async fn an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said(
     engine: TestEngine,
 ) {
     let here = Here::on(&engine);
+    if engine.name == "podman" {
+        return is_refused(&here).await;
+    }
     for backend in [here.api().await, here.cli().await] {
         let restart = Restart::on_failure()
             .by_engine()
@@ -40,6 +54,9 @@ pub(crate) async fn an_engine_restarts_what_is_left_to_it_and_no_oftener_than_sa
 
 pub(crate) async fn what_is_stopped_is_not_restarted_by_the_engine(engine: TestEngine) {
     let here = Here::on(&engine);
+    if engine.name == "podman" {
+        return is_refused(&here).await;
+    }
     for backend in [here.api().await, here.cli().await] {
         let id = AgentId::random();
         let spec = sh("trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done")
