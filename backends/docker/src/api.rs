@@ -1,11 +1,9 @@
 //! The way by the Engine API.
 
+mod carry;
 mod connect;
-mod exec;
 mod frames;
-mod http;
 mod lines;
-mod stats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,11 +11,9 @@ use std::time::Duration;
 
 use ::http::Method;
 use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, ExecSpec, Execution, Operation,
-    Result, Signal,
+    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Operation, Result, Signal,
 };
 use async_trait::async_trait;
-use base64::Engine as _;
 use bollard::Docker;
 use bollard::models::NetworkConnectRequest;
 use bollard::query_parameters::{
@@ -31,13 +27,12 @@ use crate::classify::{Class, Trouble};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
-    Answer, Container, Engine, EngineFacts, Executes, Happening, Inside, LogEntry, LogQuery,
-    Measured, Measures, Ref,
+    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
 };
 use crate::find::Surroundings;
+use crate::http::{self, Http, SMALL, archive, query};
 use crate::plan::Plan;
 use crate::wire::{Inspected, Told};
-use http::{Http, query};
 
 /// The settings of the backend that speaks the Engine API: the table `[backends.docker-api]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,20 +69,18 @@ struct Api {
     timeouts: Timeouts,
 }
 
-/// More than any id of an engine's object, with what belongs to it.
-const SMALL: usize = 4 << 20;
 /// A list of ten thousand containers.
 const LARGE: usize = 64 << 20;
 
 impl Api {
     fn new(settings: &Settings) -> Result<Self> {
         let surroundings = Surroundings::of_this_process(settings.host.clone());
-        let http = Http::new(surroundings, settings.timeout.ask);
+        let http = Http::new(connect::Direct(surroundings), settings.timeout.ask);
         let transport = http.clone();
         let docker = Docker::connect_with_custom_transport(
             move |request| {
                 let transport = transport.clone();
-                async move { transport.carry(request).await }
+                async move { carry::carry(&transport, request).await }
             },
             Some("http://engine"),
             // Ours are around every call, bodies included, and not in whole seconds.
@@ -117,7 +110,7 @@ impl Api {
         call: impl Future<Output = Result<T, bollard::errors::Error>>,
     ) -> Answer<T> {
         match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map_err(http::from_bollard),
+            Ok(answer) => answer.map_err(carry::from_bollard),
             Err(_) => Err(http::no_answer(limit)),
         }
     }
@@ -150,19 +143,6 @@ struct Change {
     path: String,
     kind: u8,
 }
-
-/// What `HEAD …/archive` tells of a path.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Stat {
-    mode: u32,
-    #[serde(default)]
-    link_target: String,
-}
-
-/// Go's bits of a file's mode.
-const GO_DIR: u32 = 1 << 31;
-const GO_SYMLINK: u32 = 1 << 27;
 
 /// How many are inspected at once.
 const AT_ONCE: usize = 8;
@@ -333,30 +313,13 @@ impl Engine for Api {
     }
 
     async fn look(&self, container: &Ref, path: &str) -> Answer<Inside> {
-        let url = format!(
-            "/containers/{}/archive?{}",
-            container.as_str(),
-            query(&[("path", path)])
-        );
-        let header = "x-docker-container-path-stat";
-        let Some(value) = self.http.head(&url, header, self.timeouts.ask).await? else {
-            return Ok(Inside::Nothing);
-        };
-        let stat = base64::engine::general_purpose::STANDARD
-            .decode(value)
-            .ok()
-            .and_then(|json| serde_json::from_slice::<Stat>(&json).ok())
-            .ok_or_else(|| {
-                Trouble::new(Class::Other, "it tells of a path in words unknown here")
-            })?;
-        Ok(if stat.mode & GO_SYMLINK != 0 {
-            Inside::Link(stat.link_target)
-        } else if stat.mode & GO_DIR != 0 {
-            Inside::Folder
-        } else {
-            Inside::File {
+        Ok(match archive::look(&self.http, container, path).await? {
+            None => Inside::Nothing,
+            Some(stat) if stat.is_link() => Inside::Link(stat.link_target),
+            Some(stat) if stat.is_folder() => Inside::Folder,
+            Some(stat) => Inside::File {
                 executable: stat.mode & 0o111 != 0,
-            }
+            },
         })
     }
 
@@ -383,7 +346,7 @@ impl Engine for Api {
         };
         let mut steps = std::pin::pin!(self.docker.create_image(Some(options), None, None));
         while let Some(step) = steps.next().await {
-            let step = step.map_err(http::from_bollard)?;
+            let step = step.map_err(carry::from_bollard)?;
             if let Some(status) = step.status {
                 tracing::debug!(image, status, "pulling");
             }
@@ -391,42 +354,8 @@ impl Engine for Api {
         Ok(())
     }
 
-    fn measures(&self) -> Option<&dyn Measures> {
-        Some(self)
-    }
-
-    fn executes(&self) -> Option<&dyn Executes> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl Measures for Api {
-    async fn measure(&self, container: &Ref) -> Answer<Option<Measured>> {
-        let path = format!(
-            "/containers/{}/stats?{}",
-            container.as_str(),
-            query(&[("stream", "false"), ("one-shot", "true")])
-        );
-        let told: stats::Told = self.http.get(&path, self.timeouts.ask, SMALL).await?;
-        Ok(told.measured())
-    }
-}
-
-#[async_trait]
-impl Executes for Api {
-    async fn execute(&self, container: &Ref, spec: &ExecSpec) -> Answer<Execution> {
-        let mut spec = spec.clone();
-        if let Some(size) = spec.tty
-            && !self.http.sizes_terminals().await?
-            && matches!(
-                self.look(container, exec::SHELL).await?,
-                Inside::File { .. } | Inside::Link(_)
-            )
-        {
-            exec::size_by_shell(&mut spec.command, size);
-        }
-        exec::execute(&self.http, self.timeouts.ask, container, &spec).await
+    fn http(&self) -> &Http {
+        &self.http
     }
 }
 

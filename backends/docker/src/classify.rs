@@ -336,6 +336,8 @@ impl Trouble {
                 | Operation::List
                 | Operation::Events
                 | Operation::Logs
+                | Operation::Stats
+                | Operation::GetFiles
         );
         let kind = match self.class {
             Class::Lost if asks => ErrorKind::EngineUnavailable,

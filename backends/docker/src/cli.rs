@@ -4,6 +4,7 @@
 //! to. What reaches a program of an agent's are arguments that name no value of its environment, and a file on
 //! standard input that does.
 
+mod carried;
 mod child;
 mod cutter;
 mod dial;
@@ -14,6 +15,7 @@ mod flags;
 mod known;
 mod logs;
 mod said;
+mod talk;
 mod tar_head;
 
 use std::fmt;
@@ -36,8 +38,10 @@ use crate::engine::{
     Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
 };
 use crate::find::Surroundings;
+use crate::http::Http;
 use crate::plan::Plan;
 use crate::wire::Inspected;
+use carried::Carried;
 use child::{Call, Program};
 use cutter::Pieces;
 use known::{Known, Speaks};
@@ -65,6 +69,7 @@ struct Cli {
     program: Program,
     host: Option<String>,
     local: bool,
+    http: Http,
     known: OnceCell<Known>,
     timeouts: Timeouts,
 }
@@ -86,12 +91,21 @@ impl Cli {
         let here = Surroundings::of_this_process(settings.host.clone());
         let container_host = std::env::var("CONTAINER_HOST").ok();
         let name = settings.program.clone();
+        let local = environment::is_local(settings, &here, container_host.as_deref());
+        let program = Program {
+            name: name.unwrap_or_else(|| "docker".to_owned()),
+            env: environment::of_program(settings, &here, |key| std::env::var_os(key)),
+        };
+        let carried = Carried {
+            program: program.clone(),
+            local,
+            patience: settings.timeout.ask,
+            seen: OnceCell::new(),
+        };
         Self {
-            local: environment::is_local(settings, &here, container_host.as_deref()),
-            program: Program {
-                name: name.unwrap_or_else(|| "docker".to_owned()),
-                env: environment::of_program(settings, &here, |key| std::env::var_os(key)),
-            },
+            local,
+            program,
+            http: Http::new(carried, settings.timeout.ask),
             host: settings.host.clone(),
             known: OnceCell::new(),
             timeouts: settings.timeout.clone(),
@@ -371,6 +385,10 @@ impl Engine for Cli {
             }
         }
         feed.finish().await?.well().map(|_| ())
+    }
+
+    fn http(&self) -> &Http {
+        &self.http
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, ConnectContext, Error,
-    ErrorKind, EventOptions, EventStream, Exec, Exit, Health, LimitSupport, ListOptions,
+    ErrorKind, EventOptions, EventStream, Exec, Exit, Files, Health, LimitSupport, ListOptions,
     LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals,
     SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
@@ -262,11 +262,15 @@ impl<E: Engine> AgentBackend for Containers<E> {
     }
 
     fn exec(&self) -> Option<&dyn Exec> {
-        self.engine().executes().map(|_| self as &dyn Exec)
+        Some(self)
     }
 
     fn stats(&self) -> Option<&dyn Stats> {
-        self.engine().measures().map(|_| self as &dyn Stats)
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 
     fn pause(&self) -> Option<&dyn Pause> {

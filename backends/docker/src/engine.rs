@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{ExecSpec, Execution, LogStreamKind, Signal};
+use alveary_core::{LogStreamKind, Signal};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::classify::Trouble;
+use crate::http::Http;
 use crate::labels::Labels;
 use crate::plan::Plan;
 
@@ -76,6 +77,8 @@ pub(crate) struct Container {
     pub(crate) argv: Vec<String>,
     /// The `PATH` that it is given.
     pub(crate) path: Option<String>,
+    /// As whom it runs, in the words that it was made with; empty for nobody said.
+    pub(crate) user: String,
     /// The most memory that it may hold, in bytes, where that is limited.
     pub(crate) memory: Option<u64>,
 }
@@ -131,9 +134,14 @@ pub(crate) struct EngineFacts {
 impl EngineFacts {
     /// Before Docker 23 the driver `local` drops the line break of a line that it kept in parts.
     pub(crate) fn drops_line_breaks(&self) -> bool {
+        self.is_docker_before(23)
+    }
+
+    /// Whether it is Docker's, and of a version before this.
+    pub(crate) fn is_docker_before(&self, version: u32) -> bool {
         let major = self.version.split('.').next();
         let major = major.and_then(|major| major.parse::<u32>().ok());
-        !self.podman && major.is_some_and(|major| major < 23)
+        !self.podman && major.is_some_and(|major| major < version)
     }
 }
 
@@ -196,40 +204,8 @@ pub(crate) trait Engine: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Fetches an image.
     async fn pull(&self, image: &str) -> Answer<()>;
 
-    /// Telling what containers use up, where this way can.
-    fn measures(&self) -> Option<&dyn Measures> {
-        None
-    }
-
-    /// Running programs in containers, where this way can.
-    fn executes(&self) -> Option<&dyn Executes> {
-        None
-    }
-}
-
-/// Telling what containers use up.
-#[async_trait]
-pub(crate) trait Measures: Send + Sync {
-    /// `None` where the container does not run.
-    async fn measure(&self, container: &Ref) -> Answer<Option<Measured>>;
-}
-
-/// What a container uses. What the engine does not say is `None`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Measured {
-    pub(crate) cpu: Option<Duration>,
-    pub(crate) memory: Option<u64>,
-    pub(crate) pids: Option<u64>,
-    pub(crate) io_read: Option<u64>,
-    pub(crate) io_written: Option<u64>,
-    pub(crate) received: Option<u64>,
-    pub(crate) sent: Option<u64>,
-}
-
-/// Running programs in containers.
-#[async_trait]
-pub(crate) trait Executes: Send + Sync {
-    async fn execute(&self, container: &Ref, spec: &ExecSpec) -> Answer<Execution>;
+    /// The engine's API, for what only it says in full: programs beside agents, what these use, their files.
+    fn http(&self) -> &Http;
 }
 
 #[cfg(test)]
@@ -255,6 +231,7 @@ pub(crate) mod test {
             log_driver: "local".into(),
             argv: Vec::new(),
             path: None,
+            user: String::new(),
             memory: None,
         }
     }

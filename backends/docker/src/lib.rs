@@ -2,7 +2,8 @@
 //!
 //! # How it is built
 //! `plan` turns a spec into what an engine is to make, without an engine in mind. `engine` is what an engine can
-//! do for us, whichever way it is reached; `api` and `cli` are the two ways. `container` is the backend itself,
+//! do for us, whichever way it is reached; `api` and `cli` are the two ways, and `http` carries what both have of
+//! the Engine API. `container` is the backend itself,
 //! written once over them. `classify` reads what engines say, `exit` and `asks` how an agent ended and who ended
 //! it.
 
@@ -24,6 +25,7 @@ mod container;
 mod engine;
 mod exit;
 mod find;
+mod http;
 mod labels;
 mod names;
 mod plan;

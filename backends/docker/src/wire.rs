@@ -50,6 +50,7 @@ struct InspectedConfig {
     entrypoint: Option<Words>,
     cmd: Option<Vec<String>>,
     env: Option<Vec<String>>,
+    user: String,
 }
 
 /// Podman's program prints an entrypoint as one string.
@@ -118,6 +119,7 @@ impl Inspected {
             log_driver: host_config.log_config.r#type,
             argv,
             path,
+            user: config.user,
             memory: Some(host_config.memory).filter(|bytes| *bytes != 0),
         })
     }

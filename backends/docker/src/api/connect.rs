@@ -1,22 +1,51 @@
 //! From an endpoint to a connection.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
 
+use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::classify::{Class, Trouble};
-use crate::find::Endpoint;
+use crate::find::{Endpoint, Surroundings};
+use crate::http::{Dial, Io};
 
-/// A connection to an engine, whatever carries it.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+/// Connects to what this process is said to use, anew each time.
+pub(super) struct Direct(pub(super) Surroundings);
 
-pub(super) async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Io>, Trouble> {
+impl Direct {
+    fn endpoint(&self) -> Result<Endpoint, Trouble> {
+        let chosen = self.0.choose();
+        chosen.map_err(|reasons| Trouble::new(Class::Unreachable, reasons))
+    }
+}
+
+#[async_trait]
+impl Dial for Direct {
+    async fn dial(&self) -> Result<Box<dyn Io>, Trouble> {
+        connect(&self.endpoint()?).await
+    }
+
+    fn is_local(&self) -> bool {
+        self.endpoint().is_ok_and(|endpoint| endpoint.is_local())
+    }
+}
+
+impl fmt::Display for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.endpoint() {
+            Ok(endpoint) => write!(f, "the engine at {endpoint}"),
+            Err(_) => f.write_str("an engine that is not found"),
+        }
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Io>, Trouble> {
     let said = |error: io::Error| {
         let class = match error.kind() {
             io::ErrorKind::PermissionDenied => Class::Denied,

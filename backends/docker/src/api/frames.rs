@@ -61,7 +61,7 @@ impl Frames {
                 None => next.await,
                 Some(limit) => tokio::time::timeout(limit, next)
                     .await
-                    .map_err(|_| super::http::no_answer(limit))?,
+                    .map_err(|_| crate::http::no_answer(limit))?,
             };
             match next {
                 // A frame that was cut off is read again from the last whole one.

@@ -18,6 +18,7 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::said::Said;
+use super::talk::Talk;
 use crate::classify::{Class, Trouble};
 use crate::engine::Answer;
 
@@ -111,6 +112,19 @@ impl Program {
         Ok(feed)
     }
 
+    /// Starts it, to be talked with.
+    pub(super) fn talk(&self, args: &[String]) -> Answer<Talk> {
+        let (feed, input) = self.spawn(args, true)?;
+        let output = feed.out.from;
+        let output = output.ok_or_else(|| Trouble::new(Class::Other, "it has no output"))?;
+        Ok(Talk {
+            _running: feed.running,
+            _words: feed.err,
+            input,
+            output,
+        })
+    }
+
     fn spawn(&self, args: &[String], with_input: bool) -> Answer<(Feed, Option<ChildStdin>)> {
         let ours = |error: io::Error| {
             Trouble::new(
@@ -177,7 +191,7 @@ impl fmt::Debug for Program {
 }
 
 /// A child and its process group. Dropped, both are ended by force.
-struct Running {
+pub(super) struct Running {
     child: Child,
     /// As long as the child is not reaped, this number is its group's and nobody else's.
     group: Option<Pid>,

@@ -15,10 +15,10 @@ use futures_util::stream;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::SMALL;
-use super::http::{Http, query};
+use super::{Http, Line, SMALL, archive, query};
 use crate::classify::{Class, Trouble};
 use crate::engine::Ref;
 
@@ -29,13 +29,17 @@ type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// The longest pause between two looks at whether it has ended.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// An idle program is asked about as seldom as this.
+const LONGEST_QUIET: Duration = Duration::from_secs(1);
 
 /// What sizes a terminal where the engine cannot.
-pub(super) const SHELL: &str = "/bin/sh";
+const SHELL: &str = "/bin/sh";
 
 /// An older engine takes a terminal's size when the program runs already, and may have asked for it.
-pub(super) fn size_by_shell(command: &mut Vec<String>, size: TtySize) {
+fn size_by_shell(command: &mut Vec<String>, size: TtySize) {
     let TtySize { columns, rows } = size;
     let script = format!("stty rows {rows} cols {columns} 2>/dev/null; exec \"$@\"");
     let shell = [SHELL, "-c", &script, "sh"].map(ToOwned::to_owned);
@@ -127,16 +131,26 @@ struct Looked {
 /// A program that was made in a container.
 struct Program {
     http: Http,
+    /// By which it is asked about.
+    line: Line,
     id: Ref,
-    limit: Duration,
+    /// Nobody writes to its output any more: it has ended, or closed it.
+    silent: Notify,
 }
 
-pub(super) async fn execute(
+/// Runs a program in a container.
+pub(crate) async fn run(
     http: &Http,
-    limit: Duration,
     container: &Ref,
     spec: &ExecSpec,
 ) -> Result<Execution, Trouble> {
+    let mut command = spec.command.clone();
+    if let Some(size) = spec.tty
+        && !http.sizes_terminals().await?
+        && archive::look(http, container, SHELL).await?.is_some()
+    {
+        size_by_shell(&mut command, size);
+    }
     let tty = spec.tty.is_some();
     let console_size = spec.tty.map(|size| [size.rows, size.columns]);
     let make = Make {
@@ -144,7 +158,7 @@ pub(super) async fn execute(
         attach_stdout: true,
         attach_stderr: true,
         tty,
-        cmd: &spec.command,
+        cmd: &command,
         env: (spec.env.iter())
             .map(|(key, value)| format!("{key}={value}"))
             .collect(),
@@ -153,7 +167,9 @@ pub(super) async fn execute(
         console_size,
     };
     let path = format!("/containers/{}/exec", container.as_str());
-    let made: Made = http.post(&path, json(&make)?, limit, SMALL).await?;
+    let made: Made = http
+        .post(&path, json(&make)?, http.patience(), SMALL)
+        .await?;
     let id = Ref::new(made.id)
         .ok_or_else(|| Trouble::new(Class::Other, "it made something without an id"))?;
     let start = Start {
@@ -162,11 +178,12 @@ pub(super) async fn execute(
         console_size,
     };
     let path = format!("/exec/{}/start", id.as_str());
-    let upgraded = http.upgrade(&path, json(&start)?, limit).await?;
+    let upgraded = http.upgrade(&path, json(&start)?, http.patience()).await?;
     let program = Arc::new(Program {
         http: http.clone(),
+        line: Line::new(http.clone()),
         id,
-        limit,
+        silent: Notify::new(),
     });
     let (from, to) = tokio::io::split(TokioIo::new(upgraded));
     let output = Output {
@@ -175,7 +192,8 @@ pub(super) async fn execute(
         buffer: BytesMut::new(),
         framed: !tty,
         open: None,
-        quiet: false,
+        quiet: QUIET,
+        ended: false,
         failed: false,
     };
     let ending = Arc::clone(&program);
@@ -201,11 +219,11 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Trouble> {
 impl Program {
     async fn look(&self) -> Result<Looked, Trouble> {
         let path = format!("/exec/{}/json", self.id.as_str());
-        self.http.get(&path, self.limit, SMALL).await
+        self.line.get(&path, SMALL).await
     }
 
     async fn end(&self) -> Result<ExitStatus, Error> {
-        let mut pause = Duration::from_millis(5);
+        let mut pause = SHORTEST_PAUSE;
         loop {
             match self.look().await {
                 Ok(Looked {
@@ -220,8 +238,12 @@ impl Program {
                 }
                 Err(trouble) => return Err(trouble.error(Operation::Exec)),
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            let silent = timeout(pause, self.silent.notified()).await.is_ok();
+            pause = if silent {
+                SHORTEST_PAUSE
+            } else {
+                (pause * 2).min(LONGEST_PAUSE)
+            };
         }
     }
 
@@ -241,7 +263,7 @@ impl Program {
             self.id.as_str(),
             query(&[("h", &rows), ("w", &columns)])
         );
-        self.http.done(&path, self.limit).await
+        self.http.done(&path, self.http.patience()).await
     }
 
     /// The terminal is there only when the program is.
@@ -272,8 +294,10 @@ struct Output {
     framed: bool,
     /// Whose bytes come next, and how many.
     open: Option<(LogStreamKind, usize)>,
+    /// For how long nothing has to come until it is asked whether the program still runs.
+    quiet: Duration,
     /// The program has ended; what is there is read, and no more is waited for.
-    quiet: bool,
+    ended: bool,
     failed: bool,
 }
 
@@ -300,23 +324,32 @@ impl Output {
                 return Ok(Some(chunk));
             }
             self.buffer.reserve(64 << 10);
-            match timeout(QUIET, self.from.read_buf(&mut self.buffer)).await {
-                Ok(Ok(0)) => return Ok(None),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            match timeout(self.quiet, self.from.read_buf(&mut self.buffer)).await {
+                Ok(Ok(0)) => return Ok(self.over()),
+                Ok(Ok(_)) => self.quiet = QUIET,
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok(self.over());
+                }
                 Ok(Err(error)) => {
                     return Err(Trouble::new(Class::Lost, error.to_string()).error(Operation::Exec));
                 }
-                Err(_) if self.quiet => return Ok(None),
+                Err(_) if self.ended => return Ok(self.over()),
                 Err(_) => {
-                    self.quiet = self
-                        .program
-                        .look()
-                        .await
-                        .is_ok_and(|looked| !looked.running);
+                    let looked = self.program.look().await;
+                    self.ended = looked.is_ok_and(|looked| !looked.running);
+                    self.quiet = if self.ended {
+                        QUIET
+                    } else {
+                        (self.quiet * 2).min(LONGEST_QUIET)
+                    };
                 }
             }
         }
+    }
+
+    fn over(&self) -> Option<ExecChunk> {
+        self.program.silent.notify_one();
+        None
     }
 
     fn take(&mut self) -> Result<Option<ExecChunk>, Error> {

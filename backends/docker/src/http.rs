@@ -1,5 +1,12 @@
-//! Requests to an engine: each over a connection of its own, in the version that the engine was found to speak,
-//! bounded in time and size, and never shown.
+//! Requests to an engine, in the version that the engine was found to speak, bounded in time and size, and never
+//! shown. Whatever makes a connection carries them: both ways to an engine have what only the API can say.
+
+pub(crate) mod archive;
+pub(crate) mod exec;
+mod line;
+pub(crate) mod links;
+mod owners;
+pub(crate) mod stats;
 
 use std::convert::Infallible;
 use std::fmt::{self, Write as _};
@@ -8,24 +15,42 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bollard::BollardRequest;
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::connect::connect;
 use crate::classify::{Class, Trouble};
-use crate::find::{Endpoint, Surroundings};
+
+pub(crate) use line::Line;
+
+/// A connection to an engine, whatever carries it.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// What makes connections to an engine. Its `Display` says which.
+#[async_trait]
+pub(crate) trait Dial: fmt::Display + Send + Sync {
+    async fn dial(&self) -> Result<Box<dyn Io>, Trouble>;
+
+    /// Whether the engine's host is this one.
+    fn is_local(&self) -> bool;
+}
 
 /// The versions of the API that are spoken here, as (major, minor).
 const OLDEST: Version = Version(1, 40);
 const NEWEST: Version = Version(1, 51);
+
+/// More than any id of an engine's object, with what belongs to it.
+pub(crate) const SMALL: usize = 4 << 20;
 
 /// How much of an error is read.
 const MAX_ERROR: usize = 64 << 10;
@@ -48,30 +73,30 @@ impl fmt::Display for Version {
 
 /// What an engine says of itself.
 #[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) version: String,
-    pub(super) podman: bool,
+pub(crate) struct Facts {
+    pub(crate) version: String,
+    pub(crate) podman: bool,
     api: Version,
 }
 
 /// Cloning gives another handle on the same.
 #[derive(Clone)]
-pub(super) struct Http(Arc<Inner>);
+pub(crate) struct Http(Arc<Inner>);
 
 struct Inner {
-    surroundings: Surroundings,
+    dial: Box<dyn Dial>,
     /// How long an engine's first word is waited for.
     patience: Duration,
     facts: OnceCell<Facts>,
 }
 
-type Sent = Pin<Box<dyn Body<Data = Bytes, Error = io::Error> + Send>>;
+pub(crate) type Sent = Pin<Box<dyn Body<Data = Bytes, Error = io::Error> + Send>>;
 
-pub(super) fn no_answer(limit: Duration) -> Trouble {
+pub(crate) fn no_answer(limit: Duration) -> Trouble {
     Trouble::new(Class::Lost, format!("no answer within {limit:?}"))
 }
 
-fn lost(error: &dyn std::error::Error) -> Trouble {
+pub(crate) fn lost(error: &dyn std::error::Error) -> Trouble {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -82,7 +107,7 @@ fn lost(error: &dyn std::error::Error) -> Trouble {
 }
 
 /// `key=value&…`, each in the alphabet of URLs.
-pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (key, value) in pairs {
         if !text.is_empty() {
@@ -103,25 +128,25 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
 }
 
 impl Http {
-    pub(super) fn new(surroundings: Surroundings, patience: Duration) -> Self {
+    pub(crate) fn new(dial: impl Dial + 'static, patience: Duration) -> Self {
         Self(Arc::new(Inner {
-            surroundings,
+            dial: Box::new(dial),
             patience,
             facts: OnceCell::new(),
         }))
     }
 
-    fn endpoint(&self) -> Result<Endpoint, Trouble> {
-        let chosen = self.0.surroundings.choose();
-        chosen.map_err(|reasons| Trouble::new(Class::Unreachable, reasons))
+    pub(crate) fn is_local(&self) -> bool {
+        self.0.dial.is_local()
     }
 
-    pub(super) fn is_local(&self) -> bool {
-        self.endpoint().is_ok_and(|endpoint| endpoint.is_local())
+    /// How long an answer is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.0.patience
     }
 
     /// What the engine is, asked once.
-    pub(super) async fn facts(&self) -> Result<&Facts, Trouble> {
+    pub(crate) async fn facts(&self) -> Result<&Facts, Trouble> {
         self.0.facts.get_or_try_init(|| self.ask_facts()).await
     }
 
@@ -167,14 +192,14 @@ impl Http {
     }
 
     /// Whether a program's terminal can be given its size before the program runs.
-    pub(super) async fn sizes_terminals(&self) -> Result<bool, Trouble> {
+    pub(crate) async fn sizes_terminals(&self) -> Result<bool, Trouble> {
         let facts = self.facts().await?;
         Ok(!facts.podman && facts.api >= Version(1, 42))
     }
 
     /// A moment of the engine's own clock, as it takes one: a little before now, where its host is this one
     /// to the nanosecond and else as exactly as its answers tell.
-    pub(super) async fn engine_time(&self) -> Result<String, Trouble> {
+    pub(crate) async fn engine_time(&self) -> Result<String, Trouble> {
         let asked = async {
             let response = self.send(request(Method::GET, "/_ping", None)?).await?;
             let date = response.headers().get(header::DATE).cloned();
@@ -194,7 +219,7 @@ impl Http {
         Ok(format!("{}.{:09}", since.as_secs(), since.subsec_nanos()))
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(
+    pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         limit: Duration,
@@ -203,7 +228,7 @@ impl Http {
         self.call(Method::GET, path, None, limit, most).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: Vec<u8>,
@@ -230,7 +255,7 @@ impl Http {
     }
 
     /// One header of what would be answered; `None` where there is no such thing.
-    pub(super) async fn head(
+    pub(crate) async fn head(
         &self,
         path: &str,
         name: &str,
@@ -250,7 +275,7 @@ impl Http {
     }
 
     /// An answer that flows for as long as the engine has something to say; its beginning is bounded in time.
-    pub(super) async fn stream(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
+    pub(crate) async fn stream(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
         let path = self.versioned(path).await?;
         within(self.0.patience, async {
             let response = self.send(request(method, &path, None)?).await?;
@@ -260,7 +285,7 @@ impl Http {
     }
 
     /// A connection that from now on is the caller's own.
-    pub(super) async fn upgrade(
+    pub(crate) async fn upgrade(
         &self,
         path: &str,
         body: Vec<u8>,
@@ -287,7 +312,7 @@ impl Http {
     }
 
     /// A request of which nothing is wanted but that it is done.
-    pub(super) async fn done(&self, path: &str, limit: Duration) -> Result<(), Trouble> {
+    pub(crate) async fn done(&self, path: &str, limit: Duration) -> Result<(), Trouble> {
         let path = self.versioned(path).await?;
         within(limit, async {
             let response = self.send(request(Method::POST, &path, None)?).await?;
@@ -297,37 +322,14 @@ impl Http {
         .await
     }
 
-    async fn versioned(&self, path: &str) -> Result<String, Trouble> {
+    pub(crate) async fn versioned(&self, path: &str) -> Result<String, Trouble> {
         Ok(format!("/v{}{path}", self.facts().await?.api))
     }
 
-    /// What bollard asks for, in the version that it forgets to say.
-    pub(super) async fn carry(
-        &self,
-        asked: BollardRequest,
-    ) -> Result<Response<Incoming>, bollard::errors::Error> {
-        let carried = async {
-            let (mut parts, body) = asked.into_parts();
-            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            parts.uri = uri(&self.versioned(path).await?)?;
-            parts
-                .headers
-                .insert(header::HOST, HeaderValue::from_static("engine"));
-            let body = body.map_err(|error| io::Error::other(error.to_string()));
-            self.send(Request::from_parts(parts, Box::pin(body) as Sent))
-                .await
-        };
-        carried
-            .await
-            .map_err(|trouble: Trouble| bollard::errors::Error::IOError {
-                err: io::Error::other(Carried(trouble)),
-            })
-    }
-
-    async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Trouble> {
-        let endpoint = self.endpoint()?;
-        let stream = connect(&endpoint).await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+    /// A connection that takes one request after another, until it ends.
+    async fn connection(&self) -> Result<SendRequest<Sent>, Trouble> {
+        let stream = self.0.dial.dial().await?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Trouble::new(Class::Unreachable, error.to_string()))?;
         // Ends with the answer's body, or as soon as nobody waits for it any more.
@@ -336,6 +338,11 @@ impl Http {
                 tracing::trace!(%error, "a connection broke off");
             }
         });
+        Ok(sender)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Trouble> {
+        let mut sender = self.connection().await?;
         sender
             .send_request(request)
             .await
@@ -345,10 +352,7 @@ impl Http {
 
 impl fmt::Display for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.endpoint() {
-            Ok(endpoint) => write!(f, "the engine at {endpoint}"),
-            Err(_) => f.write_str("an engine that is not found"),
-        }
+        self.0.dial.fmt(f)
     }
 }
 
@@ -361,7 +365,7 @@ async fn within<T>(
         .unwrap_or_else(|_| Err(no_answer(limit)))
 }
 
-fn uri(path: &str) -> Result<Uri, Trouble> {
+pub(crate) fn uri(path: &str) -> Result<Uri, Trouble> {
     path.parse()
         .map_err(|error| Trouble::new(Class::BadRequest, format!("{error}")))
 }
@@ -415,37 +419,6 @@ async fn read_json<T: DeserializeOwned>(
             format!("its answer breaks off or is no JSON at {place}"),
         )
     })
-}
-
-/// A trouble on its way through bollard.
-#[derive(Debug)]
-struct Carried(Trouble);
-
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.words)
-    }
-}
-
-impl std::error::Error for Carried {}
-
-pub(super) fn from_bollard(error: bollard::errors::Error) -> Trouble {
-    use bollard::errors::Error as E;
-    match error {
-        E::DockerResponseServerError {
-            status_code,
-            message,
-        } => Trouble::said(Some(status_code), message),
-        E::DockerStreamError { error } => Trouble::said(None, error),
-        E::IOError { err } => match err
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<Carried>())
-        {
-            Some(carried) => carried.0.clone(),
-            None => lost(&err),
-        },
-        error => lost(&error),
-    }
 }
 
 #[cfg(test)]

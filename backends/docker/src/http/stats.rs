@@ -5,12 +5,37 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::Measured;
+use super::{Http, SMALL, query};
+use crate::classify::Trouble;
+use crate::engine::Ref;
+
+/// What a container uses. What the engine does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Measured {
+    pub(crate) cpu: Option<Duration>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) pids: Option<u64>,
+    pub(crate) io_read: Option<u64>,
+    pub(crate) io_written: Option<u64>,
+    pub(crate) received: Option<u64>,
+    pub(crate) sent: Option<u64>,
+}
+
+/// `None` where the container does not run.
+pub(crate) async fn measure(http: &Http, container: &Ref) -> Result<Option<Measured>, Trouble> {
+    let path = format!(
+        "/containers/{}/stats?{}",
+        container.as_str(),
+        query(&[("stream", "false"), ("one-shot", "true")])
+    );
+    let told: Told = http.get(&path, http.patience(), SMALL).await?;
+    Ok(told.measured())
+}
 
 /// One reading. Engines tell of a container that has ended too: nothing but zeros.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Told {
+struct Told {
     cpu_stats: Cpu,
     memory_stats: Memory,
     pids_stats: Pids,
@@ -64,7 +89,7 @@ struct Network {
 
 impl Told {
     /// `None` for a container that does not run.
-    pub(super) fn measured(self) -> Option<Measured> {
+    fn measured(self) -> Option<Measured> {
         let cpu = self.cpu_stats.cpu_usage.total_usage;
         if cpu == 0 && self.memory_stats.usage.is_none() && self.pids_stats.current.is_none() {
             return None;
