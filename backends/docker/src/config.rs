@@ -38,8 +38,10 @@ pub struct Settings {
     pub host_access: Vec<String>,
     /// How long the engine's answers are waited for.
     pub timeout: Timeouts,
-    /// How many containers are started at once: the engine is bound by its processor, not by its callers.
-    pub at_once: usize,
+    /// How many containers are started, ended or removed at once, at the most. As many as the engine can do
+    /// with, which is found by how long it takes, and never more than 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<usize>,
 }
 
 impl Default for Settings {
@@ -53,7 +55,7 @@ impl Default for Settings {
             pids: 4096,
             host_access: Vec::new(),
             timeout: Timeouts::default(),
-            at_once: 4,
+            at_once: None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod secrets;
 mod spawn;
 mod start;
 mod stop;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -27,7 +28,6 @@ use alveary_core::{
     SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use crate::asks::Asks;
 use crate::classify::{Class, Trouble};
@@ -36,6 +36,7 @@ use crate::engine::{Engine, EngineFacts, Ref};
 use crate::names::Names;
 use crate::policy::Policy;
 use secrets::Secrets;
+use turns::Turns;
 
 /// Runs a swarm's agents as containers of one engine.
 ///
@@ -57,8 +58,10 @@ struct Inner<E> {
     asks: Asks,
     secrets: Secrets,
     facts: OnceLock<EngineFacts>,
-    /// Starts at once: more only wait inside the engine, with their time limit running.
-    starts: Semaphore,
+    /// Of each kind of what costs an engine much time, as many are under way as it can do with.
+    starts: Turns,
+    kills: Turns,
+    removals: Turns,
     /// Who is about to change what an id stands for.
     seats: Mutex<HashMap<AgentId, Arc<tokio::sync::Mutex<()>>>>,
     stops: stop::Stops,
@@ -91,7 +94,9 @@ impl<E: Engine> Containers<E> {
             secrets: Secrets::new(secrets),
             facts: OnceLock::new(),
             policy: Policy::of_this_host()?,
-            starts: Semaphore::new(settings.at_once.max(1)),
+            starts: Turns::new(settings.at_once, settings.timeout.start),
+            kills: Turns::new(settings.at_once, settings.timeout.ask),
+            removals: Turns::new(settings.at_once, settings.timeout.remove),
             seats: Mutex::default(),
             stops: stop::Stops::default(),
             known: start::Known::default(),

@@ -181,10 +181,11 @@ impl Told {
     /// `None` for what tells nothing of where a container stands.
     pub(crate) fn happening(self) -> Option<Happening> {
         let actor = self.actor?;
-        // `exec_start: sh -c …` and `health_status: healthy` change no state.
+        // `exec_start: sh -c …` and `health_status: healthy` change no state; and what was only created is an
+        // intent, of which the next list tells if no start follows: to look at each would slow every start.
         let gone = match self.action.as_str() {
             "destroy" | "remove" => true,
-            "create" | "start" | "die" | "died" | "kill" | "oom" | "stop" | "pause" | "unpause"
+            "start" | "die" | "died" | "kill" | "oom" | "stop" | "pause" | "unpause"
             | "restart" | "rename" => false,
             _ => return None,
         };

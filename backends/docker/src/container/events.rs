@@ -1,13 +1,45 @@
 //! What happens to the swarm's agents, as the engine tells it and an inspection confirms it.
 
+use std::collections::VecDeque;
+
 use alveary_core::{AgentEvent, Error, ErrorKind, EventStream, Operation, Result};
+use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, ReadyChunks};
 
 use super::Containers;
 use crate::classify::Trouble;
-use crate::engine::{Engine, Happening};
+use crate::engine::{Answer, Engine, Happening};
 use crate::labels::{Marks, of_swarm};
+
+/// So many are taken from the engine together, where it has told so many while one was looked at.
+const AT_ONCE: usize = 256;
+
+/// What the engine has told and nobody has looked at yet.
+struct Heard {
+    engine: ReadyChunks<BoxStream<'static, Answer<Happening>>>,
+    waiting: VecDeque<Answer<Happening>>,
+}
+
+impl Heard {
+    /// Of what waits, the latest about a container says all: each is only a hint to look at it as it is now.
+    async fn next(&mut self) -> Option<Answer<Happening>> {
+        loop {
+            if self.waiting.is_empty() {
+                self.waiting.extend(self.engine.next().await?);
+            }
+            match self.waiting.pop_front()? {
+                Ok(happening) if self.tells_later(&happening) => {}
+                told => return Some(told),
+            }
+        }
+    }
+
+    fn tells_later(&self, of: &Happening) -> bool {
+        let mut later = self.waiting.iter().flatten();
+        later.any(|later| later.container == of.container && later.name == of.name)
+    }
+}
 
 impl<E: Engine> Containers<E> {
     pub(super) async fn event_stream(&self) -> Result<EventStream> {
@@ -16,12 +48,16 @@ impl<E: Engine> Containers<E> {
             .events(&of_swarm(self.0.swarm))
             .await
             .map_err(|trouble| trouble.error(Operation::Events))?;
-        let state = Some((self.clone(), events, self.0.comings.subscribe()));
+        let heard = Heard {
+            engine: events.ready_chunks(AT_ONCE),
+            waiting: VecDeque::new(),
+        };
+        let state = Some((self.clone(), heard, self.0.comings.subscribe()));
         Ok(EventStream::new(stream::unfold(state, |state| async {
-            let (this, mut events, mut comings) = state?;
+            let (this, mut heard, mut comings) = state?;
             loop {
                 let told = tokio::select! {
-                    told = events.next() => match told {
+                    told = heard.next() => match told {
                         Some(Ok(happening)) => this.event(happening).await,
                         Some(Err(trouble)) => Err(trouble),
                         None => return Some((Err(ended()), None)),
@@ -34,7 +70,7 @@ impl<E: Engine> Containers<E> {
                 };
                 match told {
                     Ok(None) => {}
-                    Ok(Some(event)) => return Some((Ok(event), Some((this, events, comings)))),
+                    Ok(Some(event)) => return Some((Ok(event), Some((this, heard, comings)))),
                     Err(trouble) => return Some((Err(trouble.error(Operation::Events)), None)),
                 }
             }
@@ -81,4 +117,36 @@ fn ended() -> Error {
         "the engine ended the stream of events",
     )
     .cure("see whether it lives; then subscribe again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::engine::Ref;
+
+    fn happening(id: &str, gone: bool) -> Happening {
+        Happening {
+            container: Ref::new(id).unwrap(),
+            name: id.to_owned(),
+            labels: BTreeMap::new(),
+            gone,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_told_of_a_container_together_is_looked_at_once_and_nothing_is_missed() {
+        let told = ["a", "b", "a", "a"].map(|id| happening(id, false));
+        let told = told.into_iter().chain([happening("b", true)]);
+        let mut heard = Heard {
+            engine: stream::iter(told.map(Ok)).boxed().ready_chunks(AT_ONCE),
+            waiting: VecDeque::new(),
+        };
+        let mut seen = Vec::new();
+        while let Some(Ok(happening)) = heard.next().await {
+            seen.push((happening.container.as_str().to_owned(), happening.gone));
+        }
+        assert_eq!(seen, [("a".to_owned(), false), ("b".to_owned(), true)]);
+    }
 }

@@ -50,12 +50,14 @@ impl<E: Engine> Containers<E> {
 
     async fn take_away(&self, agent: &Agent, force: bool) -> Result<(), Trouble> {
         let container = &agent.container.id;
+        let turn = self.0.removals.next().await;
         match self.engine().remove(container, force).await {
-            Ok(()) => {}
+            Ok(()) => turn.answered(),
             Err(trouble) if trouble.class == Class::BeingRemoved => {
                 self.until_gone(container).await?;
             }
             Err(trouble) if trouble.class == Class::Lost => {
+                turn.unanswered();
                 // It may be done, or be about to be.
                 if self.engine().inspect(container).await?.is_some() {
                     return Err(trouble);

@@ -142,18 +142,25 @@ impl<E: Engine> Containers<E> {
             fetched = true;
         }
         loop {
-            let turn = self.0.starts.acquire().await;
-            // The semaphore is never closed.
-            let turn = turn.map_err(|_| spawning(Trouble::new(Class::Other, "")))?;
-            match self.make(plan).await? {
-                Made::New(container) => return self.begin(plan, &container).await,
-                Made::There(agent) => return self.go_on(plan, &agent).await,
-                Made::NoImage(trouble) if fetched => return Err(no_image(plan, trouble)),
-                Made::NoImage(_) => {
+            let turn = self.0.starts.next().await;
+            match self.make(plan).await {
+                Ok(Made::New(container)) => {
+                    let begun = self.begin(plan, &container).await;
+                    turn.became(&begun);
+                    return begun;
+                }
+                Ok(Made::There(agent)) => return self.go_on(plan, &agent).await,
+                Ok(Made::NoImage(trouble)) if fetched => return Err(no_image(plan, trouble)),
+                Ok(Made::NoImage(_)) => {
                     // However long that takes, it holds up nobody else's start.
                     drop(turn);
                     self.fetch(plan, waiting).await?;
                     fetched = true;
+                }
+                Err(error) => {
+                    let failed = Err(error);
+                    turn.became(&failed);
+                    return failed;
                 }
             }
         }

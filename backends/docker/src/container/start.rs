@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use alveary_core::{AgentInfo, Error, ErrorKind, Operation, Result};
+use alveary_core::{AgentInfo, AgentState, Error, ErrorKind, Operation, Result};
 use tokio::time::Instant;
 
 use super::Containers;
@@ -43,7 +43,8 @@ impl<E: Engine> Containers<E> {
     pub(super) async fn begin(&self, plan: &Plan, container: &Ref) -> Result<AgentInfo> {
         let begun = self.prepare_and_start(plan, container).await;
         match begun {
-            Ok(()) => {}
+            // That it runs is answer enough: one question more would be answered a moment later, no more.
+            Ok(()) => return Ok(started(plan, container)),
             Err(trouble) if trouble.class == Class::Lost => {
                 self.find_out(container, trouble).await?;
             }
@@ -192,6 +193,23 @@ fn is_mounted(plan: &Plan, path: &str) -> bool {
     plan.mounts.iter().any(|mount| {
         matches!(mount.source, Source::Host(_) | Source::Volume(_)) && beneath(&mount.target)
     }) || plan.tmpfs.iter().any(|tmpfs| beneath(&tmpfs.path))
+}
+
+/// What is known of an agent whose start the engine has just told, without asking.
+fn started(plan: &Plan, container: &Ref) -> AgentInfo {
+    let marks = &plan.marks;
+    let mut info = AgentInfo::new(
+        marks.id.clone(),
+        marks.incarnation,
+        marks.name.clone(),
+        AgentState::Running,
+    );
+    info.handle = Some(container.as_str().to_owned());
+    info.image = Some(plan.image.clone());
+    info.capabilities.clone_from(&marks.capabilities);
+    info.spec_hash = marks.spec_hash;
+    info.started_at = Some(info.created_at);
+    info
 }
 
 fn gone_meanwhile() -> Error {

@@ -216,8 +216,13 @@ impl<E: Engine> Containers<E> {
             ask
         };
         self.note(container, &with(Sent::Perhaps))?;
+        // An engine answers this when the container has ended, and is at work until then.
+        let turn = self.0.kills.next().await;
         match self.engine().kill(container, Signal::KILL).await {
-            Ok(()) => self.note(container, &with(Sent::Yes)),
+            Ok(()) => {
+                turn.answered();
+                self.note(container, &with(Sent::Yes))
+            }
             Err(trouble) if trouble.class == Class::Lost => Ok(()),
             Err(trouble) => {
                 self.note(container, &before)?;
