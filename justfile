@@ -28,7 +28,7 @@ performance:
     table() {
         printf '\n### %s\n' "$1"
         # Criterion's own figures are for `just bench`; a filter that fits nothing leaves the tables.
-        cargo bench --quiet --package "$2" --bench "$3" -- 'nothing' | awk '/^\|/ { if (!in_table) print ""; print } { in_table = /^\|/ }'
+        cargo bench --quiet --package "$2" --bench "$3" "${@:4}" -- 'nothing' | awk '/^\|/ { if (!in_table) print ""; print } { in_table = /^\|/ }'
     }
     {
         sed '/^<!-- measured -->$/q' "$page"
@@ -36,6 +36,8 @@ performance:
         table 'A process' alveary process
         table 'The manager' alveary manager
         table 'Whole commands' alveary-cli commands
+        # On the engine that DOCKER_HOST or ALVEARY_TEST_ENGINES names; empty without one.
+        table 'Docker' alveary docker --features docker-api,docker-cli
     } >"$measured"
     cp "$measured" "$page"
 
