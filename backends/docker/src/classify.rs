@@ -57,7 +57,7 @@ pub(crate) enum Class {
 }
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 65] = [
+const WORDS: [(&str, Class); 66] = [
     ("cannot connect to the docker daemon", Class::Unreachable),
     ("cannot connect to podman", Class::Unreachable),
     ("unable to connect to podman", Class::Unreachable),
@@ -113,6 +113,7 @@ const WORDS: [(&str, Class); 65] = [
     ("could not select device driver", Class::NoDevice),
     ("no matching entries in passwd file", Class::NoUser),
     ("unable to find user", Class::NoUser),
+    ("unknown user error", Class::NoUser),
     ("unable to find group", Class::NoUser),
     ("seccomp profile", Class::BadProfile),
     ("apparmor", Class::BadProfile),

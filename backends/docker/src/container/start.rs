@@ -48,6 +48,8 @@ impl<E: Engine> Containers<E> {
             Err(trouble) if trouble.class == Class::Lost => {
                 self.find_out(container, trouble).await?;
             }
+            // It may have been started whatever was said of it, and have ended since.
+            Err(_) if self.was_started(container).await => {}
             // Without force: the engine sees to it that nothing that runs goes.
             Err(trouble) => match self.engine().remove(container, false).await {
                 // It was started, whatever was said of it.
@@ -72,6 +74,14 @@ impl<E: Engine> Containers<E> {
             },
             None => Err(gone_meanwhile()),
         }
+    }
+
+    /// Whether it ran, by the engine's own word.
+    async fn was_started(&self, container: &Ref) -> bool {
+        let found = self.engine().inspect(container).await;
+        found.is_ok_and(|found| {
+            found.is_some_and(|found| found.phase != Phase::Created && found.started_at.is_some())
+        })
     }
 
     async fn prepare_and_start(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {

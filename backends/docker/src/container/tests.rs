@@ -9,11 +9,44 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase};
+use crate::http::{Dial, Http, Io};
 use crate::plan::Plan;
 
 /// An engine in memory, whose images come when they are let.
-#[derive(Debug, Clone, Default)]
-struct Fake(Arc<FakeInner>);
+#[derive(Clone)]
+struct Fake(Arc<FakeInner>, Http);
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self(Arc::default(), Http::new(Nowhere, Duration::ZERO))
+    }
+}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Nothing here is asked over HTTP.
+struct Nowhere;
+
+impl fmt::Display for Nowhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nowhere")
+    }
+}
+
+#[async_trait]
+impl Dial for Nowhere {
+    async fn dial(&self) -> Result<Box<dyn Io>, Trouble> {
+        Err(Trouble::new(Class::Unreachable, ""))
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+}
 
 #[derive(Debug, Default)]
 struct FakeInner {
@@ -22,6 +55,8 @@ struct FakeInner {
     pulls: AtomicUsize,
     come: Notify,
     refuse: Mutex<bool>,
+    /// Says that a start failed, which was carried out, and whose agent has ended already.
+    lies: Mutex<bool>,
 }
 
 impl fmt::Display for Fake {
@@ -83,6 +118,13 @@ impl Engine for Fake {
     }
 
     async fn start(&self, container: &Ref) -> Answer<()> {
+        if *self.0.lies.lock().unwrap() {
+            self.change(container, |container| {
+                container.phase = Phase::Ended;
+                container.started_at = Some(std::time::SystemTime::now());
+            })?;
+            return Err(Trouble::said(Some(500), "something went wrong"));
+        }
         self.change(container, |container| container.phase = Phase::Running)
     }
 
@@ -137,6 +179,10 @@ impl Engine for Fake {
         Ok(Vec::new())
     }
 
+    fn http(&self) -> &Http {
+        &self.1
+    }
+
     async fn pull(&self, _: &str) -> Answer<()> {
         self.0.pulls.fetch_add(1, Ordering::SeqCst);
         self.0.come.notified().await;
@@ -182,10 +228,8 @@ async fn a_start_whose_image_takes_long_is_accepted_and_seen_until_it_runs() {
         .spawn(&id, &spec(), SpawnOptions::default())
         .await;
     assert_eq!(other.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    assert_eq!(
-        containers.list(ListOptions::default()).await.unwrap(),
-        [info.clone()]
-    );
+    let listed = containers.list(ListOptions::default()).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&info));
     engine.0.come.notify_one();
     let mut states = Vec::new();
     while let Some(Ok(AgentEvent::Changed(info))) = events.next().await {
@@ -285,4 +329,20 @@ async fn many_agents_of_one_image_fetch_it_once_and_hold_up_no_other() {
         }
     }
     assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_was_carried_out_and_denied_keeps_its_exit_and_is_made_once() {
+    let (engine, containers) = swarm();
+    *engine.0.fetched.lock().unwrap() = true;
+    *engine.0.lies.lock().unwrap() = true;
+    let (id, options) = (AgentId::random(), SpawnOptions::default());
+    for _ in 0..2 {
+        let info = containers
+            .spawn(&id, &spec(), options.clone())
+            .await
+            .unwrap();
+        assert!(info.state.has_ended(), "{info:?}");
+    }
+    assert_eq!(engine.0.containers.lock().unwrap().len(), 1);
 }

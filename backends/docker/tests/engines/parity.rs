@@ -69,7 +69,13 @@ fn without_what_must_differ(inspected: &Value) -> Value {
     let container = &inspected[0];
     let mut config = container["Config"].clone();
     let mut host = container["HostConfig"].clone();
-    for key in ["Hostname", "CreateCommand", "Annotations", "Umask"] {
+    for key in [
+        "Hostname",
+        "CreateCommand",
+        "Annotations",
+        "Umask",
+        "sdNotifyMode",
+    ] {
         config.as_object_mut().expect("an object").remove(key);
     }
     if let Some(variables) = config["Env"].as_array_mut() {
