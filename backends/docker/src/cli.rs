@@ -302,16 +302,13 @@ impl Engine for Cli {
     async fn events(&self, label: &str) -> Answer<BoxStream<'static, Answer<Happening>>> {
         // The program does not tell when it listens. What happens until then is told from the engine's memory.
         let since = self.engine_time().await?;
-        let speaks = self.known().await?.speaks;
-        let args = [
-            "events".to_owned(),
-            format!("--since={since}"),
-            format!("--filter=label={label}"),
-            "--filter=type=container".to_owned(),
-            "--format={{json .}}".to_owned(),
-        ];
-        let feed = self.program.open(&args)?;
-        Ok(events::happenings(feed, speaks).boxed())
+        let ask = events::Ask {
+            program: self.program.clone(),
+            speaks: self.known().await?.speaks,
+            label: label.to_owned(),
+            since,
+        };
+        Ok(events::happenings(ask)?.boxed())
     }
 
     async fn logs(

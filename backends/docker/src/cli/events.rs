@@ -1,12 +1,14 @@
 //! What happens to containers, as the program prints it: a line of JSON for each.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_util::stream;
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::child::Feed;
+use super::child::{Feed, Program};
 use super::known::Speaks;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Happening};
@@ -24,6 +26,7 @@ struct PodmanTold {
     id: String,
     name: String,
     status: String,
+    time: String,
     attributes: BTreeMap<String, String>,
 }
 
@@ -46,23 +49,50 @@ fn unreadable() -> Trouble {
     )
 }
 
+/// How the program is asked for events.
+pub(super) struct Ask {
+    pub(super) program: Program,
+    pub(super) speaks: Speaks,
+    /// `key=value`
+    pub(super) label: String,
+    /// The engine's time from which they are told.
+    pub(super) since: Timestamp,
+}
+
+impl Ask {
+    fn open(&self) -> Answer<Feed> {
+        self.program.open(&[
+            "events".to_owned(),
+            format!("--since={}", self.since),
+            format!("--filter=label={}", self.label),
+            "--filter=type=container".to_owned(),
+            "--format={{json .}}".to_owned(),
+        ])
+    }
+}
+
+/// How often in a row a program that ends without a word is started again.
+const ENDS: u32 = 5;
+
+/// What is waited in between.
+const PAUSE: Duration = Duration::from_millis(100);
+
 struct Events {
+    ask: Ask,
     feed: Feed,
-    speaks: Speaks,
+    ends: u32,
     done: bool,
 }
 
 /// The events, until the program ends.
-pub(super) fn happenings(
-    feed: Feed,
-    speaks: Speaks,
-) -> impl Stream<Item = Answer<Happening>> + Send {
+pub(super) fn happenings(ask: Ask) -> Answer<impl Stream<Item = Answer<Happening>> + Send> {
     let events = Events {
-        feed,
-        speaks,
+        feed: ask.open()?,
+        ask,
+        ends: 0,
         done: false,
     };
-    stream::unfold(events, |mut events| async {
+    Ok(stream::unfold(events, |mut events| async {
         if events.done {
             return None;
         }
@@ -73,7 +103,7 @@ pub(super) fn happenings(
                 Some((Err(trouble), events))
             }
         }
-    })
+    }))
 }
 
 impl Events {
@@ -85,9 +115,27 @@ impl Events {
                 }
             }
             if !self.feed.more(None).await? {
-                return Err(self.ended().await);
+                self.go_on().await?;
             }
         }
+    }
+
+    /// The program has ended: so has the engine. Podman 4's ends now and then for no reason, and says nothing; it
+    /// goes on from the last event then, which it may tell again.
+    async fn go_on(&mut self) -> Answer<()> {
+        let said = self.feed.finish().await?.well()?;
+        self.ends += 1;
+        if self.ask.speaks != Speaks::Podman || self.ends > ENDS {
+            let words = "the engine ended the stream of events";
+            return Err(Trouble::new(Class::Unreachable, words));
+        }
+        tracing::debug!(
+            words = said.words,
+            "the program ended, and is started again"
+        );
+        tokio::time::sleep(PAUSE).await;
+        self.feed = self.ask.open()?;
+        Ok(())
     }
 
     fn line(&mut self) -> Answer<Option<bytes::BytesMut>> {
@@ -99,30 +147,26 @@ impl Events {
         }
     }
 
-    fn read(&self, line: &[u8]) -> Answer<Option<Happening>> {
+    fn read(&mut self, line: &[u8]) -> Answer<Option<Happening>> {
         let line = line.trim_ascii();
         if line.is_empty() {
             return Ok(None);
         }
-        let told = match self.speaks {
+        let told = match self.ask.speaks {
             Speaks::Docker => serde_json::from_slice(line).map_err(|_| unreadable())?,
             Speaks::Podman => {
                 let told: PodmanTold = serde_json::from_slice(line).map_err(|_| unreadable())?;
+                // One that is told again is no sign of life.
+                if let Ok(at) = told.time.parse()
+                    && at > self.ask.since
+                {
+                    self.ask.since = at;
+                    self.ends = 0;
+                }
                 told.told()?
             }
         };
         Ok(told.happening())
-    }
-
-    /// It never ends by itself: where it does, the engine has ended.
-    async fn ended(&mut self) -> Trouble {
-        match self.feed.finish().await {
-            Err(trouble) => trouble,
-            Ok(said) if said.is_well() => {
-                Trouble::new(Class::Unreachable, "the engine ended the stream of events")
-            }
-            Ok(said) => said.trouble(),
-        }
     }
 }
 

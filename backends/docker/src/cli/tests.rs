@@ -430,6 +430,24 @@ async fn events_are_told_until_the_program_ends_and_then_its_words_are() {
 }
 
 #[tokio::test]
+async fn podmans_program_goes_on_when_it_ends_without_a_word_and_not_for_ever() {
+    let event = format!(
+        r#"{{"ID":"{ID}","Name":"a","Status":"start","Time":"2026-11-25T01:00:00.5Z","Attributes":{{}}}}"#
+    );
+    let podman = "echo '{\"Client\":{\"Version\":\"4.3.1\",\"APIVersion\":\"4.3.1\"}}'";
+    let fake = Fake::new().on("version", podman).on(
+        "events",
+        &format!("[ -e $here/once ] || echo '{event}'; : >$here/once"),
+    );
+    let events: Vec<_> = fake.cli.events("a=b").await.unwrap().collect().await;
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[1].as_ref().unwrap_err().class, Class::Unreachable);
+    let calls = fake.read("calls");
+    let asked = calls.lines().filter(|call| call.starts_with("events "));
+    assert!(asked.count() > 2, "{calls}");
+}
+
+#[tokio::test]
 async fn a_listener_that_is_dropped_leaves_no_program() {
     let fake = Fake::new().on("events", "echo $$ >$here/pid; exec sleep 1000");
     let mut events = fake.cli.events("a=b").await.unwrap();
