@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alveary_core::{
     Error, ErrorKind, ExecChunk, ExecOutput, ExecSpec, ExecStdin, Execution, ExitStatus,
@@ -31,6 +31,9 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The longest pause between two looks at whether it has ended.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Until then a program that neither runs nor has a code is about to run.
+const LONGEST_START: Duration = Duration::from_secs(30);
 
 /// An idle program is asked about as seldom as this.
 const LONGEST_QUIET: Duration = Duration::from_secs(1);
@@ -126,6 +129,8 @@ struct Made {
 struct Looked {
     running: bool,
     exit_code: Option<i32>,
+    #[serde(default)]
+    can_remove: bool,
 }
 
 /// A program that was made in a container.
@@ -134,6 +139,8 @@ struct Program {
     /// By which it is asked about.
     line: Line,
     id: Ref,
+    podman: bool,
+    begun: Instant,
     /// Nobody writes to its output any more: it has ended, or closed it.
     silent: Notify,
 }
@@ -183,6 +190,8 @@ pub(crate) async fn run(
         http: http.clone(),
         line: Line::new(http.clone()),
         id,
+        podman: http.facts().await?.podman,
+        begun: Instant::now(),
         silent: Notify::new(),
     });
     let (from, to) = tokio::io::split(TokioIo::new(upgraded));
@@ -217,25 +226,33 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Trouble> {
 }
 
 impl Program {
-    async fn look(&self) -> Result<Looked, Trouble> {
+    /// How it ended, where it has.
+    async fn ended(&self) -> Result<Option<ExitStatus>, Trouble> {
         let path = format!("/exec/{}/json", self.id.as_str());
-        self.line.get(&path, SMALL).await
+        let looked: Looked = match self.line.get(&path, SMALL).await {
+            Err(trouble) if is_gone(&trouble) => return Ok(Some(forgotten())),
+            looked => looked?,
+        };
+        if looked.running {
+            return Ok(None);
+        }
+        // Podman has a code for it before it runs, and lets it be removed only once it has ended.
+        let over = !self.podman || looked.can_remove;
+        match looked.exit_code.filter(|_| over) {
+            Some(code) => Ok(Some(ExitStatus::Code(code))),
+            // The connection is handed over before the program runs.
+            None if self.begun.elapsed() < LONGEST_START => Ok(None),
+            None => Ok(Some(forgotten())),
+        }
     }
 
     async fn end(&self) -> Result<ExitStatus, Error> {
         let mut pause = SHORTEST_PAUSE;
         loop {
-            match self.look().await {
-                Ok(Looked {
-                    running: false,
-                    exit_code,
-                }) => return Ok(status(exit_code)),
-                Ok(_) => {}
+            match self.ended().await {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) => {}
                 Err(trouble) if trouble.class == Class::Lost => {}
-                // Engines forget what ran in a container that is gone.
-                Err(trouble) if trouble.class == Class::NoContainer => {
-                    return Ok(status(None));
-                }
                 Err(trouble) => return Err(trouble.error(Operation::Exec)),
             }
             let silent = timeout(pause, self.silent.notified()).await.is_ok();
@@ -251,7 +268,7 @@ impl Program {
         match self.try_resize(size).await {
             Ok(()) => Ok(()),
             // It has ended meanwhile.
-            Err(_) if self.look().await.is_ok_and(|looked| !looked.running) => Ok(()),
+            Err(_) if matches!(self.ended().await, Ok(Some(_))) => Ok(()),
             Err(trouble) => Err(trouble.error(Operation::Exec)),
         }
     }
@@ -277,12 +294,15 @@ impl Program {
     }
 }
 
-fn status(code: Option<i32>) -> ExitStatus {
-    match code {
-        Some(code) => ExitStatus::Code(code),
-        None => ExitStatus::Unknown {
-            why: "it ended with its agent, and the engine has forgotten it".to_owned(),
-        },
+/// Engines forget what ran in a container that is gone.
+fn is_gone(trouble: &Trouble) -> bool {
+    matches!(trouble.class, Class::NoContainer | Class::NotRunning)
+        || trouble.words.to_lowercase().contains("no such exec")
+}
+
+fn forgotten() -> ExitStatus {
+    ExitStatus::Unknown {
+        why: "it ended, and the engine does not know how".to_owned(),
     }
 }
 
@@ -335,8 +355,7 @@ impl Output {
                 }
                 Err(_) if self.ended => return Ok(self.over()),
                 Err(_) => {
-                    let looked = self.program.look().await;
-                    self.ended = looked.is_ok_and(|looked| !looked.running);
+                    self.ended = matches!(self.program.ended().await, Ok(Some(_)));
                     self.quiet = if self.ended {
                         QUIET
                     } else {
