@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cross;
+mod files;
 mod here;
 mod parity;
 mod refusals;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
     let trials = trials![
         cross::what_one_way_started_the_other_lists_follows_and_ends,
         cross::a_start_that_one_way_made_is_found_by_the_other,
+        files::what_is_put_is_the_agents_unless_its_owners_are_kept,
+        files::a_file_takes_no_directorys_place_unasked,
         parity::one_spec_gives_one_container_by_either_way,
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,

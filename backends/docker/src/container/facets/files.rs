@@ -205,13 +205,24 @@ impl<E: Engine> Files for Containers<E> {
             owner: self.receiver(&agent, &options).await?,
         };
         let http = self.engine().http();
-        match archive::put(http, &agent.container.id, into.as_str(), archive, how).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(nothing(
+        let wrong = |trouble: Trouble| trouble.error(Operation::PutFiles).agent(id);
+        let no_directory = || {
+            nothing(
                 Operation::PutFiles,
                 id,
                 format!("there is no directory `{into}`"),
-            )),
+            )
+        };
+        // Podman would make one.
+        if self.learn().await.map_err(wrong)?.podman {
+            let looked = archive::look(http, &agent.container.id, into.as_str()).await;
+            if looked.map_err(wrong)?.is_none() {
+                return Err(no_directory());
+            }
+        }
+        match archive::put(http, &agent.container.id, into.as_str(), archive, how).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(no_directory()),
             Err(Failed::Source(error)) => Err(error.agent(id)),
             Err(Failed::Trouble(trouble)) if refuses_kinds(&trouble.words) => Err(Error::new(
                 ErrorKind::Conflict,
@@ -221,7 +232,7 @@ impl<E: Engine> Files for Containers<E> {
             .agent(id)
             .cure("let `replace_kinds` replace it, or put elsewhere what cannot be written")
             .engine_words(trouble.words)),
-            Err(Failed::Trouble(trouble)) => Err(trouble.error(Operation::PutFiles).agent(id)),
+            Err(Failed::Trouble(trouble)) => Err(wrong(trouble)),
         }
     }
 }
