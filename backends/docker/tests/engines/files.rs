@@ -69,7 +69,10 @@ pub(crate) async fn what_is_put_is_the_agents_unless_its_owners_are_kept(engine:
             let keep = options().with_keep_owners(true);
             let put = files.put(&id, &tmp, archive("kept"), keep).await;
             if engine.name == "podman" {
-                assert_eq!(put.unwrap_err().kind(), ErrorKind::Unsupported);
+                assert_eq!(
+                    put.expect_err("it is refused").kind(),
+                    ErrorKind::Unsupported
+                );
             } else {
                 put.expect("it is put");
                 let told = said(&*backend, &id, "stat -c %u:%g /tmp/kept").await;
@@ -91,7 +94,7 @@ pub(crate) async fn a_file_takes_no_directorys_place_unasked(engine: TestEngine)
         said(&*backend, &id, "mkdir /tmp/taken").await;
         let files = backend.files().expect("it copies files");
         let put = files.put(&id, &tmp, archive("taken"), PutOptions::default());
-        let error = put.await.unwrap_err();
+        let error = put.await.expect_err("it is refused");
         assert_eq!(error.kind(), ErrorKind::Conflict, "{backend}: {error:?}");
         let replace = PutOptions::default().with_replace_kinds(true);
         let put = files.put(&id, &tmp, archive("taken"), replace);
