@@ -14,6 +14,7 @@
 mod common;
 mod crash;
 mod daemon;
+mod floor;
 mod ground;
 mod kinds;
 mod late;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         streams::trials(),
         crash::trials(),
         daemon::trials(),
+        floor::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     table::print();
