@@ -68,7 +68,6 @@ impl BackendConfig for DockerCliConfig {
 struct Cli {
     program: Program,
     host: Option<String>,
-    local: bool,
     http: Http,
     known: OnceCell<Known>,
     timeouts: Timeouts,
@@ -91,19 +90,17 @@ impl Cli {
         let here = Surroundings::of_this_process(settings.host.clone());
         let container_host = std::env::var("CONTAINER_HOST").ok();
         let name = settings.program.clone();
-        let local = environment::is_local(settings, &here, container_host.as_deref());
         let program = Program {
             name: name.unwrap_or_else(|| "docker".to_owned()),
             env: environment::of_program(settings, &here, |key| std::env::var_os(key)),
         };
         let carried = Carried {
             program: program.clone(),
-            local,
+            local: environment::is_local(settings, &here, container_host.as_deref()),
             patience: settings.timeout.ask,
             seen: OnceCell::new(),
         };
         Self {
-            local,
             program,
             http: Http::new(carried, settings.timeout.ask),
             host: settings.host.clone(),
@@ -184,7 +181,7 @@ impl Engine for Cli {
     const KIND: &'static str = DockerCliConfig::NAME;
 
     fn is_local(&self) -> bool {
-        self.local
+        self.http.is_local()
     }
 
     async fn facts(&self) -> Answer<EngineFacts> {

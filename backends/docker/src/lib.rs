@@ -25,6 +25,10 @@ mod container;
 mod engine;
 mod exit;
 mod find;
+#[cfg_attr(
+    not(feature = "api"),
+    expect(dead_code, reason = "the way by the program asks for less of it")
+)]
 mod http;
 mod labels;
 mod names;
