@@ -142,7 +142,7 @@ impl OpenOptions {
             prepared = prepared.settled(word)?;
         }
         let connected = prepared
-            .connect(|word| self.context(&fleet.swarm, uid, &folder, word))
+            .connect(|word| self.context(&fleet, uid, &folder, word))
             .await?;
         let taken = connected.auto.as_ref().map(|auto| auto.taken);
         if let Some(word) = taken.or(settled.as_deref()) {
@@ -172,12 +172,13 @@ impl OpenOptions {
 
     fn context(
         &self,
-        swarm: &SwarmName,
+        fleet: &Fleet,
         uid: SwarmUid,
         folder: &Folder,
         word: &str,
     ) -> Result<ConnectContext> {
-        let mut context = ConnectContext::new(swarm.clone(), uid)
+        let mut context = ConnectContext::new(fleet.swarm.clone(), uid)
+            .with_declared(fleet.declared.clone())
             .with_state_dir(folder.subfolder(self.registry.family(word))?);
         if let Some(secrets) = secrets_dir(self.secrets_root.as_deref(), uid)? {
             context = context.with_secrets_dir(secrets);

@@ -96,6 +96,9 @@ impl AgentBackend for Noted {
     fn plans(&self) -> Option<&dyn Plans> {
         self.inner.plans()
     }
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+        self.inner.belongings()
+    }
 }
 
 impl fmt::Debug for Noted {

@@ -8,7 +8,7 @@ use crate::capabilities::Capabilities;
 use crate::error::Result;
 use crate::event::EventStream;
 use crate::exit::Exit;
-use crate::facets::{Exec, Files, Pause, Plans, Signals, Stats};
+use crate::facets::{Belongings, Exec, Files, Pause, Plans, Signals, Stats};
 use crate::health::Health;
 use crate::id::{AgentId, BackendKind};
 use crate::info::AgentInfo;
@@ -120,6 +120,11 @@ pub trait AgentBackend: Debug + Display + Send + Sync + 'static {
 
     /// Saying what would be started, where that can be said without the engine.
     fn plans(&self) -> Option<&dyn Plans> {
+        None
+    }
+
+    /// Taking away what is the swarm's own beside its agents, where there can be such things.
+    fn belongings(&self) -> Option<&dyn Belongings> {
         None
     }
 }

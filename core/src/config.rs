@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::AgentBackend;
 use crate::error::Result;
 use crate::id::{SwarmName, SwarmUid};
+use crate::spec::Declared;
 
 /// The settings of one kind of backend: the table `[backends.NAME]` of a config file.
 ///
@@ -44,6 +45,8 @@ pub struct ConnectContext {
     pub secrets_dir: Option<PathBuf>,
     /// The program that can be asked to stay and keep what this process leaves; see each backend.
     pub keeper: Option<PathBuf>,
+    /// The networks and volumes that are the swarm's own, for a backend that has such things.
+    pub declared: Declared,
 }
 
 impl ConnectContext {
@@ -55,6 +58,7 @@ impl ConnectContext {
             state_dir: None,
             secrets_dir: None,
             keeper: None,
+            declared: Declared::default(),
         }
     }
 
@@ -73,6 +77,12 @@ impl ConnectContext {
     /// Names the keeper's program.
     pub fn with_keeper(mut self, program: impl Into<PathBuf>) -> Self {
         self.keeper = Some(program.into());
+        self
+    }
+
+    /// Declares networks and volumes.
+    pub fn with_declared(mut self, declared: Declared) -> Self {
+        self.declared = declared;
         self
     }
 }

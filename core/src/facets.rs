@@ -5,6 +5,7 @@
 //! `Conflict`, and a call may be dropped at any point.
 
 mod archive;
+mod belongings;
 mod exec;
 mod execution;
 mod files;
@@ -14,6 +15,7 @@ mod signals;
 mod stats;
 
 pub use archive::TarStream;
+pub use belongings::{Belongings, DiscardOptions, Discarded};
 pub use exec::{Exec, ExecSpec, TtySize};
 pub use execution::{Collected, ExecChunk, ExecOutput, ExecStdin, Execution};
 pub use files::{AgentPath, FileInfo, FileKind, Files, InvalidPath, PutOptions};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, EventOptions,
-    EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream, Pause, Plans,
-    RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Belongings, Capabilities,
+    EventOptions, EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream,
+    Pause, Plans, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 
 macro_rules! forward {
@@ -62,6 +62,9 @@ macro_rules! forward {
             }
             fn plans(&self) -> Option<&dyn Plans> {
                 (**self).plans()
+            }
+            fn belongings(&self) -> Option<&dyn Belongings> {
+                (**self).belongings()
             }
         }
     )*};

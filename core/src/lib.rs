@@ -39,9 +39,10 @@ pub use event::{AgentEvent, EventStream};
 pub use exit::{EndedBy, Exit, ExitStatus};
 pub use ext::AgentBackendExt;
 pub use facets::{
-    AgentPath, AgentPlan, Collected, Exec, ExecChunk, ExecOutput, ExecSpec, ExecStdin, Execution,
-    FileInfo, FileKind, Files, InvalidPath, Pause, PauseOptions, Plans, PutOptions, Signals, Stats,
-    StatsOptions, TarStream, TtySize, Usage, UsageStream,
+    AgentPath, AgentPlan, Belongings, Collected, DiscardOptions, Discarded, Exec, ExecChunk,
+    ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo, FileKind, Files, InvalidPath, Pause,
+    PauseOptions, Plans, PutOptions, Signals, Stats, StatsOptions, TarStream, TtySize, Usage,
+    UsageStream,
 };
 pub use health::{Health, HealthNote};
 pub use id::{
@@ -58,10 +59,10 @@ pub use options::{
 };
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
-    AgentSpec, ByteSize, ContainerSpec, HealthCheck, InvalidByteSize, InvalidMount, InvalidUser,
-    Limits, MAX_ARGUMENT, Mount, Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartBy,
-    RestartPolicy, Secret, SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, User,
-    check_name,
+    AgentSpec, ByteSize, ContainerSpec, Declared, HealthCheck, InvalidByteSize, InvalidMount,
+    InvalidUser, Limits, MAX_ARGUMENT, Mount, NetworkSpec, Pull, RESERVED_PREFIX, Ready,
+    ReadyCheck, Restart, RestartBy, RestartPolicy, Secret, SecretDelivery, SecretSource,
+    SecretSpec, SpecHash, Stop, User, VolumeSpec, check_name,
 };
 pub use text::{Escaped, is_unsafe};
 pub use watch::{Watch, WatchEvent, WatchOptions};

@@ -1,6 +1,7 @@
 //! What an agent is to be, said without an engine in mind.
 
 mod container;
+mod declared;
 mod environment;
 mod hash;
 mod lifecycle;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use container::{ContainerSpec, HealthCheck, InvalidMount, Mount, Pull};
+pub use declared::{Declared, NetworkSpec, VolumeSpec};
 pub use hash::SpecHash;
 pub use lifecycle::{Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Stop};
 pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alveary_core::{AgentId, AgentSpec, Error, ErrorKind, Escaped, Operation, Result, SwarmName};
+use alveary_core::{
+    AgentId, AgentSpec, Declared, Error, ErrorKind, Escaped, Operation, Result, SwarmName,
+};
 
 use super::agent::{FleetAgent, Member};
 use super::backend_choice::BackendChoice;
@@ -49,6 +51,8 @@ pub struct Fleet {
     pub state_dir: Option<PathBuf>,
     /// How engines are called.
     pub calls: LayerOptions,
+    /// The networks and volumes that are the swarm's own.
+    pub declared: Declared,
     /// The agents, in the order of the file.
     pub agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
@@ -175,6 +179,7 @@ pub(crate) struct Parts {
     pub(crate) backend: BackendChoice,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) calls: LayerOptions,
+    pub(crate) declared: Declared,
     pub(crate) agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
 }
@@ -193,6 +198,7 @@ impl Parts {
             backend: self.backend,
             state_dir: self.state_dir,
             calls: self.calls,
+            declared: self.declared,
             agents: self.agents,
             backends: self.backends,
             order,

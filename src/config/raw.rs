@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use alveary_core::{ContainerSpec, Limits, Ready, Restart, SecretSpec, Stop, User};
+use alveary_core::{
+    ContainerSpec, Limits, NetworkSpec, Ready, Restart, SecretSpec, Stop, User, VolumeSpec,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
@@ -18,6 +20,8 @@ pub(crate) struct FileTable {
     pub(crate) backend: Option<String>,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) calls: LayerOptions,
+    pub(crate) networks: BTreeMap<String, NetworkSpec>,
+    pub(crate) volumes: BTreeMap<String, VolumeSpec>,
     #[serde(rename = "backends")]
     _backends: IgnoredAny,
     #[serde(rename = "defaults")]

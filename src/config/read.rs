@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alveary_core::{AgentSpec, Escaped, SecretSource, SecretSpec, SwarmName, check_name};
+use alveary_core::{AgentSpec, Declared, Escaped, SecretSource, SecretSpec, SwarmName, check_name};
 
 use super::agent::{FleetAgent, MAX_COUNT, Written};
 use super::backend_choice::{BackendChoice, Said};
@@ -38,6 +38,7 @@ pub(crate) fn fleet(
             (None, written) => written.map(|dir| reader.folder.join(dir)),
         },
         calls: top.calls,
+        declared: Declared::new(top.networks, top.volumes),
         agents: reader.agents()?,
         backends: Backends {
             source: Arc::clone(&source),

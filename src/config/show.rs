@@ -32,6 +32,18 @@ impl Fleet {
         if self.backends.tables.iter().len() > 0 {
             top.insert("backends".to_owned(), table(&self.backends.tables));
         }
+        if !self.declared.networks.is_empty() {
+            top.insert(
+                "networks".to_owned(),
+                Value::try_from(&self.declared.networks)?,
+            );
+        }
+        if !self.declared.volumes.is_empty() {
+            top.insert(
+                "volumes".to_owned(),
+                Value::try_from(&self.declared.volumes)?,
+            );
+        }
         let agents = self
             .agents
             .iter()

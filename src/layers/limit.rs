@@ -136,6 +136,9 @@ impl<B: AgentBackend> AgentBackend for Limit<B> {
     fn plans(&self) -> Option<&dyn Plans> {
         self.inner.plans()
     }
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+        self.inner.belongings()
+    }
 }
 
 impl<B: fmt::Display> fmt::Display for Limit<B> {

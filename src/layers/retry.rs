@@ -205,6 +205,9 @@ impl<B: AgentBackend> AgentBackend for Retry<B> {
     fn plans(&self) -> Option<&dyn Plans> {
         self.inner.plans()
     }
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+        self.inner.belongings()
+    }
 }
 
 impl<B: fmt::Display> fmt::Display for Retry<B> {

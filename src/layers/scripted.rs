@@ -184,6 +184,9 @@ impl AgentBackend for Scripted {
     fn plans(&self) -> Option<&dyn Plans> {
         None
     }
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+        None
+    }
 }
 
 #[async_trait]

@@ -269,6 +269,9 @@ impl<B: AgentBackend> AgentBackend for Timeout<B> {
     fn plans(&self) -> Option<&dyn Plans> {
         self.inner.plans()
     }
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+        self.inner.belongings()
+    }
 }
 
 /// Names the agent in an error that does not yet.

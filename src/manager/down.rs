@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentInfo, Error, ErrorKind, ListOptions, Operation, RemoveOptions,
-    Result,
+    AgentBackend, AgentId, AgentInfo, DiscardOptions, Discarded, Error, ErrorKind, ListOptions,
+    Operation, RemoveOptions, Result,
 };
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct DownOptions {
     /// How the agents are stopped before they are removed.
     pub shutdown: ShutdownOptions,
+    /// Whether the swarm's own volumes go, too, with all that its agents have written there.
+    pub volumes: bool,
 }
 
 impl DownOptions {
@@ -33,6 +35,13 @@ impl DownOptions {
     #[must_use]
     pub fn with_shutdown(mut self, shutdown: ShutdownOptions) -> Self {
         self.shutdown = shutdown;
+        self
+    }
+
+    /// Sets whether the swarm's own volumes go, too.
+    #[must_use]
+    pub fn with_volumes(mut self, volumes: bool) -> Self {
+        self.volumes = volumes;
         self
     }
 }
@@ -47,18 +56,20 @@ pub struct DownReport {
     pub removed: usize,
     /// Those that could not be removed, and why. They are still recorded: once more may do it.
     pub left: Vec<(AgentInfo, Error)>,
+    /// What became of the networks and volumes that are the swarm's own.
+    pub belongings: Discarded,
 }
 
 impl DownReport {
     /// Whether nothing is left.
     pub fn is_complete(&self) -> bool {
-        self.left.is_empty()
+        self.left.is_empty() && self.belongings.left.is_empty()
     }
 }
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
-    /// Stops every agent, those that others come after last, removes them all, and forgets the swarm's
-    /// records; whoever restarts its agents in another process ends. What cannot be removed stays recorded.
+    /// Stops every agent, those that others come after last, removes them all with the networks that are the
+    /// swarm's own, and forgets the swarm's records; whoever restarts its agents in another process ends. What cannot be removed stays recorded.
     ///
     /// `Conflict`: all that there was is removed, and somebody has begun to start agents meanwhile.
     pub async fn down(&self, options: DownOptions) -> Result<DownReport> {
@@ -80,6 +91,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             stopped: self.shutdown(options.shutdown.clone()).await?,
             removed: 0,
             left: Vec::new(),
+            belongings: Discarded::default(),
         };
         let mut removed = Vec::new();
         // From the engine itself, since a late start of somebody who had not read yet may come between.
@@ -113,6 +125,9 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             }
         }
         report.removed = removed.len();
+        if report.left.is_empty() {
+            report.belongings = core.discard(options.volumes).await?;
+        }
         if report.is_complete() {
             let marked = recorded.is_ok();
             core.store
@@ -173,6 +188,17 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 }
 
 impl<B: AgentBackend + ?Sized> Core<B> {
+    /// Takes away what is the swarm's own beside its agents, once they are gone.
+    async fn discard(&self, volumes: bool) -> Result<Discarded> {
+        match self.backend.belongings() {
+            Some(belongings) => {
+                let options = DiscardOptions::default().with_volumes(volumes);
+                belongings.discard(options).await
+            }
+            None => Ok(Discarded::default()),
+        }
+    }
+
     /// Removes an agent though it may live. Its record goes with everybody else's.
     async fn end_and_remove(&self, id: &AgentId) -> Result<()> {
         let _turn = self.turn(id, false).await?;

@@ -1,5 +1,6 @@
 //! The way by the Engine API.
 
+mod belongings;
 mod carry;
 mod connect;
 mod frames;

@@ -4,6 +4,7 @@
 //! to. What reaches a program of an agent's are arguments that name no value of its environment, and a file on
 //! standard input that does.
 
+mod belongings;
 mod carried;
 mod child;
 mod cutter;

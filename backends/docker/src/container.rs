@@ -1,11 +1,13 @@
 //! The backend itself, over any way to an engine: what a spawn, a stop, a list are is written once, here.
 
 mod agent;
+mod belongings;
 mod coming;
 mod events;
 mod facets;
 mod logs;
 mod pieces;
+mod plans;
 mod pull;
 mod remove;
 mod replace;
@@ -30,11 +32,12 @@ use alveary_core::{
 use async_trait::async_trait;
 
 use crate::asks::Asks;
+use crate::belongings::Declarations;
 use crate::classify::{Class, Trouble};
 use crate::config::Settings;
 use crate::engine::{Engine, EngineFacts, Ref};
 use crate::names::Names;
-use crate::policy::Policy;
+use crate::policy::Policies;
 use secrets::Secrets;
 use turns::Turns;
 
@@ -54,7 +57,8 @@ struct Inner<E> {
     swarm: SwarmUid,
     names: Names,
     settings: Settings,
-    policy: Policy,
+    policies: Policies,
+    own: belongings::Own,
     asks: Asks,
     secrets: Secrets,
     facts: OnceLock<EngineFacts>,
@@ -93,7 +97,8 @@ impl<E: Engine> Containers<E> {
             asks: Asks::new(shared),
             secrets: Secrets::new(secrets),
             facts: OnceLock::new(),
-            policy: Policy::of_this_host()?,
+            policies: Policies::of_this_host()?,
+            own: belongings::Own::new(Declarations::new(&context.swarm, &context.declared)?),
             starts: Turns::new(settings.at_once, settings.timeout.start),
             kills: Turns::new(settings.at_once, settings.timeout.ask),
             removals: Turns::new(settings.at_once, settings.timeout.remove),
@@ -279,6 +284,14 @@ impl<E: Engine> AgentBackend for Containers<E> {
     }
 
     fn pause(&self) -> Option<&dyn Pause> {
+        Some(self)
+    }
+
+    fn plans(&self) -> Option<&dyn alveary_core::Plans> {
+        Some(self)
+    }
+
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         Some(self)
     }
 }

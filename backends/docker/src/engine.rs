@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 
+use crate::belongings::Belongs;
 use crate::classify::Trouble;
 use crate::http::Http;
 use crate::labels::Labels;
@@ -148,7 +149,9 @@ impl EngineFacts {
 /// An engine, by one of the ways to it. Every call is bounded in time; none is cancelled half-way by us that
 /// could leave more than [`Class::Lost`](crate::classify::Class::Lost) says.
 #[async_trait]
-pub(crate) trait Engine: fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub(crate) trait Engine:
+    Belongs + fmt::Debug + fmt::Display + Send + Sync + 'static
+{
     /// The word that picks this way.
     const KIND: &'static str;
 

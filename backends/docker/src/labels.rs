@@ -73,6 +73,22 @@ pub(crate) fn of_swarm(swarm: SwarmUid) -> String {
     format!("{SWARM}={swarm}")
 }
 
+/// The marks of what is a swarm's own and no agent: its networks and volumes.
+pub(crate) fn of_belonging(swarm: SwarmUid) -> Labels {
+    [
+        (SWARM.to_owned(), swarm.to_string()),
+        (VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+    .into()
+}
+
+/// Whether what carries these is the swarm's.
+pub(crate) fn is_of_swarm(labels: &Labels, swarm: SwarmUid) -> bool {
+    labels
+        .get(SWARM)
+        .is_some_and(|uid| *uid == swarm.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

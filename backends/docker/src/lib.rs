@@ -15,6 +15,7 @@
 #[cfg(feature = "api")]
 mod api;
 mod asks;
+mod belongings;
 #[cfg(any(feature = "api", feature = "cli"))]
 mod body;
 mod classify;

@@ -20,7 +20,7 @@ use crate::labels::{Labels, Marks};
 use crate::names::Names;
 
 pub(crate) use host::{Device, ExtraHost};
-pub(crate) use mounts::{PlannedMount, Source, Tmpfs};
+pub(crate) use mounts::{PlannedMount, Source, Tmpfs, holds_a_socket};
 pub(crate) use ports::Port;
 
 /// Where agents find their secrets.

@@ -18,6 +18,10 @@ pub(crate) struct Down {
     /// How long agents have between the signal that asks and force, instead of their own `stop.grace`
     #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
     time: Option<Duration>,
+
+    /// The swarm's own volumes, too, with all that its agents have written there
+    #[arg(short, long)]
+    volumes: bool,
 }
 
 impl Down {
@@ -31,7 +35,11 @@ impl Down {
         let shutdown = ShutdownOptions::default().with_stop(stop);
         let report = opened
             .swarm
-            .down(DownOptions::default().with_shutdown(shutdown))
+            .down(
+                DownOptions::default()
+                    .with_shutdown(shutdown)
+                    .with_volumes(self.volumes),
+            )
             .await?;
         for stopped in &report.stopped {
             match &stopped.result {
@@ -41,6 +49,17 @@ impl Down {
         }
         for (info, error) in &report.left {
             tell_of(&info.name, error);
+        }
+        for removed in &report.belongings.removed {
+            note(format_args!("{removed} removed"));
+        }
+        for kept in &report.belongings.kept {
+            note(format_args!(
+                "{kept} stays; `alveary down --volumes` removes it, too"
+            ));
+        }
+        for (left, error) in &report.belongings.left {
+            tell_of(left, error);
         }
         if report.is_complete() {
             note(format_args!("{} removed", count(report.removed)));

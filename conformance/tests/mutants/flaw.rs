@@ -191,6 +191,9 @@ impl<F: Flaw> AgentBackend for Mutant<F> {
     fn plans(&self) -> Option<&dyn Plans> {
         self.inner.plans()
     }
+    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+        self.inner.belongings()
+    }
 }
 
 impl<F: Flaw> Drop for Mutant<F> {

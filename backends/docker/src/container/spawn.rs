@@ -13,7 +13,7 @@ use super::secrets::Secrets;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
-use crate::plan::{Plan, Planning, Source};
+use crate::plan::{Plan, Source};
 
 /// After so long a fetch of its image, a start is told to be accepted: well within the time that callers give
 /// a start.
@@ -71,15 +71,7 @@ impl<E: Engine> Containers<E> {
         // What can be admitted is known only when the engine is.
         let podman = self.learn().await.map_err(spawning)?.podman;
         self.capabilities().admit(spec)?;
-        let folder = self.0.secrets.folder(id, incarnation, spec);
-        let planning = Planning {
-            swarm: self.0.swarm,
-            names: &self.0.names,
-            settings: &self.0.settings,
-            secrets: folder.as_deref(),
-        };
-        let plan = planning.plan(id, incarnation, spec)?;
-        self.0.policy.judge(&plan)?;
+        let (plan, needed) = self.planned(id, spec, incarnation)?;
         let values = Secrets::read(spec)?;
         if podman && self.engine().is_local() {
             sources_are_there(&plan).map_err(spawning)?;
@@ -92,6 +84,7 @@ impl<E: Engine> Containers<E> {
         let whole = detached(Operation::Spawn, async move {
             let seat = this.seat(&plan.marks.id);
             let _seated = seat.lock().await;
+            this.furnish(&needed).await?;
             this.0.secrets.place(&plan, &values)?;
             let mut waiting = Waiting(Some(accepted));
             let spawned = this.spawn_planned(&plan, &mut waiting).await;
@@ -238,6 +231,10 @@ impl<E: Engine> Containers<E> {
                     Class::NoImage => return Ok(Made::NoImage(trouble)),
                     // A late create starts nothing, and the next call with this start finds it.
                     Class::Lost => return Err(lost(&trouble)),
+                    Class::NoNetwork | Class::NoVolume => {
+                        self.0.own.doubt();
+                        return Err(spawning(trouble));
+                    }
                     _ => return Err(spawning(trouble)),
                 },
             }

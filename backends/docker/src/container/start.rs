@@ -61,6 +61,7 @@ impl<E: Engine> Containers<E> {
                     {
                         tracing::warn!(container = container.as_str(), words = %left.words, "a container that could not be started is left");
                     }
+                    self.0.own.doubt();
                     return Err(trouble.error(Operation::Spawn));
                 }
             },

@@ -108,6 +108,13 @@ pub(crate) fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
+/// Whether whoever has this path has an engine, and so the host.
+pub(crate) fn holds_a_socket(path: &Path) -> bool {
+    SOCKETS
+        .iter()
+        .any(|socket| Path::new(socket).starts_with(path))
+}
+
 /// Refuses `/`, an engine's socket, and each folder that holds one, by any way that leads there.
 fn hands_out_the_host(path: &Path, settings: &Settings) -> Result<()> {
     let said = |path: &Path| {
@@ -119,8 +126,7 @@ fn hands_out_the_host(path: &Path, settings: &Settings) -> Result<()> {
     // Where a link leads is for the engine's host to say; here it is seen as far as that is this one.
     let led_to = path.canonicalize().ok();
     for path in [Some(path), led_to.as_deref()].into_iter().flatten() {
-        let holds = |socket: &&str| Path::new(socket).starts_with(path);
-        if SOCKETS.iter().any(holds) && !said(path) {
+        if holds_a_socket(path) && !said(path) {
             let shown = path.display();
             return Err(invalid(
                 format!("a mount of {shown} hands the agent the whole host"),

@@ -1,0 +1,289 @@
+//! What of an engine's networks and volumes is a swarm's own: what it is called, and what is made of it. Pure, but
+//! for the trait by which an engine is told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use alveary_core::{
+    Declared, Error, ErrorKind, Escaped, NetworkSpec, Operation, Result, SwarmName, VolumeSpec,
+};
+use async_trait::async_trait;
+
+use crate::engine::{Answer, Ref};
+use crate::labels::Labels;
+use crate::plan::{Plan, Source};
+
+/// Networks that every engine has, and words that are none.
+const RESERVED: [&str; 4] = ["bridge", "default", "host", "none"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Network,
+    Volume,
+}
+
+/// As a person says it.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network => "network",
+            Self::Volume => "volume",
+        })
+    }
+}
+
+/// A network or volume that is to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Belonging {
+    pub(crate) kind: Kind,
+    pub(crate) name: Ref,
+    /// The engine's default one unless said.
+    pub(crate) driver: Option<String>,
+    /// Of a network: nothing leads out of it.
+    pub(crate) internal: bool,
+    pub(crate) options: BTreeMap<String, String>,
+}
+
+impl fmt::Display for Belonging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name.as_str())
+    }
+}
+
+/// What an engine does for a swarm's belongings, whichever way it is reached.
+#[async_trait]
+pub(crate) trait Belongs: Send + Sync {
+    /// The labels of what bears this name; `None` where nothing does.
+    async fn labels_of(&self, kind: Kind, name: &Ref) -> Answer<Option<Labels>>;
+
+    /// Makes it. Of a volume whose name is taken, engines say nothing.
+    async fn make(&self, belonging: &Belonging, labels: &Labels) -> Answer<()>;
+
+    /// The names of all that carry this label, `key=value`.
+    async fn labelled(&self, kind: Kind, label: &str) -> Answer<Vec<Ref>>;
+
+    /// Removes what nobody uses.
+    async fn discard(&self, kind: Kind, name: &Ref) -> Answer<()>;
+}
+
+/// What a name in a spec stands for.
+#[derive(Debug)]
+struct Meant {
+    belonging: Belonging,
+    external: bool,
+}
+
+/// What the names in specs stand for that the fleet declares.
+#[derive(Debug, Default)]
+pub(crate) struct Declarations(BTreeMap<(Kind, String), Meant>);
+
+impl Declarations {
+    /// `InvalidSpec`: an engine would not take it.
+    pub(crate) fn new(swarm: &SwarmName, declared: &Declared) -> Result<Self> {
+        let mut all = BTreeMap::new();
+        let networks = declared.networks.iter();
+        let volumes = declared.volumes.iter();
+        let meant = networks
+            .map(|(key, spec)| (key, network(swarm, key, spec)))
+            .chain(volumes.map(|(key, spec)| (key, volume(swarm, key, spec))));
+        for (key, meant) in meant {
+            let meant = meant?;
+            all.insert((meant.belonging.kind, key.clone()), meant);
+        }
+        Ok(Self(all))
+    }
+
+    /// Puts the engine's names in the place of the fleet's, and gives what of the swarm's own the plan needs.
+    pub(crate) fn resolve(&self, plan: &mut Plan) -> Vec<Belonging> {
+        let mut needed = Vec::new();
+        let mut resolve = |kind, name: &mut String| {
+            let Some(meant) = self.0.get(&(kind, name.clone())) else {
+                return;
+            };
+            meant.belonging.name.as_str().clone_into(name);
+            if !meant.external && !needed.contains(&meant.belonging) {
+                needed.push(meant.belonging.clone());
+            }
+        };
+        for network in &mut plan.networks {
+            resolve(Kind::Network, network);
+        }
+        for mount in &mut plan.mounts {
+            if let Source::Volume(volume) = &mut mount.source {
+                resolve(Kind::Volume, volume);
+            }
+        }
+        needed
+    }
+}
+
+fn network(swarm: &SwarmName, key: &str, spec: &NetworkSpec) -> Result<Meant> {
+    let name = name(
+        Kind::Network,
+        swarm,
+        key,
+        spec.name.as_deref(),
+        spec.external,
+    )?;
+    if RESERVED.contains(&name.as_str()) && !spec.external {
+        return Err(refuse(
+            format!("the network `{}` is every engine's", name.as_str()),
+            "use it without declaring it, or choose another name",
+        ));
+    }
+    let says_how = spec.driver.is_some() || spec.internal || !spec.options.is_empty();
+    not_made_here(Kind::Network, key, spec.external && says_how)?;
+    Ok(Meant {
+        belonging: Belonging {
+            kind: Kind::Network,
+            name,
+            driver: driver(Kind::Network, key, spec.driver.as_ref())?,
+            internal: spec.internal,
+            options: options(Kind::Network, key, &spec.options)?,
+        },
+        external: spec.external,
+    })
+}
+
+fn volume(swarm: &SwarmName, key: &str, spec: &VolumeSpec) -> Result<Meant> {
+    let says_how = spec.driver.is_some() || !spec.options.is_empty();
+    not_made_here(Kind::Volume, key, spec.external && says_how)?;
+    Ok(Meant {
+        belonging: Belonging {
+            kind: Kind::Volume,
+            name: name(
+                Kind::Volume,
+                swarm,
+                key,
+                spec.name.as_deref(),
+                spec.external,
+            )?,
+            driver: driver(Kind::Volume, key, spec.driver.as_ref())?,
+            internal: false,
+            options: options(Kind::Volume, key, &spec.options)?,
+        },
+        external: spec.external,
+    })
+}
+
+/// The swarm's name stands before it, so that two swarms of one file do not share what they did not mean to.
+fn name(
+    kind: Kind,
+    swarm: &SwarmName,
+    key: &str,
+    said: Option<&str>,
+    external: bool,
+) -> Result<Ref> {
+    // The key itself is what specs say, and so has to be a name as well.
+    let usual = Ref::new(key).map(|_| {
+        if external {
+            key.to_owned()
+        } else {
+            format!("{swarm}_{key}")
+        }
+    });
+    let name = usual.and_then(|usual| Ref::new(said.map_or(usual, ToOwned::to_owned)));
+    name.filter(|name| name.as_str().len() > 1).ok_or_else(|| {
+        refuse(
+            format!(
+                "`[{kind}s.{}]` has a name that no engine takes",
+                Escaped(key)
+            ),
+            "use letters, digits, `_`, `.` and `-`, the first a letter or a digit, two at the least",
+        )
+    })
+}
+
+fn not_made_here(kind: Kind, key: &str, external: bool) -> Result<()> {
+    if !external {
+        return Ok(());
+    }
+    Err(refuse(
+        format!("`[{kind}s.{key}]` says how something external is made"),
+        "leave out all but `name`, or leave out `external`",
+    ))
+}
+
+fn driver(kind: Kind, key: &str, driver: Option<&String>) -> Result<Option<String>> {
+    let fits = |driver: &String| {
+        driver.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && (driver.chars()).all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c))
+    };
+    match driver {
+        Some(driver) if !fits(driver) => Err(refuse(
+            format!("`{}` is no driver of `[{kind}s.{key}]`", Escaped(driver)),
+            "name one that the engine has",
+        )),
+        _ => Ok(driver.cloned()),
+    }
+}
+
+fn options(
+    kind: Kind,
+    key: &str,
+    options: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    let fits =
+        |word: &String| !word.is_empty() && !word.contains(|c: char| c == '=' || c.is_control());
+    match options
+        .iter()
+        .find(|(word, value)| !fits(word) || value.contains(char::is_control))
+    {
+        Some((word, _)) => Err(refuse(
+            format!(
+                "`options` of `[{kind}s.{key}]` cannot have `{}`",
+                Escaped(word)
+            ),
+            "write `key = \"value\"`, neither with control characters",
+        )),
+        None => Ok(options.clone()),
+    }
+}
+
+fn refuse(message: String, cure: &str) -> Error {
+    Error::new(ErrorKind::InvalidSpec, Operation::Connect, message).cure(cure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(networks: &str, key: &str) -> Result<String> {
+        let networks = toml::from_str(networks).unwrap();
+        let declared = Declared::new(networks, BTreeMap::new());
+        let all = Declarations::new(&SwarmName::new("timmy-time").unwrap(), &declared)?;
+        let meant = &all.0[&(Kind::Network, key.to_owned())];
+        Ok(meant.belonging.name.as_str().to_owned())
+    }
+
+    #[test]
+    fn the_swarms_name_stands_before_that_of_what_is_its_own() {
+        assert_eq!(
+            names("[swarm-net]", "swarm-net").unwrap(),
+            "timmy-time_swarm-net"
+        );
+        assert_eq!(names("[a]\nname = \"mine\"", "a").unwrap(), "mine");
+        assert_eq!(names("[ab]\nexternal = true", "ab").unwrap(), "ab");
+        assert_eq!(
+            names("[a]\nexternal = true\nname = \"host\"", "a").unwrap(),
+            "host"
+        );
+    }
+
+    #[test]
+    fn what_no_engine_takes_is_refused_before_any_sees_it() {
+        for (networks, key) in [
+            ("[\"a/b\"]", "a/b"),
+            ("[\"-rm\"]", "-rm"),
+            ("[a]\nname = \"\"", "a"),
+            ("[a]\nname = \"host\"", "a"),
+            ("[a]\nname = \"x?force=true\"", "a"),
+            ("[a]\ndriver = \"-x\"", "a"),
+            ("[a]\noptions = { \"a=b\" = \"c\" }", "a"),
+            ("[a]\nexternal = true\ndriver = \"overlay\"", "a"),
+        ] {
+            let error = names(networks, key).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{networks}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Networks and volumes that are the swarm's own: there before the first agent that uses them, and gone with the
+//! swarm.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use alveary_core::{Belongings, DiscardOptions, Discarded, Error, ErrorKind, Operation, Result};
+use async_trait::async_trait;
+
+use super::{Containers, detached};
+use crate::belongings::{Belonging, Declarations, Kind};
+use crate::classify::{Class, Trouble};
+use crate::engine::{Engine, Ref};
+use crate::labels::{is_of_swarm, of_belonging, of_swarm};
+
+/// What the fleet declares, and what of it was seen to be there.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) declarations: Declarations,
+    there: Mutex<HashSet<(Kind, Ref)>>,
+    /// Engines of old make two networks of one name where two ask at once.
+    making: tokio::sync::Mutex<()>,
+}
+
+impl Own {
+    pub(super) fn new(declarations: Declarations) -> Self {
+        Self {
+            declarations,
+            there: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn is_there(&self, belonging: &Belonging) -> bool {
+        let there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        there.contains(&(belonging.kind, belonging.name.clone()))
+    }
+
+    fn seen(&self, belonging: &Belonging) {
+        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        there.insert((belonging.kind, belonging.name.clone()));
+    }
+
+    /// Somebody may have taken them away: the next start looks again.
+    pub(super) fn doubt(&self) {
+        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        there.clear();
+    }
+}
+
+impl<E: Engine> Containers<E> {
+    /// Sees to it that these are there, and are ours.
+    ///
+    /// `Conflict`: somebody else has one of the names.
+    pub(super) async fn furnish(&self, needed: &[Belonging]) -> Result<()> {
+        for belonging in needed {
+            if self.0.own.is_there(belonging) {
+                continue;
+            }
+            let _turn = self.0.own.making.lock().await;
+            if !self.is_ours(belonging).await? {
+                let labels = of_belonging(self.0.swarm);
+                let made = self.engine().make(belonging, &labels).await;
+                // Whatever was said: another process may have made it meanwhile, and volumes are made of names
+                // that are taken. What is there now is what counts.
+                if !self.is_ours(belonging).await? {
+                    let silent = || Trouble::new(Class::Other, "it made it, and has it not");
+                    return Err(about(belonging, made.err().unwrap_or_else(silent)));
+                }
+            }
+            self.0.own.seen(belonging);
+        }
+        Ok(())
+    }
+
+    /// Whether it is there. `Conflict`: it is there, and not ours.
+    async fn is_ours(&self, belonging: &Belonging) -> Result<bool> {
+        let labels = self
+            .engine()
+            .labels_of(belonging.kind, &belonging.name)
+            .await
+            .map_err(|trouble| about(belonging, trouble))?;
+        match labels {
+            None => Ok(false),
+            Some(labels) if is_of_swarm(&labels, self.0.swarm) => Ok(true),
+            Some(_) => Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::Spawn,
+                format!("the {belonging} is there and not this swarm's"),
+            )
+            .cure(format!(
+                "say `external = true` in `[{kind}s.…]` to use it, give the swarm's own another `name`, or remove it by `docker {kind} rm`",
+                kind = belonging.kind
+            ))),
+        }
+    }
+
+    async fn take_belongings(&self, options: DiscardOptions) -> Result<Discarded> {
+        let label = of_swarm(self.0.swarm);
+        let mut done = Discarded::default();
+        for kind in [Kind::Network, Kind::Volume] {
+            let found = self.engine().labelled(kind, &label).await;
+            let found = found.map_err(|trouble| trouble.error(Operation::Remove))?;
+            for name in found {
+                let shown = format!("{kind} {}", name.as_str());
+                if kind == Kind::Volume && !options.volumes {
+                    done.kept.push(shown);
+                    continue;
+                }
+                match self.engine().discard(kind, &name).await {
+                    Ok(()) => done.removed.push(shown),
+                    // Somebody else has removed it.
+                    Err(trouble) if matches!(trouble.class, Class::NoNetwork | Class::NoVolume) => {
+                    }
+                    Err(trouble) => done.left.push((shown, left(kind, trouble))),
+                }
+            }
+        }
+        self.0.own.doubt();
+        Ok(done)
+    }
+}
+
+fn about(belonging: &Belonging, trouble: Trouble) -> Error {
+    if matches!(
+        trouble.class,
+        Class::Other | Class::BadRequest | Class::Refused
+    ) {
+        return Error::new(
+            ErrorKind::Engine,
+            Operation::Spawn,
+            format!("the engine does not make the {belonging}"),
+        )
+        .engine_words(trouble.words)
+        .cure(
+            "correct its table in the fleet file, or make it yourself and say `external = true`",
+        );
+    }
+    trouble.error(Operation::Spawn)
+}
+
+fn left(kind: Kind, trouble: Trouble) -> Error {
+    match trouble.class {
+        Class::Other => Error::new(
+            ErrorKind::Conflict,
+            Operation::Remove,
+            format!("somebody else uses the {kind}"),
+        )
+        .engine_words(trouble.words)
+        .cure("end what uses it, and take the swarm down once more"),
+        _ => trouble.error(Operation::Remove),
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Belongings for Containers<E> {
+    async fn discard(&self, options: DiscardOptions) -> Result<Discarded> {
+        let this = self.clone();
+        detached(Operation::Remove, async move {
+            this.take_belongings(options).await
+        })
+        .await
+    }
+}

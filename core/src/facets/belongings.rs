@@ -1,0 +1,45 @@
+//! What is a swarm's own beside its agents: networks and volumes.
+
+use async_trait::async_trait;
+
+use crate::error::{Error, Result};
+
+/// Taking away the networks and volumes that were made for the swarm.
+///
+/// They are made by [`spawn`](crate::AgentBackend::spawn), before the first agent that uses them, from what the
+/// [context](crate::ConnectContext::declared) of the backend declares. They are known by marks that they carry, and
+/// not by that declaration: what an older one made is found too, and what is somebody else's is never touched.
+#[async_trait]
+pub trait Belongings: Send + Sync {
+    /// Takes away what is the swarm's own and used by nobody. An error where the engine cannot be asked; what became
+    /// of each is in the answer.
+    async fn discard(&self, options: DiscardOptions) -> Result<Discarded>;
+}
+
+/// How to take a swarm's belongings away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DiscardOptions {
+    /// The volumes, too, with all that agents have written there.
+    pub volumes: bool,
+}
+
+impl DiscardOptions {
+    /// Takes the volumes, too, with all that agents have written there.
+    pub fn with_volumes(mut self, volumes: bool) -> Self {
+        self.volumes = volumes;
+        self
+    }
+}
+
+/// What became of a swarm's belongings, each by what it is and its name: `network demo_net`.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Discarded {
+    /// Those that are gone.
+    pub removed: Vec<String>,
+    /// Those that stay, since nobody asked for their end.
+    pub kept: Vec<String>,
+    /// Those that could not be taken away, and why.
+    pub left: Vec<(String, Error)>,
+}
