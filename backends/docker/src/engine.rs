@@ -80,6 +80,8 @@ pub(crate) struct Container {
     pub(crate) path: Option<String>,
     /// As whom it runs, in the words that it was made with; empty for nobody said.
     pub(crate) user: String,
+    /// Its folders in memory.
+    pub(crate) tmpfs: Vec<String>,
     /// The most memory that it may hold, in bytes, where that is limited.
     pub(crate) memory: Option<u64>,
 }
@@ -235,6 +237,7 @@ pub(crate) mod test {
             argv: Vec::new(),
             path: None,
             user: String::new(),
+            tmpfs: Vec::new(),
             memory: None,
         }
     }

@@ -78,6 +78,7 @@ impl<'de> Deserialize<'de> for Words {
 struct InspectedHost {
     log_config: InspectedLog,
     memory: u64,
+    tmpfs: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -120,6 +121,7 @@ impl Inspected {
             argv,
             path,
             user: config.user,
+            tmpfs: host_config.tmpfs.unwrap_or_default().into_keys().collect(),
             memory: Some(host_config.memory).filter(|bytes| *bytes != 0),
         })
     }

@@ -103,3 +103,23 @@ pub(crate) async fn a_file_takes_no_directorys_place_unasked(engine: TestEngine)
         remove_all(&*backend).await;
     }
 }
+
+pub(crate) async fn nothing_is_put_beneath_what_is_in_an_agents_memory(engine: TestEngine) {
+    let here = Here::on(&engine);
+    let tmp = AgentPath::new("/tmp").expect("a path");
+    for backend in [here.api().await, here.cli().await] {
+        let id = AgentId::random();
+        let mut spec = sh("sleep 1000");
+        let section = serde_json::json!({ "tmpfs": ["/tmp"] });
+        spec.container = serde_json::from_value(section).expect("a good section");
+        let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
+        spawned.expect("it starts");
+        let files = backend.files().expect("it copies files");
+        let put = files.put(&id, &tmp, archive("word"), PutOptions::default());
+        match put.await {
+            Ok(()) => assert_eq!(said(&*backend, &id, "cat /tmp/word").await, "word"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}"),
+        }
+        remove_all(&*backend).await;
+    }
+}

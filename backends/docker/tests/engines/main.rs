@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         cross::what_one_way_started_the_other_lists_follows_and_ends,
         cross::a_start_that_one_way_made_is_found_by_the_other,
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
+        files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_directorys_place_unasked,
         parity::one_spec_gives_one_container_by_either_way,
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,

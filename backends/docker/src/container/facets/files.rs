@@ -49,6 +49,27 @@ fn asked(path: &AgentPath) -> &str {
 }
 
 impl<E: Engine> Containers<E> {
+    /// The agent, where the engine sees what it sees at this path.
+    async fn seen(&self, id: &AgentId, path: &AgentPath, operation: Operation) -> Result<Agent> {
+        let agent = self.find(id, operation).await?;
+        let facts = self.learn().await;
+        let facts = facts.map_err(|trouble| trouble.error(operation).agent(id))?;
+        // Docker looks beneath what is in the memory of a container, and says that all is well.
+        let hidden = |folder: &&String| {
+            let below = path.as_str().strip_prefix(folder.trim_end_matches('/'));
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        match agent.container.tmpfs.iter().find(hidden) {
+            Some(folder) if !facts.podman => Err(Error::unsupported(
+                operation,
+                format!("Docker does not reach into `{folder}`, which is in the agent's memory"),
+                "use a volume, or have a program in the agent copy it",
+            )
+            .agent(id)),
+            _ => Ok(agent),
+        }
+    }
+
     async fn stat(&self, agent: &Agent, path: &AgentPath) -> Result<Stat> {
         let id = &agent.marks.id;
         let http = self.engine().http();
@@ -133,7 +154,7 @@ impl<E: Engine> Containers<E> {
 #[async_trait]
 impl<E: Engine> Files for Containers<E> {
     async fn look(&self, id: &AgentId, path: &AgentPath) -> Result<FileInfo> {
-        let agent = self.find(id, Operation::GetFiles).await?;
+        let agent = self.seen(id, path, Operation::GetFiles).await?;
         let stat = self.stat(&agent, path).await?;
         let kind = if stat.is_link() {
             let written = self.written_in(&agent, path).await;
@@ -164,7 +185,7 @@ impl<E: Engine> Files for Containers<E> {
     }
 
     async fn get(&self, id: &AgentId, path: &AgentPath) -> Result<TarStream> {
-        let agent = self.find(id, Operation::GetFiles).await?;
+        let agent = self.seen(id, path, Operation::GetFiles).await?;
         let wrong = |trouble: Trouble| trouble.error(Operation::GetFiles).agent(id);
         // Podman answers well, and with nothing, where nothing stands.
         let stat = self.stat(&agent, path).await?;
@@ -199,7 +220,7 @@ impl<E: Engine> Files for Containers<E> {
         archive: TarStream,
         options: PutOptions,
     ) -> Result<()> {
-        let agent = self.find(id, Operation::PutFiles).await?;
+        let agent = self.seen(id, into, Operation::PutFiles).await?;
         let how = Unpack {
             replace_kinds: options.replace_kinds,
             owner: self.receiver(&agent, &options).await?,
