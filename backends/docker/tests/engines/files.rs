@@ -83,7 +83,7 @@ pub(crate) async fn what_is_put_is_the_agents_unless_its_owners_are_kept(engine:
     }
 }
 
-pub(crate) async fn a_file_takes_no_directorys_place_unasked(engine: TestEngine) {
+pub(crate) async fn a_file_takes_no_place_of_a_directory_unasked(engine: TestEngine) {
     let here = Here::on(&engine);
     let tmp = AgentPath::new("/tmp").expect("a path");
     for backend in [here.api().await, here.cli().await] {

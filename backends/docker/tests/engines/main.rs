@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         cross::a_start_that_one_way_made_is_found_by_the_other,
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
-        files::a_file_takes_no_directorys_place_unasked,
+        files::a_file_takes_no_place_of_a_directory_unasked,
         parity::one_spec_gives_one_container_by_either_way,
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
