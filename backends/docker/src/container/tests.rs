@@ -8,8 +8,10 @@ use futures_util::StreamExt;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::belongings::{Belonging, Belongs, Kind};
 use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase};
 use crate::http::{Dial, Http, Io};
+use crate::labels::Labels;
 use crate::plan::Plan;
 
 /// An engine in memory, whose images come when they are let.
@@ -76,6 +78,26 @@ impl Fake {
             }
             None => Err(Trouble::new(Class::NoContainer, "")),
         }
+    }
+}
+
+/// It has neither networks nor volumes.
+#[async_trait]
+impl Belongs for Fake {
+    async fn labels_of(&self, _: Kind, _: &Ref) -> Answer<Option<Labels>> {
+        Ok(None)
+    }
+
+    async fn make(&self, _: &Belonging, _: &Labels) -> Answer<()> {
+        Err(Trouble::new(Class::Other, "it makes none"))
+    }
+
+    async fn labelled(&self, _: Kind, _: &str) -> Answer<Vec<Ref>> {
+        Ok(Vec::new())
+    }
+
+    async fn discard(&self, _: Kind, _: &Ref) -> Answer<()> {
+        Ok(())
     }
 }
 
