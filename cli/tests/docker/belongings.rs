@@ -100,6 +100,8 @@ struct Made<'a> {
 
 impl<'a> Made<'a> {
     fn new(ground: &'a Ground, kind: &'static str, name: &'static str) -> Self {
+        // What a run left that was ended.
+        ground.engine.try_client(&[kind, "rm", name]);
         ground.engine.client(&[kind, "create", name]);
         Self { ground, kind, name }
     }

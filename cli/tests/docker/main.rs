@@ -53,8 +53,10 @@ fn main() -> ExitCode {
                     attempt(&Ground::new(TestEngine::named(name), way));
                     Ok(())
                 });
+                // Podman 4.3's program knows no `host-gateway`, which is in that deployment.
+                let unsaid = name == "podman" && sentence.starts_with("timmy_time::");
                 // In CI an engine that is missing is a failure.
-                all.push(trial.with_ignored_flag(!there && !common::in_ci()));
+                all.push(trial.with_ignored_flag(unsaid || (!there && !common::in_ci())));
             }
         }
     }
