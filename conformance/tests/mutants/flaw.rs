@@ -191,7 +191,7 @@ impl<F: Flaw> AgentBackend for Mutant<F> {
     fn plans(&self) -> Option<&dyn Plans> {
         self.inner.plans()
     }
-    fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
+    fn belongings(&self) -> Option<&dyn Belongings> {
         self.inner.belongings()
     }
 }
