@@ -13,7 +13,7 @@ use super::secrets::Secrets;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
-use crate::plan::{Plan, Source};
+use crate::plan::{Plan, SECRETS, Source};
 
 /// After so long a fetch of its image, a start is told to be accepted: well within the time that callers give
 /// a start.
@@ -286,8 +286,10 @@ impl<E: Engine> Containers<E> {
 }
 
 /// Podman makes a folder of the host that is not there, as root, where Docker refuses to mount it.
+///
+/// The folder of its secrets is ours, and is made when they are placed.
 fn sources_are_there(plan: &Plan) -> Result<(), Trouble> {
-    for mount in &plan.mounts {
+    for mount in plan.mounts.iter().filter(|mount| mount.target != SECRETS) {
         if let Source::Host(path) = &mount.source
             && !std::path::Path::new(path).exists()
         {
