@@ -32,9 +32,12 @@ impl Agent {
 /// By how much the flag of memory may come later than the end.
 const FLAG_IS_LATE: Duration = Duration::from_millis(300);
 
+/// How old an end may be that was looked at while it was fresh: the answer itself may have taken long.
+const FRESH: Duration = Duration::from_secs(5);
+
 fn is_fresh(container: &Container) -> bool {
     let since = container.finished_at.and_then(|at| at.elapsed().ok());
-    since.is_some_and(|since| since < FLAG_IS_LATE)
+    since.is_some_and(|since| since < FRESH)
 }
 
 pub(super) fn another_start(operation: Operation, id: &AgentId) -> Error {
