@@ -48,21 +48,37 @@ pub(crate) async fn each<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let progress = Progress::new(doing, agents.len());
-    let tasks = agents.into_iter().map(|agent| {
-        let name = agent.name().to_owned();
-        let task = act(agent);
-        async move { (name, task.await) }
-    });
-    let mut results = std::pin::pin!(futures_util::stream::iter(tasks).buffer_unordered(AT_ONCE));
+    each_wave(vec![agents], doing, act, done).await
+}
+
+/// As [`each`], and it begins with a wave when it is done with the one before.
+pub(crate) async fn each_wave<T, F>(
+    waves: Vec<Vec<Agent>>,
+    doing: &'static str,
+    act: impl Fn(Agent) -> F,
+    done: impl Fn(&T) -> String,
+) -> Outcome
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let progress = Progress::new(doing, waves.iter().map(Vec::len).sum());
     let mut outcome = Outcome::Done;
-    while let Some((name, result)) = results.next().await {
-        match result {
-            Ok(value) => progress.step(&name, done(&value)),
-            Err(error) => {
-                progress.aside(|| tell_of(&name, &error));
-                if outcome == Outcome::Done {
-                    outcome = Failure::from(error).outcome();
+    for wave in waves {
+        let tasks = wave.into_iter().map(|agent| {
+            let name = agent.name().to_owned();
+            let task = act(agent);
+            async move { (name, task.await) }
+        });
+        let mut results =
+            std::pin::pin!(futures_util::stream::iter(tasks).buffer_unordered(AT_ONCE));
+        while let Some((name, result)) = results.next().await {
+            match result {
+                Ok(value) => progress.step(&name, done(&value)),
+                Err(error) => {
+                    progress.aside(|| tell_of(&name, &error));
+                    if outcome == Outcome::Done {
+                        outcome = Failure::from(error).outcome();
+                    }
                 }
             }
         }

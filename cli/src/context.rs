@@ -6,6 +6,7 @@ use alveary::{
     Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
     SwarmManager, SwarmName, recorded_swarm,
 };
+use tempfile::TempDir;
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -28,6 +29,26 @@ impl Context {
     /// `supervise`: agents are restarted here, as soon as nobody else does it.
     pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
         Ok(self.open_fleet(self.fleet()?, supervise).await?)
+    }
+
+    /// Opens the swarm of the file to say what would be done. One that never was leaves no trace: its state folder is gone
+    /// with what this gives beside it.
+    pub(crate) async fn open_to_plan(&self) -> Result<(Option<TempDir>, Opened), Failure> {
+        let mut fleet = self.fleet()?;
+        let mut passing = None;
+        if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
+            let folder = tempfile::tempdir().map_err(|error| {
+                let what = format!("no folder for the time being can be made: {error}");
+                Failure::input(
+                    what,
+                    "make room in the folder that TMPDIR names, or name another",
+                )
+            })?;
+            fleet.state_dir = Some(folder.path().to_owned());
+            passing = Some(folder);
+        }
+        let opened = self.open_fleet(fleet, false).await?;
+        Ok((passing, opened))
     }
 
     /// Opens the swarm of the file, or, where there is no file, a swarm of no agents: for who asks about the

@@ -89,6 +89,13 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         Ok(self.core().stop_called_off(agents, options).await)
     }
 
+    /// In which order these are to be stopped: those of one wave together, and the next once they have ended. Whoever
+    /// comes `after` another is in an earlier wave than that.
+    #[must_use]
+    pub fn stop_waves(&self, agents: Vec<Agent>) -> Vec<Vec<Agent>> {
+        self.core().last_first(agents)
+    }
+
     /// Records that those who are meant are to stay stopped. Gives those of them that may live.
     pub(super) async fn call_off(&self, is_meant: impl Fn(&AgentId) -> bool) -> Result<Vec<Agent>> {
         let core = self.core();

@@ -16,7 +16,7 @@ use alveary::StopOptions;
 /// Stops agents: asks them to end, and ends them by force after their grace
 ///
 /// Their whole trees of processes have ended when this returns. They are not restarted, and what they wrote and
-/// how they ended can be read until `rm` or `down`.
+/// how they ended can be read until `rm` or `down`. Of those named, whoever comes `after` another ends before it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: alveary stop -t 2s echo")]
 pub(crate) struct Stop {
@@ -39,8 +39,8 @@ impl Stop {
         let mut options = StopOptions::default();
         options.grace = self.time;
         options.signal = self.signal;
-        let outcome = bulk::each(
-            agents,
+        let outcome = bulk::each_wave(
+            swarm.stop_waves(agents),
             "stopping",
             |agent| {
                 let (swarm, options) = (&swarm, options.clone());

@@ -56,13 +56,12 @@ impl Up {
             .with_names(self.names.iter().cloned())
             .with_prune(self.prune)
             .with_wait_ready(self.wait);
-        // The one that stays restarts agents; this one only starts them.
-        let opened = context
-            .open_to_start(!(self.detach || self.dry_run))
-            .await?;
         if self.dry_run {
+            let (_passing, opened) = context.open_to_plan().await?;
             return plan(&opened, &options).await;
         }
+        // The one that stays restarts agents; this one only starts them.
+        let opened = context.open_to_start(!self.detach).await?;
         if self.detach {
             let mut interrupts = Interrupts::take()?;
             tokio::select! {

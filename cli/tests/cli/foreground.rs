@@ -147,7 +147,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
         );
     }
     assert!(said.contains("LEVEL") && !said.contains("7f3a"), "{said}");
-    assert!(hive.agents().is_empty());
+    assert!(!hive.state().exists(), "nothing is begun");
 }
 
 #[test]

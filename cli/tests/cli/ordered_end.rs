@@ -29,3 +29,15 @@ fn ctrl_c_during_an_up_of_some_by_name_ends_them_in_the_reverse_of_their_order()
     let order = fs::read_to_string(hive.path().join("order")).unwrap();
     assert_eq!(order, "web\ndb\n");
 }
+
+#[test]
+fn those_named_to_stop_end_in_the_reverse_of_their_order() {
+    let hive = Hive::new(SHOP);
+    hive.ok(&["up", "--detach", "--wait"]);
+    eventually("web is up", || {
+        hive.path().join("up").exists().then_some(())
+    });
+    hive.ok(&["stop", "db", "web"]);
+    let order = fs::read_to_string(hive.path().join("order")).unwrap();
+    assert_eq!(order, "web\ndb\n");
+}
