@@ -10,11 +10,7 @@ use alveary::{
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{is_running, memory, names, swarm, until};
-
-fn stay(name: &str) -> AgentSpec {
-    AgentSpec::new(name, ["stay"])
-}
+use crate::house::{is_running, memory, names, stay, swarm, until};
 
 #[tokio::test]
 async fn an_agent_is_found_by_name_id_prefix_group_and_capability() {

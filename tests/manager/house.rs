@@ -12,8 +12,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use alveary::{
-    AgentBackend, AgentContext, BackendConfig, ConnectContext, Fleet, LoadOptions, MemoryBackend,
-    MemoryEngine, OpenOptions, Opened, Registry, Result, Running, SwarmManager,
+    AgentBackend, AgentContext, AgentSpec, BackendConfig, ConnectContext, Fleet, LoadOptions,
+    MemoryBackend, MemoryEngine, OpenOptions, Opened, Registry, Result, Running, SwarmManager,
 };
 use async_trait::async_trait;
 
@@ -179,4 +179,9 @@ pub(crate) fn is_running<B: AgentBackend + ?Sized>(
     id: &alveary::AgentId,
 ) -> bool {
     swarm.is_running(id) == Running::Yes
+}
+
+/// One that runs until it is stopped.
+pub(crate) fn stay(name: &str) -> AgentSpec {
+    AgentSpec::new(name, ["stay"])
 }

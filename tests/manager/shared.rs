@@ -10,11 +10,7 @@ use alveary::{
     StopOptions, Supervision, SwarmName, recorded_swarm,
 };
 
-use crate::house::{House, is_running, names, until};
-
-fn stay(name: &str) -> AgentSpec {
-    AgentSpec::new(name, ["stay"])
-}
+use crate::house::{House, is_running, names, stay, until};
 
 fn always() -> Restart {
     Restart::always()
