@@ -1,0 +1,240 @@
+//! The thread that the desk belongs to, and the way to it.
+//!
+//! SQLite is asked by one thread, one turn after the other: nobody waits for a lock on the file, and no turn ever
+//! sees half of another.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+
+use alveary_agent::protocol::{EventId, Happening, Timestamp};
+use alveary_core::AgentId;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::desk::{Desk, Moment};
+use crate::error::{Error, Result};
+use crate::settings::{Settings, ShowClock};
+use crate::store::{Database, Store};
+
+/// How many turns may wait. Who comes then waits to be let in.
+const WAITING: usize = 1024;
+
+type Act = Box<dyn FnOnce(&mut Desk) + Send>;
+
+enum Call {
+    Act(Act),
+    End,
+}
+
+/// The way to the desk.
+#[derive(Clone)]
+pub(crate) struct Clerk {
+    calls: mpsc::Sender<Call>,
+    news: Arc<News>,
+    clock: ShowClock,
+}
+
+/// The way to the desk of somebody who does not keep it open.
+pub(crate) struct WeakClerk {
+    calls: mpsc::WeakSender<Call>,
+    news: Weak<News>,
+    clock: ShowClock,
+}
+
+/// What has become known, for those who wait for it.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// The last event.
+    pub(crate) latest: watch::Sender<EventId>,
+    /// The last event by which an auction opened.
+    pub(crate) opened: watch::Sender<EventId>,
+    /// When something is next due.
+    pub(crate) due: watch::Sender<Option<Instant>>,
+    /// For each agent that waits, or has waited: that it has won something.
+    won: Mutex<HashMap<AgentId, Arc<Notify>>>,
+    /// Is gone when the desk is.
+    ended: watch::Sender<bool>,
+}
+
+impl News {
+    /// What an agent waits on for its next task.
+    pub(crate) fn won(&self, agent: &AgentId) -> Arc<Notify> {
+        let mut won = self.won.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(won.entry(agent.clone()).or_default())
+    }
+
+    fn publish(&self, desk: &mut Desk) {
+        let events = desk.take_events();
+        let mut opened = None;
+        for event in &events {
+            match &event.what {
+                Happening::AuctionOpened { .. } => opened = Some(event.id),
+                Happening::Assigned { agent, .. } => {
+                    let won = self.won.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(waiting) = won.get(agent) {
+                        waiting.notify_waiters();
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(opened) = opened {
+            self.opened.send_replace(opened);
+        }
+        if !events.is_empty() {
+            self.latest.send_replace(desk.latest());
+        }
+        let due = desk.next_due();
+        self.due
+            .send_if_modified(|known| std::mem::replace(known, due) != due);
+    }
+}
+
+impl Clerk {
+    /// Opens the book, on a thread of its own, which ends when all ways to it are dropped.
+    pub(crate) async fn start(database: Database, settings: Settings) -> Result<Self> {
+        let clock = settings.clock.clone();
+        let (calls, queue) = mpsc::channel(WAITING);
+        let (ready, opened) = oneshot::channel();
+        let at = moment(&clock);
+        let news = Arc::new(News {
+            latest: watch::Sender::default(),
+            opened: watch::Sender::default(),
+            due: watch::Sender::default(),
+            won: Mutex::default(),
+            ended: watch::Sender::new(false),
+        });
+        let published = Arc::clone(&news);
+        thread::Builder::new()
+            .name("coordinator".to_owned())
+            .spawn(move || {
+                let opened =
+                    Store::open(&database).and_then(|store| Desk::open(store, settings, at));
+                match opened {
+                    Ok(mut desk) => {
+                        published.publish(&mut desk);
+                        published.latest.send_replace(desk.latest());
+                        if ready.send(Ok(())).is_ok() {
+                            serve(desk, queue, &published);
+                        }
+                    }
+                    Err(error) => {
+                        // Nobody hears it who does not wait for it.
+                        let _ = ready.send(Err(error));
+                    }
+                }
+                published.ended.send_replace(true);
+            })
+            .map_err(|error| {
+                Error::new(
+                    alveary_agent::protocol::ProblemKind::Unavailable,
+                    format!("the coordinator's thread cannot be started: {error}"),
+                )
+                .with_cure("let this user have more processes")
+                .with_source(error)
+            })?;
+        opened.await.map_err(|_| Error::ended())??;
+        Ok(Self { calls, news, clock })
+    }
+
+    /// Takes a turn at the desk. A dropped call may have had its effect or not.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Desk, Moment) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call_and(act, |_, _, _| {}).await
+    }
+
+    /// The same; `undone` puts right what was done for a caller who is gone before it has its answer.
+    pub(crate) async fn call_and<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Desk, Moment) -> Result<T> + Send + 'static,
+        undone: impl FnOnce(&mut Desk, Moment, T) + Send + 'static,
+    ) -> Result<T> {
+        let at = moment(&self.clock);
+        let (answer, answered) = oneshot::channel();
+        let act = move |desk: &mut Desk| {
+            if let Err(Ok(value)) = answer.send(act(desk, at)) {
+                undone(desk, at, value);
+            }
+        };
+        let call = Call::Act(Box::new(act));
+        self.calls.send(call).await.map_err(|_| Error::ended())?;
+        answered.await.map_err(|_| Error::ended())?
+    }
+
+    /// Takes a turn for which nobody waits. Where too many wait already it is left out.
+    pub(crate) fn tell(&self, act: impl FnOnce(&mut Desk, Moment) + Send + 'static) {
+        let at = moment(&self.clock);
+        let act = move |desk: &mut Desk| act(desk, at);
+        if let Err(error) = self.calls.try_send(Call::Act(Box::new(act))) {
+            tracing::debug!("a sign of life was left out: {error}");
+        }
+    }
+
+    pub(crate) fn news(&self) -> &News {
+        &self.news
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakClerk {
+        WeakClerk {
+            calls: self.calls.downgrade(),
+            news: Arc::downgrade(&self.news),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Whether the desk is closed.
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.news.ended.borrow()
+    }
+
+    /// Ends the thread after the turns that wait already, and waits until the file is closed.
+    pub(crate) async fn end(&self) {
+        let mut ended = self.news.ended.subscribe();
+        // Where it cannot be told it has ended, or is about to.
+        let _ = self.calls.send(Call::End).await;
+        // The sender is ours: waiting cannot fail.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+impl WeakClerk {
+    /// The way to the desk, if anybody keeps it open.
+    pub(crate) fn upgrade(&self) -> Option<Clerk> {
+        Some(Clerk {
+            calls: self.calls.upgrade()?,
+            news: self.news.upgrade()?,
+            clock: self.clock.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Clerk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clerk").finish_non_exhaustive()
+    }
+}
+
+fn moment(clock: &ShowClock) -> Moment {
+    let since = clock
+        .now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Moment {
+        now: Instant::now(),
+        shown: Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+    }
+}
+
+fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Call>, news: &News) {
+    while let Some(Call::Act(act)) = queue.blocking_recv() {
+        act(&mut desk);
+        if let Err(error) = desk.forget() {
+            tracing::warn!("old events could not be thrown away: {error}");
+        }
+        news.publish(&mut desk);
+    }
+}

@@ -1,0 +1,30 @@
+//! Auctions tasks among agents, and keeps the book of what became of them.
+//!
+//! | you want | take |
+//! |---|---|
+//! | a coordinator | [`Coordinator::open`], with [`Settings`] and a [`Database`] |
+//! | agents in its own process | a [`Channel`] for each |
+//! | to know who is asking | [`Tokens`] |
+//!
+//! Tasks come in ([`Coordinator::add`]), agents bid, the lowest bid wins, the winner claims its task, works and
+//! reports. Execution is at least once, and exactly one completion of a task is accepted: an attempt whose agent is
+//! lost is superseded, and a report of it comes too late.
+
+mod auction;
+mod book;
+mod channel;
+mod clerk;
+mod coordinator;
+mod desk;
+mod error;
+mod settings;
+mod store;
+mod token;
+
+pub use channel::Channel;
+pub use coordinator::{Coordinator, Events, MAX_WAIT};
+pub use desk::{AuctionView, IdempotencyKey, MAX_PAGE, Metrics, Page, TaskFilter, TaskPage};
+pub use error::{Error, Result};
+pub use settings::{Bidders, NoBids, Recovery, Settings, ShowClock};
+pub use store::Database;
+pub use token::{Principal, Token, Tokens};

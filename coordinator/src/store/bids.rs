@@ -1,0 +1,57 @@
+//! Rows of bids.
+
+use alveary_agent::protocol::{BidView, Sats, TaskId, Timestamp};
+use alveary_core::AgentId;
+use rusqlite::{Connection, Result, params};
+
+use super::row::{converted, parsed, time};
+
+pub(crate) fn insert(
+    db: &Connection,
+    task: TaskId,
+    auction: u32,
+    agent: &AgentId,
+    sats: Sats,
+    at: Timestamp,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO bids (task, auction, agent, sats, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        task.to_string(),
+        auction,
+        agent.as_str(),
+        sats.get(),
+        at.as_millis()
+    ])?;
+    Ok(())
+}
+
+/// The bids of one auction, in the order in which they came.
+pub(crate) fn of_auction(
+    db: &Connection,
+    task: TaskId,
+    auction: u32,
+) -> Result<Vec<(AgentId, Sats)>> {
+    db.prepare_cached("SELECT agent, sats FROM bids WHERE task = ?1 AND auction = ?2 ORDER BY seq")?
+        .query_map(params![task.to_string(), auction], |row| {
+            Ok((parsed(row, 0)?, converted(row, 1)?))
+        })?
+        .collect()
+}
+
+/// All bids for a task, in the order in which they came.
+pub(crate) fn of_task(db: &Connection, task: TaskId, limit: u32) -> Result<Vec<BidView>> {
+    db.prepare_cached(
+        "SELECT agent, sats, auction, at FROM bids WHERE task = ?1 ORDER BY seq LIMIT ?2",
+    )?
+    .query_map(params![task.to_string(), limit], |row| {
+        Ok(BidView {
+            agent_id: parsed(row, 0)?,
+            bid_sats: converted(row, 1)?,
+            auction: row.get(2)?,
+            at: time(row, 3)?,
+        })
+    })?
+    .collect()
+}
