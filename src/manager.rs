@@ -19,6 +19,7 @@ mod start;
 mod store;
 mod subscribe;
 mod supervise;
+mod supplements;
 mod table;
 mod up;
 mod verbs;
@@ -38,6 +39,7 @@ pub use down::{DownOptions, DownReport};
 pub use options::ManagerOptions;
 pub use shutdown::{ShutdownGuard, ShutdownOptions, StopOutcome};
 pub use subscribe::{Subscription, SwarmEvent};
+pub use supplements::{Start, Supplements};
 pub use up::{ProgressFn, UpAction, UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep};
 
 use self::core::Core;

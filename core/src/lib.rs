@@ -62,7 +62,7 @@ pub use spec::{
     AgentSpec, ByteSize, ContainerSpec, Declared, HealthCheck, InvalidByteSize, InvalidMount,
     InvalidUser, Limits, MAX_ARGUMENT, Mount, NetworkSpec, Pull, RESERVED_PREFIX, Ready,
     ReadyCheck, Restart, RestartBy, RestartPolicy, Secret, SecretDelivery, SecretSource,
-    SecretSpec, SpecHash, Stop, User, VolumeSpec, check_name,
+    SecretSpec, SpecHash, Stop, Supplement, User, VolumeSpec, check_name,
 };
 pub use text::{Escaped, is_unsafe};
 pub use watch::{Watch, WatchEvent, WatchOptions};

@@ -7,6 +7,7 @@ mod hash;
 mod lifecycle;
 mod limits;
 mod secret;
+mod supplement;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use hash::SpecHash;
 pub use lifecycle::{Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Stop};
 pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};
 pub use secret::{Secret, SecretDelivery, SecretSource, SecretSpec};
+pub use supplement::Supplement;
 pub(crate) use validate::program as check_program;
 pub use validate::{MAX_ARGUMENT, RESERVED_PREFIX};
 
@@ -85,6 +87,9 @@ pub struct AgentSpec {
     /// How it is put into a container, where the backend is a container engine.
     #[serde(default, skip_serializing_if = "is_default")]
     pub container: ContainerSpec,
+    /// By which hash it is known where it is more than what was asked for: see [`supplemented`](Self::supplemented).
+    #[serde(skip)]
+    known_by: Option<SpecHash>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -111,6 +116,7 @@ impl AgentSpec {
             ready: None,
             restart: Restart::default(),
             container: ContainerSpec::default(),
+            known_by: None,
         }
     }
 
@@ -188,9 +194,10 @@ impl AgentSpec {
     }
 
     /// The whole spec in 128 bits: canonical, and blind to what was left at its default, to the values that
-    /// are inherited and to secrets' values. An equal spec has an equal hash in every version of alveary.
+    /// are inherited, to secrets' values and to a [supplement](Supplement). An equal spec has an equal hash in every
+    /// version of alveary.
     pub fn hash(&self) -> SpecHash {
-        hash::of(self)
+        self.known_by.unwrap_or_else(|| hash::of(self))
     }
 
     /// The variables that an agent of this spec is given by backends that are told each: what it inherits,

@@ -1,15 +1,21 @@
 //! How a manager works, and what its verbs may be asked.
 
+use std::sync::Arc;
+
 use alveary_core::WatchOptions;
 
+use super::supplements::Supplements;
+
 /// How a manager works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ManagerOptions {
     /// How many calls of one bulk verb are under way at once.
     pub concurrency: usize,
     /// How the engine is listened to.
     pub watch: WatchOptions,
+    /// Who says what agents are given at each start besides their specs; nothing where nobody does.
+    pub supplements: Option<Arc<dyn Supplements>>,
 }
 
 impl Default for ManagerOptions {
@@ -17,6 +23,7 @@ impl Default for ManagerOptions {
         Self {
             concurrency: 32,
             watch: WatchOptions::default(),
+            supplements: None,
         }
     }
 }
@@ -33,6 +40,13 @@ impl ManagerOptions {
     #[must_use]
     pub fn with_watch(mut self, watch: WatchOptions) -> Self {
         self.watch = watch;
+        self
+    }
+
+    /// Sets who says what agents are given at each start besides their specs.
+    #[must_use]
+    pub fn with_supplements(mut self, supplements: impl Supplements) -> Self {
+        self.supplements = Some(Arc::new(supplements));
         self
     }
 }

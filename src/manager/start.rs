@@ -73,7 +73,10 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     ) -> Result<AgentInfo> {
         let id = announced.id;
         let options = SpawnOptions::default().with_incarnation(announced.incarnation);
-        let answer = self.backend.spawn(id, spec, options).await;
+        let answer = match self.supplemented(id, spec) {
+            Ok(spec) => self.backend.spawn(id, &spec, options).await,
+            Err(error) => Err(error),
+        };
         announced.answered(&answer);
         if answer.is_ok() {
             self.follow(id);

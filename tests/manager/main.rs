@@ -15,4 +15,5 @@ mod ready;
 mod restart;
 mod shared;
 mod silent_engine;
+mod supplements;
 mod up;
