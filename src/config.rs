@@ -7,6 +7,7 @@
 mod agent;
 mod backend_choice;
 mod check;
+mod coordinator;
 pub(crate) mod de;
 mod env_file;
 mod error;
@@ -30,6 +31,7 @@ pub(crate) mod tree;
 pub use agent::{FleetAgent, MAX_COUNT, Member};
 pub use backend_choice::BackendChoice;
 pub(crate) use backend_choice::Said;
+pub use coordinator::{CoordinatorAuth, CoordinatorTable, NoBids, Recovery};
 pub use error::ConfigError;
 pub use fleet::Fleet;
 pub use options::{FILE_NAME, LoadOptions, VARIABLES, Variable};

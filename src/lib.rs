@@ -12,15 +12,15 @@ pub use alveary_core::*;
 #[cfg(feature = "process")]
 pub use alveary_process::keeper;
 pub use config::{
-    BackendChoice, ConfigError, FILE_NAME, Fleet, FleetAgent, LoadOptions, MAX_COUNT, Member,
-    Place, VARIABLES, Variable,
+    BackendChoice, ConfigError, CoordinatorAuth, CoordinatorTable, FILE_NAME, Fleet, FleetAgent,
+    LoadOptions, MAX_COUNT, Member, NoBids, Place, Recovery, VARIABLES, Variable,
 };
 pub use manager::{
     Agent, DownOptions, DownReport, ManagerOptions, ProgressFn, Running, ShutdownGuard,
-    ShutdownOptions, StopOutcome, Subscription, Supervision, SwarmEvent, SwarmManager, UpAction,
-    UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep,
+    ShutdownOptions, Start, StopOutcome, Subscription, Supervision, Supplements, SwarmEvent,
+    SwarmManager, UpAction, UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep,
 };
-pub use open::{OpenOptions, Opened, open, recorded_swarm};
+pub use open::{OpenOptions, Opened, open, recorded_state_dir, recorded_swarm};
 pub use registry::{AutoChoice, Connected, Prepared, Registry};
 pub use state::{Desired, LeaseHolder, SwarmRecord};
 

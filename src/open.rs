@@ -202,6 +202,17 @@ pub fn recorded_swarm(name: &SwarmName, state_dir: Option<&Path>) -> Result<Opti
     }
 }
 
+/// The folder in which the swarm of this name keeps its state; `None` for a swarm that never was. Looks and makes
+/// nothing.
+pub fn recorded_state_dir(name: &SwarmName, state_dir: Option<&Path>) -> Result<Option<PathBuf>> {
+    let root = match state_dir {
+        Some(root) => root.to_owned(),
+        None => default_root()?,
+    };
+    let folder = Folder::existing(&root, name)?;
+    Ok(folder.map(|folder| folder.path().to_owned()))
+}
+
 fn root_of(fleet: &Fleet) -> Result<PathBuf> {
     fleet.state_dir.clone().map_or_else(default_root, Ok)
 }

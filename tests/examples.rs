@@ -88,6 +88,7 @@ fn every_key_and_variable_is_on_the_page_about_configuration() {
         "[agents.a.limits]",
         "[agents.a.container]",
         "[agents.a.secrets.KEY]",
+        "[coordinator]",
         "[calls.at_once]",
         "[calls.timeout]",
         "[calls.retry]",

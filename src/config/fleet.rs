@@ -10,6 +10,7 @@ use alveary_core::{
 
 use super::agent::{FleetAgent, Member};
 use super::backend_choice::BackendChoice;
+use super::coordinator::CoordinatorTable;
 use super::error::ConfigError;
 use super::find::find;
 use super::near::did_you_mean;
@@ -53,6 +54,8 @@ pub struct Fleet {
     pub calls: LayerOptions,
     /// The networks and volumes that are the swarm's own.
     pub declared: Declared,
+    /// The coordinator of its tasks, where it has one. Whoever brings the swarm up runs it; the manager does not.
+    pub coordinator: Option<CoordinatorTable>,
     /// The agents, in the order of the file.
     pub agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
@@ -180,6 +183,7 @@ pub(crate) struct Parts {
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) calls: LayerOptions,
     pub(crate) declared: Declared,
+    pub(crate) coordinator: Option<CoordinatorTable>,
     pub(crate) agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
 }
@@ -199,6 +203,7 @@ impl Parts {
             state_dir: self.state_dir,
             calls: self.calls,
             declared: self.declared,
+            coordinator: self.coordinator,
             agents: self.agents,
             backends: self.backends,
             order,

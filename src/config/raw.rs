@@ -10,6 +10,7 @@ use alveary_core::{
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
+use super::coordinator::CoordinatorTable;
 use crate::layers::LayerOptions;
 
 /// The top of the file. What is ignored here is read by itself.
@@ -22,6 +23,7 @@ pub(crate) struct FileTable {
     pub(crate) calls: LayerOptions,
     pub(crate) networks: BTreeMap<String, NetworkSpec>,
     pub(crate) volumes: BTreeMap<String, VolumeSpec>,
+    pub(crate) coordinator: Option<CoordinatorTable>,
     #[serde(rename = "backends")]
     _backends: IgnoredAny,
     #[serde(rename = "defaults")]

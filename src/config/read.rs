@@ -7,6 +7,7 @@ use alveary_core::{AgentSpec, Declared, Escaped, SecretSource, SecretSpec, Swarm
 
 use super::agent::{FleetAgent, MAX_COUNT, Written};
 use super::backend_choice::{BackendChoice, Said};
+use super::coordinator::CoordinatorTable;
 use super::de::from_table;
 use super::error::ConfigError;
 use super::expand::join;
@@ -39,6 +40,9 @@ pub(crate) fn fleet(
         },
         calls: top.calls,
         declared: Declared::new(top.networks, top.volumes),
+        coordinator: (top.coordinator)
+            .map(|table| reader.coordinator(table))
+            .transpose()?,
         agents: reader.agents()?,
         backends: Backends {
             source: Arc::clone(&source),
@@ -105,6 +109,24 @@ impl<'a> Reader<'a> {
             (None, None) => BackendChoice::default(),
         };
         Ok(choice)
+    }
+
+    fn coordinator(&self, mut table: CoordinatorTable) -> Result<CoordinatorTable, ConfigError> {
+        if table.is_open_to_all() {
+            let written = self.root.table("coordinator");
+            let auth = written.and_then(|written| written.get("auth"));
+            return Err(ConfigError::new(
+                "the coordinator would be open to everybody who reaches this machine",
+            )
+            .cure(
+                "listen on 127.0.0.1, say `auth = \"token\"`, or say `insecure_no_auth = true` if that is meant",
+            )
+            .at(self.source, &auth.map_or(0..0, |node| node.span.clone())));
+        }
+        for path in [&mut table.db, &mut table.tasks].into_iter().flatten() {
+            *path = join(self.folder, &path.to_string_lossy());
+        }
+        Ok(table)
     }
 
     fn agents(&self) -> Result<Vec<FleetAgent>, ConfigError> {

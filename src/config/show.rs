@@ -44,6 +44,9 @@ impl Fleet {
                 Value::try_from(&self.declared.volumes)?,
             );
         }
+        if let Some(coordinator) = &self.coordinator {
+            top.insert("coordinator".to_owned(), Value::try_from(coordinator)?);
+        }
         let agents = self
             .agents
             .iter()
