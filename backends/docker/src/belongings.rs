@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use alveary_core::{
     Declared, Error, ErrorKind, Escaped, NetworkSpec, Operation, Result, SwarmName, VolumeSpec,
 };
 use async_trait::async_trait;
+use serde::Deserialize;
 
 use crate::engine::{Answer, Ref};
 use crate::labels::Labels;
@@ -56,6 +58,9 @@ pub(crate) trait Belongs: Send + Sync {
     /// The labels of what bears this name; `None` where nothing does.
     async fn labels_of(&self, kind: Kind, name: &Ref) -> Answer<Option<Labels>>;
 
+    /// The network of this name; `None` where there is none.
+    async fn network(&self, name: &Ref) -> Answer<Option<Network>>;
+
     /// Makes it. Of a volume whose name is taken, engines say nothing.
     async fn make(&self, belonging: &Belonging, labels: &Labels) -> Answer<()>;
 
@@ -64,6 +69,68 @@ pub(crate) trait Belongs: Send + Sync {
 
     /// Removes what nobody uses.
     async fn discard(&self, kind: Kind, name: &Ref) -> Answer<()>;
+}
+
+/// A network, as an engine tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) driver: String,
+    /// The host's own addresses in it.
+    pub(crate) gateways: Vec<IpAddr>,
+}
+
+impl Network {
+    /// Reads what the Engine API and both programs say, each in words of its own.
+    pub(crate) fn told(of: Told) -> Self {
+        let ipam = of.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let places = ipam.into_iter().chain(of.subnets.unwrap_or_default());
+        Self {
+            driver: of.driver,
+            gateways: places.filter_map(Place::gateway).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Told {
+    #[serde(alias = "Name")]
+    pub(crate) name: String,
+    #[serde(alias = "Driver", default)]
+    driver: String,
+    #[serde(rename = "IPAM", default)]
+    ipam: Option<Ipam>,
+    /// As Podman's program has it.
+    #[serde(default)]
+    subnets: Option<Vec<Place>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ipam {
+    #[serde(rename = "Config", default)]
+    config: Option<Vec<Place>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Place {
+    #[serde(alias = "Subnet", default)]
+    subnet: Option<String>,
+    #[serde(alias = "Gateway", default)]
+    gateway: Option<String>,
+}
+
+impl Place {
+    /// The gateway, or, of a subnet that an engine has laid out without saying it, the first address.
+    fn gateway(self) -> Option<IpAddr> {
+        if let Some(said) = self.gateway.filter(|said| !said.is_empty()) {
+            let (address, _) = said.split_once('/').unwrap_or((&said, ""));
+            return address.parse().ok();
+        }
+        let subnet = self.subnet?;
+        match subnet.split_once('/')?.0.parse().ok()? {
+            IpAddr::V4(first) => Some(Ipv4Addr::from_bits(first.to_bits() | 1).into()),
+            IpAddr::V6(_) => None,
+        }
+    }
 }
 
 /// What a name in a spec stands for.
@@ -285,5 +352,25 @@ mod tests {
             let error = names(networks, key).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{networks}");
         }
+    }
+
+    fn network(told: &str) -> Network {
+        Network::told(serde_json::from_str(told).unwrap())
+    }
+
+    #[test]
+    fn the_hosts_address_in_a_network_is_read_whoever_tells_of_it() {
+        for told in [
+            r#"{"Name":"net","Driver":"bridge","IPAM":{"Config":[{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"}]}}"#,
+            r#"{"Name":"net","Driver":"bridge","IPAM":{"Config":[{"Subnet":"172.18.0.0/16"}]}}"#,
+            r#"{"Name":"net","Driver":"bridge","IPAM":{"Config":[{"Gateway":"172.18.0.1/16"}]}}"#,
+            r#"{"name":"net","driver":"bridge","subnets":[{"subnet":"172.18.0.0/16","gateway":"172.18.0.1"}]}"#,
+        ] {
+            let network = network(told);
+            assert_eq!(network.driver, "bridge");
+            assert_eq!(network.gateways, ["172.18.0.1".parse::<IpAddr>().unwrap()]);
+        }
+        let none = network(r#"{"Name":"none","Driver":"null","IPAM":{"Config":null}}"#);
+        assert!(none.gateways.is_empty());
     }
 }

@@ -1,8 +1,11 @@
 //! What is a swarm's own beside its agents: networks and volumes.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 
 use crate::error::{Error, Result};
+use crate::spec::AgentSpec;
 
 /// Taking away the networks and volumes that were made for the swarm.
 ///
@@ -14,6 +17,13 @@ pub trait Belongings: Send + Sync {
     /// Takes away what is the swarm's own and used by nobody. An error where the engine cannot be asked; what became
     /// of each is in the answer.
     async fn discard(&self, options: DiscardOptions) -> Result<Discarded>;
+
+    /// The address of this host by which an agent of this spec reaches it: its network's gateway. Only the containers
+    /// of that network, and this host, reach what listens there. A network that is the swarm's own is made if it is not there.
+    ///
+    /// An engine may have that address on the host only while a container is in the network. `Unsupported`: the
+    /// agent reaches no address of this host, for want of a network or because the engine is elsewhere.
+    async fn host_address(&self, spec: &AgentSpec) -> Result<IpAddr>;
 }
 
 /// How to take a swarm's belongings away.

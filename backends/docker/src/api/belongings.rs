@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Api, LARGE};
-use crate::belongings::{Belonging, Belongs, Kind};
+use crate::belongings::{self, Belonging, Belongs, Kind, Network};
 use crate::classify::Class;
 use crate::engine::{Answer, Ref};
 use crate::http::{SMALL, query};
@@ -47,6 +47,17 @@ impl Belongs for Api {
             Ok(told) if told.name != name.as_str() => Ok(None),
             Ok(told) => Ok(Some(told.labels.unwrap_or_default())),
             Err(trouble) if matches!(trouble.class, Class::NoNetwork | Class::NoVolume) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    async fn network(&self, name: &Ref) -> Answer<Option<Network>> {
+        let path = format!("/networks/{}", name.as_str());
+        let told: Answer<belongings::Told> = self.http.get(&path, self.timeouts.ask, LARGE).await;
+        match told {
+            Ok(told) if told.name != name.as_str() => Ok(None),
+            Ok(told) => Ok(Some(Network::told(told))),
+            Err(trouble) if trouble.class == Class::NoNetwork => Ok(None),
             Err(trouble) => Err(trouble),
         }
     }

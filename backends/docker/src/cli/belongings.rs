@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Cli;
 use super::child::Call;
-use crate::belongings::{Belonging, Belongs, Kind};
+use crate::belongings::{Belonging, Belongs, Kind, Network, Told};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Ref};
 use crate::labels::Labels;
@@ -42,6 +42,29 @@ impl Belongs for Cli {
         let labels: Option<Labels> = serde_json::from_str(labels)
             .map_err(|_| Trouble::new(Class::Other, "it tells of labels in words unknown here"))?;
         Ok(Some(labels.unwrap_or_default()))
+    }
+
+    async fn network(&self, name: &Ref) -> Answer<Option<Network>> {
+        let call = Call::new(
+            ["network", "inspect", "--format={{json .}}", name.as_str()],
+            self.timeouts.ask,
+        );
+        let said = self.program.run(call).await?;
+        if !said.is_well() {
+            let trouble = said.trouble();
+            return match trouble.class {
+                Class::NoNetwork => Ok(None),
+                _ => Err(trouble),
+            };
+        }
+        let unknown = || Trouble::new(Class::Other, "it tells of networks in words unknown here");
+        for line in said.lines() {
+            let told: Told = serde_json::from_str(line).map_err(|_| unknown())?;
+            if told.name == name.as_str() {
+                return Ok(Some(Network::told(told)));
+            }
+        }
+        Ok(None)
     }
 
     async fn make(&self, belonging: &Belonging, labels: &Labels) -> Answer<()> {

@@ -2,12 +2,16 @@
 //! swarm.
 
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 
-use alveary_core::{Belongings, DiscardOptions, Discarded, Error, ErrorKind, Operation, Result};
+use alveary_core::{
+    AgentId, AgentSpec, Belongings, DiscardOptions, Discarded, Error, ErrorKind, Escaped,
+    Incarnation, Operation, Result,
+};
 use async_trait::async_trait;
 
-use super::{Containers, detached};
+use super::{Containers, detached, named};
 use crate::belongings::{Belonging, Declarations, Kind};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
@@ -95,6 +99,40 @@ impl<E: Engine> Containers<E> {
         }
     }
 
+    async fn gateway(&self, spec: &AgentSpec) -> Result<IpAddr> {
+        let asked = |trouble: Trouble| trouble.error(Operation::Inspect);
+        // No value of a secret is read for this.
+        let mut open = spec.clone();
+        open.secrets.clear();
+        let (plan, mut needed) = self.planned(&AgentId::random(), &open, Incarnation::random())?;
+        let podman = self.learn().await.map_err(asked)?.podman;
+        if !self.engine().is_local() {
+            return Err(unreachable_host("the engine is on another machine"));
+        }
+        let usual = if podman { "podman" } else { "bridge" };
+        let name = plan.networks.first().map_or(usual, String::as_str);
+        if name == "host" {
+            return Ok(Ipv4Addr::LOCALHOST.into());
+        }
+        if name == "none" || name.starts_with("container:") {
+            return Err(unreachable_host(format!("its network is `{name}`")));
+        }
+        needed.retain(|belonging| belonging.kind == Kind::Network);
+        self.furnish(&needed).await?;
+        let network = self.engine().network(&named(name).map_err(asked)?).await;
+        let Some(network) = network.map_err(asked)? else {
+            return Err(Trouble::new(Class::NoNetwork, name).error(Operation::Inspect));
+        };
+        if network.driver != "bridge" {
+            let driver = Escaped(&network.driver);
+            return Err(unreachable_host(format!(
+                "its network `{name}` is of the driver `{driver}`, which has no gateway on this host"
+            )));
+        }
+        (network.gateways.first().copied())
+            .ok_or_else(|| unreachable_host(format!("its network `{name}` has no gateway")))
+    }
+
     async fn take_belongings(&self, options: DiscardOptions) -> Result<Discarded> {
         let label = of_swarm(self.0.swarm);
         let mut done = Discarded::default();
@@ -152,6 +190,14 @@ fn left(kind: Kind, trouble: Trouble) -> Error {
     }
 }
 
+fn unreachable_host(why: impl std::fmt::Display) -> Error {
+    Error::unsupported(
+        Operation::Inspect,
+        format!("an agent in a container reaches nothing on this host: {why}"),
+        "give it a network of the driver `bridge` in `container.networks`, on an engine of this machine",
+    )
+}
+
 #[async_trait]
 impl<E: Engine> Belongings for Containers<E> {
     async fn discard(&self, options: DiscardOptions) -> Result<Discarded> {
@@ -160,5 +206,11 @@ impl<E: Engine> Belongings for Containers<E> {
             this.take_belongings(options).await
         })
         .await
+    }
+
+    async fn host_address(&self, spec: &AgentSpec) -> Result<IpAddr> {
+        let this = self.clone();
+        let spec = spec.clone();
+        detached(Operation::Inspect, async move { this.gateway(&spec).await }).await
     }
 }

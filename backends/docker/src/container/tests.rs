@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::belongings::{Belonging, Belongs, Kind};
+use crate::belongings::{Belonging, Belongs, Kind, Network};
 use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase};
 use crate::http::{Dial, Http, Io};
 use crate::labels::Labels;
@@ -85,6 +85,10 @@ impl Fake {
 #[async_trait]
 impl Belongs for Fake {
     async fn labels_of(&self, _: Kind, _: &Ref) -> Answer<Option<Labels>> {
+        Ok(None)
+    }
+
+    async fn network(&self, _: &Ref) -> Answer<Option<Network>> {
         Ok(None)
     }
 
