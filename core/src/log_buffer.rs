@@ -4,6 +4,7 @@ mod kept;
 mod reader;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -34,6 +35,8 @@ use kept::Kept;
 pub struct LogBuffer(Arc<Shared>);
 
 struct Shared {
+    /// Which log it is: no cursor of another one finds a place in it.
+    number: u64,
     kept: Mutex<Kept>,
     grown: Notify,
 }
@@ -47,7 +50,9 @@ impl Shared {
 impl LogBuffer {
     /// An empty log that keeps about so many bytes.
     pub fn new(bytes: usize) -> Self {
+        static LOGS: AtomicU64 = AtomicU64::new(0);
         Self(Arc::new(Shared {
+            number: LOGS.fetch_add(1, Ordering::Relaxed),
             kept: Mutex::new(Kept::new(bytes)),
             grown: Notify::new(),
         }))

@@ -130,7 +130,8 @@ pub struct LogOptions {
     pub since: Option<SystemTime>,
     /// Nothing younger.
     pub until: Option<SystemTime>,
-    /// Begin behind the piece that carried this cursor.
+    /// Begin behind the piece that carried this cursor. One of another start's log is refused (`InvalidSpec`), or a loss
+    /// is told and then all of this one's: it never hides anything.
     pub after: Option<LogCursor>,
     /// Which of the streams.
     pub streams: LogStreams,

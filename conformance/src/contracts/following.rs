@@ -1,7 +1,8 @@
 //! Following a log, and going on from a cursor: no gap, no repetition, and an end.
 
 use alveary_core::{
-    AgentId, LogCursor, LogItem, LogOptions, LogPiece, LogStreamKind, LogStreams, StopOptions,
+    AgentId, ErrorKind, LogCursor, LogItem, LogOptions, LogPiece, LogStreamKind, LogStreams,
+    RemoveOptions, StopOptions,
 };
 use futures_util::StreamExt;
 
@@ -20,6 +21,7 @@ trials!(Logs:
     a_cursor_goes_on_while_the_agent_writes [Need::Agent(count(LINES, 2))],
     a_cursor_at_the_end_has_nothing_behind_it,
     a_cursor_is_good_for_a_new_manager [Need::SecondManager],
+    a_cursor_of_a_removed_agent_hides_nothing_of_the_next_of_its_id,
     many_readers_read_the_same [Need::Agent(count(LINES, 2))],
     one_who_stops_reading_harms_nobody [Need::Agent(count(LINES, 2))],
 );
@@ -190,6 +192,38 @@ async fn a_cursor_is_good_for_a_new_manager(swarm: Swarm) -> Verdict {
         all.collect_bytes(LogStreamKind::Stdout).await?,
         b"ready\n",
         "all of it"
+    );
+    Ok(())
+}
+
+async fn a_cursor_of_a_removed_agent_hides_nothing_of_the_next_of_its_id(swarm: Swarm) -> Verdict {
+    let first = swarm.spawn(&Behaviour::print("1\n2\n")).await?;
+    swarm.ended(&first.id).await?;
+    let old = last_cursor(&swarm, &first.id).await?;
+    swarm
+        .backend()
+        .remove(&first.id, RemoveOptions::default())
+        .await?;
+    let lines = String::from_utf8_lossy(&counted(LINES)).into_owned();
+    swarm.spawn_as(&first.id, &Behaviour::print(&lines)).await?;
+    swarm.ended(&first.id).await?;
+    let behind = LogOptions::default().with_after(old);
+    let mut logs = match swarm.backend().logs(&first.id, behind).await {
+        Ok(logs) => logs,
+        Err(error) if error.kind() == ErrorKind::InvalidSpec => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut read = Vec::new();
+    while let Some(item) = logs.next().await {
+        // What is lost of the first one's log may be told.
+        if let LogItem::Piece(piece) = item? {
+            read.extend(piece.bytes);
+        }
+    }
+    ensure_eq!(
+        String::from_utf8_lossy(&read),
+        lines,
+        "all that the second one wrote, or a refusal of the cursor"
     );
     Ok(())
 }

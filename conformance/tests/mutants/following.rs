@@ -1,9 +1,9 @@
 //! Backends that lose the thread of a log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use alveary_core::*;
 use async_trait::async_trait;
@@ -28,6 +28,8 @@ cases! {
         "logs::a_cursor_goes_on_while_the_agent_writes";
     KnowsItsOwnCursorsAlone:
         "logs::a_cursor_is_good_for_a_new_manager";
+    TakesAnyCursorForAPlace:
+        "logs::a_cursor_of_a_removed_agent_hides_nothing_of_the_next_of_its_id";
     HasOneReader:
         "logs::many_readers_read_the_same";
 }
@@ -125,6 +127,31 @@ impl Flaw for KnowsItsOwnCursorsAlone {
             own.lock().unwrap().insert(piece.cursor.clone());
             piece
         }))
+    }
+}
+
+/// Counts how far a reader is, whosever log it was.
+#[derive(Default)]
+struct TakesAnyCursorForAPlace(Arc<Mutex<HashMap<LogCursor, usize>>>);
+
+#[async_trait]
+impl Flaw for TakesAnyCursorForAPlace {
+    async fn logs(
+        &self,
+        inner: &Inner,
+        id: &AgentId,
+        mut options: LogOptions,
+    ) -> Result<LogStream> {
+        let behind = options.after.take().map_or(0, |cursor| {
+            self.0.lock().unwrap().get(&cursor).copied().unwrap_or(0)
+        });
+        let (places, place) = (self.0.clone(), AtomicUsize::new(0));
+        let logs = changed(inner.logs(id, options).await?, move |piece| {
+            let place = place.fetch_add(1, Ordering::SeqCst) + 1;
+            places.lock().unwrap().insert(piece.cursor.clone(), place);
+            piece
+        });
+        Ok(LogStream::new(logs.skip(behind)))
     }
 }
 

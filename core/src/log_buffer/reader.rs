@@ -20,18 +20,21 @@ const STREAMS: [LogStreamKind; 2] = [LogStreamKind::Stdout, LogStreamKind::Stder
 /// A place in the output: the number of the next record, and how far each stream has been told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
+    log: u64,
     next: u64,
     told: [u64; 2],
 }
 
 impl Place {
     fn cursor(self) -> LogCursor {
-        LogCursor::new(format!("{}.{}.{}", self.next, self.told[0], self.told[1]))
+        let Self { log, next, told } = self;
+        LogCursor::new(format!("{log}.{next}.{}.{}", told[0], told[1]))
     }
 
     fn from_cursor(cursor: &LogCursor) -> Option<Self> {
         let mut numbers = cursor.as_str().split('.').map(str::parse);
         let place = Self {
+            log: numbers.next()?.ok()?,
             next: numbers.next()?.ok()?,
             told: [numbers.next()?.ok()?, numbers.next()?.ok()?],
         };
@@ -53,15 +56,18 @@ struct Reader {
 
 pub(super) fn read(log: &Arc<Shared>, options: &LogOptions) -> Result<LogStream> {
     let start = match &options.after {
-        Some(cursor) => Place::from_cursor(cursor).ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidSpec,
-                Operation::Logs,
-                "the cursor is none of this backend's",
-            )
-            .cure("give back a cursor as it came with a piece")
-        })?,
+        Some(cursor) => Place::from_cursor(cursor)
+            .filter(|place| place.log == log.number)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidSpec,
+                    Operation::Logs,
+                    "the cursor is none of this start's log",
+                )
+                .cure("read from the beginning, or name the start that the cursor is of")
+            })?,
         None => Place {
+            log: log.number,
             next: 0,
             told: [0; 2],
         },
@@ -205,11 +211,12 @@ mod tests {
     #[test]
     fn a_place_is_read_back_from_its_cursor() {
         let place = Place {
+            log: 3,
             next: 7,
             told: [123, 0],
         };
         assert_eq!(Place::from_cursor(&place.cursor()), Some(place));
-        for bad in ["", "1", "1.2", "1.2.3.4", "a.b.c"] {
+        for bad in ["", "1", "1.2.3", "1.2.3.4.5", "a.b.c.d"] {
             assert_eq!(Place::from_cursor(&LogCursor::new(bad)), None, "{bad}");
         }
     }
