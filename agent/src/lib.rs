@@ -1,11 +1,28 @@
 //! An agent's side of alveary's coordinator.
 //!
-//! [`protocol`] is what agents and coordinators say to each other; a [`Transport`] is a way to say it.
+//! | you want | you take |
+//! |---|---|
+//! | an agent | [`Agent`], with closures or [`Program`]s as [`Handler`]s and a [`Pricing`] |
+//! | a way to its coordinator | a [`Transport`]: [`HttpTransport`], or the coordinator's own for agents in its process |
+//! | what they say to each other | [`protocol`] |
 
+mod agent;
 mod error;
+mod handler;
+#[cfg(feature = "http")]
+mod http;
+mod patience;
+mod pricing;
+mod program;
 pub mod protocol;
 mod transport;
 
+pub use agent::{Agent, AgentBuilder, Incomplete, Summary};
 pub use alveary_core::AgentId;
 pub use error::{Error, ErrorKind, Result};
+pub use handler::{Handler, Task, Unable};
+#[cfg(feature = "http")]
+pub use http::{HttpTransport, InvalidUrl, TokenFile};
+pub use pricing::{InvalidPricing, Pricing, Quote};
+pub use program::{InvalidProgram, Program};
 pub use transport::Transport;
