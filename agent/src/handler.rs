@@ -44,8 +44,8 @@ impl Task {
         self.cancelled.clone()
     }
 
-    /// Waits until the work is in vain: the task is another agent's now, its time is over, or this agent ends. Who
-    /// does not listen is dropped a moment later.
+    /// Waits until the work is in vain: the task is another agent's now, its time is over, or this agent ends. A
+    /// handler then has three seconds to tidy up before it is dropped; a closure is dropped at once.
     pub async fn cancelled(&self) {
         self.cancelled.cancelled().await;
     }
@@ -94,6 +94,11 @@ where
     E: Display,
 {
     async fn handle(&self, task: Task) -> Result<String, Unable> {
-        self(task).await.map_err(|error| Unable(error.to_string()))
+        let called_off = task.cancellation();
+        tokio::select! {
+            biased;
+            outcome = self(task) => outcome.map_err(|error| Unable(error.to_string())),
+            () = called_off.cancelled() => Err(Unable::new("it was called off")),
+        }
     }
 }

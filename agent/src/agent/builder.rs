@@ -130,7 +130,7 @@ impl AgentBuilder {
             name: self.name,
             capabilities: Capabilities::new(named)?,
         };
-        let handlers = Handlers::new(self.handlers).ok_or(Incomplete::Handler)?;
+        let handlers = Handlers::new(&self.handlers).ok_or(Incomplete::Handler)?;
         Ok(Agent {
             session: Arc::new(Session::new(
                 transport,

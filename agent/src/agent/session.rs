@@ -95,9 +95,10 @@ impl Session {
             "registered as {} ({}), able to {}",
             registration.name,
             registration.agent_id,
-            match registration.capabilities.is_empty() {
-                true => "do what asks for nothing".to_owned(),
-                false => registration.capabilities.to_string(),
+            if registration.capabilities.is_empty() {
+                "do what asks for nothing".to_owned()
+            } else {
+                registration.capabilities.to_string()
             },
         );
         self.welcome.send_replace(Some(welcome));
@@ -180,7 +181,7 @@ pub(super) struct Handlers {
 
 impl Handlers {
     /// `None` if there are none.
-    pub(super) fn new(all: Vec<(Option<Capability>, Arc<dyn Handler>)>) -> Option<Self> {
+    pub(super) fn new(all: &[(Option<Capability>, Arc<dyn Handler>)]) -> Option<Self> {
         let unnamed = all.iter().find(|(capability, _)| capability.is_none());
         let (_, first) = unnamed.or(all.first())?;
         Some(Self {

@@ -39,9 +39,10 @@ pub(super) async fn work(session: Arc<Session>, claim: Claim, cancelled: Cancell
 }
 
 fn called_off(session: &Session) -> Ended {
-    match session.abandon.is_cancelled() {
-        true => Ended::GivenBack,
-        false => Ended::Superseded,
+    if session.abandon.is_cancelled() {
+        Ended::GivenBack
+    } else {
+        Ended::Superseded
     }
 }
 

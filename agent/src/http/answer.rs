@@ -16,7 +16,7 @@ const MOST: usize = 32 * 1024 * 1024;
 const MOST_OF_A_REFUSAL: usize = 64 * 1024;
 
 /// The longest that a coordinator can ask to be left alone.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The answer, if it says that the thing is done.
 pub(super) async fn good(response: Response) -> Result<Response> {

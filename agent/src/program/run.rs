@@ -66,9 +66,10 @@ impl Program {
             }
         }
         .map_err(broken)?;
-        let cut = match printed.len() > MAX_TEXT {
-            true => Some(Cut::TooMuch),
-            false => cut,
+        let cut = if printed.len() > MAX_TEXT {
+            Some(Cut::TooMuch)
+        } else {
+            cut
         };
         self.judge(cut, status, printed, &tail.text())
     }

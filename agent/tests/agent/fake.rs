@@ -75,11 +75,11 @@ impl Fake {
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.state.lock().unwrap())
+        look(&self.state.lock().expect("nobody panicked over it"))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let out = change(&mut self.state.lock().unwrap());
+        let out = change(&mut self.state.lock().expect("nobody panicked over it"));
         self.changed.send_replace(());
         out
     }
@@ -94,9 +94,9 @@ impl Fake {
     pub(crate) fn open(&self, task_id: TaskId, description: &str, wanted: &str, auction: u32) {
         let task = OpenTask {
             task_id,
-            description: description.parse().unwrap(),
+            description: description.parse().expect("a description"),
             status: TaskStatus::Bidding,
-            capabilities: wanted.parse::<Capabilities>().unwrap(),
+            capabilities: wanted.parse::<Capabilities>().expect("capabilities"),
             auction,
         };
         self.change(|state| {
@@ -130,16 +130,12 @@ impl Fake {
         let mut changes = self.changed.subscribe();
         let wait = async {
             while !self.look(&so) {
-                changes.changed().await.unwrap();
+                changes.changed().await.expect("the sender is here");
             }
         };
         let limit = Duration::from_secs(20);
-        if tokio::time::timeout(limit, wait).await.is_err() {
-            panic!(
-                "not within {limit:?}: {what}; {:?}",
-                self.state.lock().unwrap()
-            );
-        }
+        let so = tokio::time::timeout(limit, wait).await.is_ok();
+        assert!(so, "not within {limit:?}: {what}; {self:?}");
     }
 
     /// Does what the call asks, or what was arranged.
@@ -165,10 +161,10 @@ impl Fake {
         let mut changes = self.changed.subscribe();
         let poll = async {
             loop {
-                let found = some(&mut self.state.lock().unwrap());
+                let found = some(&mut self.state.lock().expect("nobody panicked over it"));
                 match found {
                     Some(found) => return found,
-                    None => changes.changed().await.unwrap(),
+                    None => changes.changed().await.expect("the sender is here"),
                 }
             }
         };
@@ -177,10 +173,10 @@ impl Fake {
 }
 
 fn known(state: &State) -> Result<()> {
-    match state.unknown {
-        true => Err(Error::new(ErrorKind::NotFound, "there is no such agent")),
-        false => Ok(()),
+    if state.unknown {
+        return Err(Error::new(ErrorKind::NotFound, "there is no such agent"));
     }
+    Ok(())
 }
 
 #[async_trait]
@@ -274,13 +270,11 @@ impl Transport for Fake {
                 state.completed.push(report);
                 return Ok(());
             }
-            match state.completed.contains(&report) {
-                true => Ok(()),
-                false => {
-                    state.late.push(task);
-                    Err(Error::new(ErrorKind::Superseded, "another has it"))
-                }
+            if state.completed.contains(&report) {
+                return Ok(());
             }
+            state.late.push(task);
+            Err(Error::new(ErrorKind::Superseded, "another has it"))
         })
     }
 

@@ -17,7 +17,7 @@ use fake::Fake;
 /// An agent that can shout.
 fn shouter(fake: &Fake) -> AgentBuilder {
     Agent::builder("echo")
-        .capability("shout".parse().unwrap(), shout)
+        .capability("shout".parse().expect("a capability"), shout)
         .transport(Arc::new(fake.clone()))
 }
 
@@ -34,7 +34,7 @@ struct Running {
 impl Running {
     fn start(builder: AgentBuilder) -> Self {
         let cancel = CancellationToken::new();
-        let agent = builder.build().unwrap().run(cancel.clone());
+        let agent = builder.build().expect("a whole agent").run(cancel.clone());
         Self {
             cancel,
             agent: tokio::spawn(agent),
@@ -49,6 +49,8 @@ impl Running {
     async fn ended(self) -> Result<Summary> {
         let limit = std::time::Duration::from_secs(20);
         let ended = tokio::time::timeout(limit, self.agent).await;
-        ended.expect("the agent does not end").unwrap()
+        ended
+            .expect("the agent does not end")
+            .expect("nobody panicked")
     }
 }

@@ -265,7 +265,7 @@ async fn work_that_is_another_agents_now_is_called_off() {
 #[tokio::test]
 async fn a_late_report_is_refused_and_the_agent_goes_on() {
     // No beat tells it in time.
-    let fake = Fake::with_heartbeat(Duration::from_secs(600));
+    let fake = Fake::with_heartbeat(Duration::from_mins(10));
     let gate = Gate::default();
     let agent = Running::start(gated(&fake, &gate));
     let late = fake.add("hello", "");
