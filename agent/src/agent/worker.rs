@@ -53,7 +53,8 @@ async fn perform(
     cancelled: &CancellationToken,
 ) -> Option<Result<String, Unable>> {
     let handler = session.handlers.pick(&claim.capabilities);
-    let stop = cancelled.child_token();
+    // No child of `cancelled`: what a handler says when it is stopped is not taken for its outcome.
+    let stop = CancellationToken::new();
     let task = Task::new(claim, session.registration.agent_id.clone(), stop.clone());
     let mut work = std::pin::pin!(AssertUnwindSafe(handler.handle(task)).catch_unwind());
     let late = tokio::select! {
