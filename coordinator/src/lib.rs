@@ -5,6 +5,7 @@
 //! | a coordinator | [`Coordinator::open`], with [`Settings`] and a [`Database`] |
 //! | agents in its own process | a [`Channel`] for each |
 //! | to know who is asking | [`Tokens`] |
+//! | to serve it over HTTP | `http::Server` (feature `http`, on unless said otherwise) |
 //!
 //! Tasks come in ([`Coordinator::add`]), agents bid, the lowest bid wins, the winner claims its task, works and
 //! reports. Execution is at least once, and exactly one completion of a task is accepted: an attempt whose agent is
@@ -17,6 +18,8 @@ mod clerk;
 mod coordinator;
 mod desk;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod settings;
 mod store;
 mod token;

@@ -1,0 +1,103 @@
+//! What every route has at hand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::fleet::Fleet;
+use super::guard::hosts::Hosts;
+use super::guard::rate::Limiter;
+use super::session::Sessions;
+use super::settings::Guard;
+use crate::token::Tokens;
+use crate::{Bidders, Coordinator};
+
+/// The coordinator and its door. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    coordinator: Coordinator,
+    tokens: Tokens,
+    sessions: Sessions,
+    guard: Guard,
+    hosts: Hosts,
+    limiter: Limiter,
+    followers: Arc<Semaphore>,
+    fleet: Option<Arc<dyn Fleet>>,
+    closing: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(
+        coordinator: Coordinator,
+        tokens: Tokens,
+        guard: Guard,
+        fleet: Option<Arc<dyn Fleet>>,
+        listening: &[SocketAddr],
+        closing: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            sessions: Sessions::new(tokens.clone()),
+            hosts: Hosts::new(&guard.hosts, listening),
+            limiter: Limiter::new(guard.rate),
+            followers: Arc::new(Semaphore::new(guard.event_clients)),
+            coordinator,
+            tokens,
+            guard,
+            fleet,
+            closing,
+        }))
+    }
+
+    pub(crate) fn coordinator(&self) -> &Coordinator {
+        &self.0.coordinator
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.0.guard
+    }
+
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.0.hosts
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    pub(crate) fn fleet(&self) -> Option<&dyn Fleet> {
+        self.0.fleet.as_deref()
+    }
+
+    /// Ends when the server is told to: what waits or follows must not hold it up.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// A place among those who follow events, for as long as it is held; `None` if all are taken.
+    pub(crate) fn follow(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.followers).try_acquire_owned().ok()
+    }
+
+    /// How many places among those who follow events are free.
+    pub(crate) fn places(&self) -> usize {
+        self.0.followers.available_permits()
+    }
+
+    /// Whether somebody who proves nothing may use the original's routes.
+    pub(crate) fn takes_anybody(&self) -> bool {
+        self.0.coordinator.settings().bidders == Bidders::Anybody
+    }
+}

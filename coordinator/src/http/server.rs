@@ -1,0 +1,274 @@
+//! Listening, and serving connections within bounds.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures_util::future::join_all;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::app::App;
+use super::fleet::Fleet;
+use super::guard::Peer;
+use super::routes;
+use super::settings::Guard;
+use crate::token::Tokens;
+use crate::{Bidders, Coordinator};
+
+/// The most bytes that the head of a request may have.
+const HEAD: usize = 64 * 1024;
+
+/// How long to leave listening alone after the system refused a connection for want of something.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Addresses that are listened on, before anybody is answered.
+#[derive(Debug)]
+pub struct Listeners {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Listeners {
+    /// Listens on each of these addresses; port 0 takes a free one. The error names the address.
+    pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let mut bound = Self {
+            listeners: Vec::with_capacity(addresses.len()),
+            addresses: Vec::with_capacity(addresses.len()),
+        };
+        for address in addresses {
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            };
+            let listener = TcpListener::bind(address).await.map_err(named)?;
+            bound.addresses.push(listener.local_addr().map_err(named)?);
+            bound.listeners.push(listener);
+        }
+        Ok(bound)
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.listeners.extend(others.listeners);
+        self.addresses.extend(others.addresses);
+        self
+    }
+
+    /// The addresses, with the ports that were found for them.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+/// A coordinator's HTTP server.
+#[derive(Debug)]
+pub struct Server {
+    coordinator: Coordinator,
+    tokens: Tokens,
+    guard: Guard,
+    fleet: Option<Arc<dyn Fleet>>,
+}
+
+impl Server {
+    /// Serves this coordinator to who bears one of these tokens.
+    pub fn new(coordinator: Coordinator, tokens: Tokens) -> Self {
+        Self {
+            coordinator,
+            tokens,
+            guard: Guard::default(),
+            fleet: None,
+        }
+    }
+
+    /// The same with other bounds.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// The same with a swarm that starts and stops agents.
+    #[must_use]
+    pub fn with_fleet(mut self, fleet: Arc<dyn Fleet>) -> Self {
+        self.fleet = Some(fleet);
+        self
+    }
+
+    /// Serves until `cancel` is cancelled: then nobody new is let in, who waits is answered, who follows is
+    /// let go, and what is under way has [`Guard::drain`] to end.
+    ///
+    /// Refuses with [`PermissionDenied`](io::ErrorKind::PermissionDenied) to serve anybody without a token
+    /// anywhere but on loopback, unless [`Guard::anybody_from_anywhere`] says so. Dropping the future closes
+    /// every connection at once.
+    pub async fn serve(self, listeners: Listeners, cancel: CancellationToken) -> io::Result<()> {
+        let Self {
+            coordinator,
+            tokens,
+            guard,
+            fleet,
+        } = self;
+        refuse_to_be_open(&coordinator, &guard, &listeners.addresses)?;
+        let Listeners {
+            listeners,
+            addresses,
+        } = listeners;
+        let drain = guard.drain;
+        let app = App::new(
+            coordinator,
+            tokens,
+            guard,
+            fleet,
+            &addresses,
+            cancel.clone(),
+        );
+        let doors = Doors {
+            connections: Arc::new(Semaphore::new(app.guard().connections)),
+            router: routes::all(app.clone()),
+            app,
+        };
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(doors.clone().keep(listener, cancel.clone()));
+        }
+        // Each loop gives back the connections that it began, so that dropping this future ends them too.
+        let mut begun = Vec::new();
+        while let Some(ended) = accepting.join_next().await {
+            begun.push(ended.map_err(io::Error::other)?);
+        }
+        let drained = begun.iter_mut().map(Begun::drain);
+        if tokio::time::timeout(drain, join_all(drained))
+            .await
+            .is_err()
+        {
+            tracing::warn!("connections were cut off");
+        }
+        Ok(())
+    }
+}
+
+fn refuse_to_be_open(
+    coordinator: &Coordinator,
+    guard: &Guard,
+    addresses: &[SocketAddr],
+) -> io::Result<()> {
+    if coordinator.settings().bidders != Bidders::Anybody || guard.anybody_from_anywhere {
+        return Ok(());
+    }
+    match addresses.iter().find(|address| !address.ip().is_loopback()) {
+        None => Ok(()),
+        Some(outside) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "anybody who reaches {outside} could give tasks and take them, since no token is asked for \
+                 (ask for tokens, listen on loopback, or allow it by name)"
+            ),
+        )),
+    }
+}
+
+/// The connections that came in at one listener. Dropping it closes them.
+#[derive(Debug, Default)]
+struct Begun {
+    connections: JoinSet<()>,
+    graceful: GracefulShutdown,
+}
+
+impl Begun {
+    /// Lets each connection end what it is about, and no more.
+    async fn drain(&mut self) {
+        std::mem::take(&mut self.graceful).shutdown().await;
+    }
+}
+
+/// What is behind every listener.
+#[derive(Clone)]
+struct Doors {
+    app: App,
+    router: Router,
+    connections: Arc<Semaphore>,
+}
+
+impl Doors {
+    /// Takes connections in until cancelled, and gives those back that are still open.
+    async fn keep(self, listener: TcpListener, cancel: CancellationToken) -> Begun {
+        let mut begun = Begun::default();
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return begun,
+                Some(_) = begun.connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => match Arc::clone(&self.connections).try_acquire_owned() {
+                        Ok(place) => {
+                            let watcher = begun.graceful.watcher();
+                            begun.connections.spawn(self.clone().serve(stream, from, place, watcher));
+                        }
+                        Err(_) => refuse(&stream),
+                    },
+                    Err(error) => {
+                        // A client that is gone again, or no descriptors left: neither ends the server.
+                        tracing::debug!(%error, "a connection was not taken");
+                        tokio::time::sleep(BREATH).await;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn serve(
+        self,
+        stream: TcpStream,
+        from: SocketAddr,
+        _place: OwnedSemaphorePermit,
+        watcher: Watcher,
+    ) {
+        let Ok(reached) = stream.local_addr() else {
+            return;
+        };
+        // Answers are small and waited for.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection will answer late");
+        }
+        let peer = Peer {
+            from: from.ip().to_canonical(),
+            reached: reached.ip().to_canonical(),
+        };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.app.guard().write_time));
+        let router = self.router;
+        let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request.map(Body::new))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.app.guard().header_time)
+            .max_buf_size(HEAD)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// Tells a client that there is no place, as far as that goes without waiting for it.
+fn refuse(stream: &TcpStream) {
+    const FULL: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
+        connection: close\r\n\r\n";
+    if let Err(error) = stream.try_write(FULL) {
+        tracing::debug!(%error, "a client was not told that there is no place");
+    }
+}

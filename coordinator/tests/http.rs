@@ -1,0 +1,18 @@
+//! The coordinator over a real listener, as its clients meet it.
+
+#![cfg(feature = "http")]
+
+#[path = "http/bed.rs"]
+mod bed;
+#[path = "http/door.rs"]
+mod door;
+#[path = "http/events.rs"]
+mod events;
+#[path = "http/original.rs"]
+mod original;
+#[path = "http/page.rs"]
+mod page;
+#[path = "http/v1.rs"]
+mod v1;
+#[path = "http/watch.rs"]
+mod watch;

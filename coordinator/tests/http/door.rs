@@ -1,0 +1,313 @@
+//! The door: what is let in, and what is not.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use alveary_coordinator::http::{Guard, Listeners, Rate, Server};
+use alveary_coordinator::{Bidders, Coordinator, Database, Settings, Tokens};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::bed::{Answer, Bed, PATIENCE};
+
+fn anybody() -> Settings {
+    Settings::default().with_bidders(Bidders::Anybody)
+}
+
+fn guard(change: impl FnOnce(&mut Guard)) -> Guard {
+    let mut guard = Guard::default();
+    change(&mut guard);
+    guard
+}
+
+#[tokio::test]
+async fn a_foreign_host_is_told_that_it_is_in_the_wrong_place() {
+    let bed = Bed::open().await;
+    for host in ["evil.example", "127.0.0.1.evil.example", "192.0.2.1:80"] {
+        let answer = bed.get("/internal/tasks").header("host", host).send().await;
+        assert_eq!(answer.status, 421, "{host}");
+        assert!(answer.json()["detail"].is_string());
+    }
+    for host in ["localhost", "127.0.0.1", "[::1]", "host.docker.internal:9"] {
+        let answer = bed.get("/internal/tasks").header("host", host).send().await;
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    let none = bed.raw(b"GET /internal/tasks HTTP/1.0\r\n\r\n").await;
+    assert_eq!(Answer::read(&none).unwrap().status, 400);
+}
+
+#[tokio::test]
+async fn a_name_that_was_given_is_its_own() {
+    let guard = guard(|guard| guard.hosts.push("swarm.example".to_owned()));
+    let bed = Bed::with(anybody(), guard).await;
+    let answer = bed
+        .get("/internal/tasks")
+        .header("host", "swarm.example:80")
+        .send()
+        .await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_give_a_task() {
+    let bed = Bed::open().await;
+    for origin in ["http://evil.example", "null", "http://127.0.0.1:1"] {
+        let answer = bed
+            .post("/swarm/tasks")
+            .header("origin", origin)
+            .form("description=evil")
+            .send()
+            .await;
+        assert_eq!(answer.status, 403, "{origin}");
+    }
+    let picture = bed
+        .get("/internal/tasks?wait=20s")
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(picture.send().await.status, 403);
+    assert_eq!(bed.get("/internal/tasks").send().await.json(), json!([]));
+    let own = bed
+        .post("/swarm/tasks")
+        .header("origin", format!("http://{}", bed.address))
+        .form("description=good");
+    assert_eq!(own.send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_where_none_is_asked_for_too() {
+    let bed = Bed::open().await;
+    let stranger = Tokens::random();
+    for token in [
+        "",
+        "x",
+        stranger.admin().expose(),
+        stranger.agent(&Bed::agent("a")).expose(),
+    ] {
+        for path in ["/internal/tasks", "/v1/tasks", "/healthz", "/"] {
+            let answer = bed.get(path).bearer(token).send().await;
+            assert_eq!(answer.status, 401, "{path}");
+        }
+    }
+    let two = bed.get("/healthz").admin().admin().send().await;
+    assert_eq!(two.status, 401);
+    let basic = bed
+        .get("/healthz")
+        .header("authorization", "Basic YTph")
+        .send()
+        .await;
+    assert_eq!(basic.status, 401);
+}
+
+#[tokio::test]
+async fn a_body_of_ten_megabytes_is_too_large() {
+    let bed = Bed::open().await;
+    let body = vec![b'a'; 10 * 1024 * 1024];
+    for path in ["/internal/bids", "/swarm/tasks", "/login"] {
+        let answer = bed
+            .post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.clone());
+        assert_eq!(answer.send().await.status, 413, "{path}");
+    }
+    let v1 = bed
+        .post("/v1/tasks")
+        .admin()
+        .header("content-type", "application/json")
+        .body(body.clone());
+    assert_eq!(v1.send().await.status, 413);
+    let unknown = bed
+        .post("/v1/tasks")
+        .header("content-type", "application/json")
+        .body(&body[..100]);
+    assert_eq!(unknown.send().await.status, 401);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let guard = guard(|guard| guard.header_time = Duration::from_millis(300));
+    let bed = Bed::with(anybody(), guard).await;
+    let began = Instant::now();
+    let read = bed
+        .raw(b"GET /internal/tasks HTTP/1.1\r\nhost: localhost\r\nx: ")
+        .await;
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(!String::from_utf8_lossy(&read).contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_connection_that_idles_is_not_kept() {
+    let guard = guard(|guard| guard.header_time = Duration::from_millis(300));
+    let bed = Bed::with(anybody(), guard).await;
+    bed.raw(b"").await;
+    let read = bed
+        .raw(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(Answer::read(&read).unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let guard = guard(|guard| guard.body_time = Duration::from_millis(300));
+    let bed = Bed::with(anybody(), guard).await;
+    let read = bed
+        .raw(b"POST /internal/bids HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{")
+        .await;
+    assert_eq!(Answer::read(&read).unwrap().status, 408);
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_cut_off() {
+    let bed = Bed::open().await;
+    let endless = format!(
+        "GET /internal/tasks HTTP/1.1\r\nhost: localhost\r\nx: {}",
+        "y".repeat(1 << 20)
+    );
+    let read = bed.raw(endless.as_bytes()).await;
+    let answer = Answer::read(&read);
+    assert!(answer.is_none_or(|answer| answer.status == 431));
+    assert_eq!(bed.get("/healthz").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_harms_nobody() {
+    let bed = Bed::open().await;
+    for noise in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\0\0\0\r\n\r\n",
+    ] {
+        let read = bed.raw(noise).await;
+        assert!(Answer::read(&read).is_none_or(|answer| answer.status < 500));
+    }
+    assert_eq!(bed.get("/healthz").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_free() {
+    let guard = guard(|guard| guard.connections = 2);
+    let bed = Bed::with(anybody(), guard).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(bed.address).await.unwrap();
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut some = [0; 12];
+        stream.read_exact(&mut some).await.unwrap();
+        assert_eq!(&some, b"HTTP/1.1 200");
+        held.push(stream);
+    }
+    let read = bed.raw(b"").await;
+    let answer = Answer::read(&read).unwrap();
+    assert_eq!(
+        (answer.status, answer.headers["retry-after"].as_str()),
+        (503, "1")
+    );
+    drop(held.pop());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let read = bed.raw(&bed.get("/healthz").bytes("1.0")).await;
+        if Answer::read(&read).is_some_and(|answer| answer.status == 200) {
+            break;
+        }
+        assert!(Instant::now() < until, "the place is not free");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_to_wait_and_others_are_not() {
+    let guard = guard(|guard| {
+        guard.rate = Rate {
+            per_second: NonZeroU32::MIN,
+            burst: NonZeroU32::new(5).unwrap(),
+        };
+    });
+    let bed = Bed::with(anybody(), guard).await;
+    let mut last = None;
+    for _ in 0..6 {
+        last = Some(bed.get("/internal/tasks").agent("wild").send().await);
+    }
+    let last = last.unwrap();
+    assert_eq!(last.status, 429);
+    assert_eq!(last.headers["retry-after"], "1");
+    assert_eq!(
+        bed.get("/internal/tasks").agent("calm").send().await.status,
+        200
+    );
+    assert_eq!(bed.get("/v1/agents").admin().send().await.status, 200);
+}
+
+#[tokio::test]
+async fn no_answer_goes_without_its_shield() {
+    let bed = Bed::open().await;
+    for ask in [
+        bed.get("/"),
+        bed.get("/healthz"),
+        bed.get("/nothing"),
+        bed.get("/").header("host", "evil.example"),
+    ] {
+        let answer = ask.send().await;
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers["x-frame-options"], "DENY");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        assert!(answer.headers["content-security-policy"].contains("default-src 'none'"));
+        assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_anybody_does_not_leave_loopback_unless_told_to() {
+    let open = async |allowed: bool, cancel: &CancellationToken| {
+        let coordinator = Coordinator::open(anybody(), Database::Memory)
+            .await
+            .unwrap();
+        let listeners = Listeners::bind(&["0.0.0.0:0".parse().unwrap()])
+            .await
+            .unwrap();
+        let guard = guard(|guard| guard.anybody_from_anywhere = allowed);
+        let server = Server::new(coordinator, Tokens::random()).with_guard(guard);
+        server.serve(listeners, cancel.clone()).await
+    };
+    let cancel = CancellationToken::new();
+    let refused = open(false, &cancel).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(refused.to_string().contains("0.0.0.0"), "{refused}");
+    cancel.cancel();
+    open(true, &cancel).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_answers_who_waits_and_lets_go_who_follows() {
+    let mut bed = Bed::open().await;
+    let waiting = bed.get("/internal/tasks?wait=20s").bytes("1.0");
+    let following = bed.get("/v1/events").admin().bytes("1.0");
+    let (mut waits, mut follows) = (
+        TcpStream::connect(bed.address).await.unwrap(),
+        TcpStream::connect(bed.address).await.unwrap(),
+    );
+    waits.write_all(&waiting).await.unwrap();
+    follows.write_all(&following).await.unwrap();
+    let mut some = [0; 15];
+    follows.read_exact(&mut some).await.unwrap();
+    assert_eq!(&some, b"HTTP/1.0 200 OK");
+    // Who waits is not seen to wait; the metrics are asked behind it, on a connection that came later.
+    assert_eq!(bed.get("/metrics").send().await.status, 200);
+    bed.cancel.cancel();
+    let served = bed.served.take().unwrap();
+    tokio::time::timeout(PATIENCE, served)
+        .await
+        .expect("it does not end")
+        .unwrap()
+        .unwrap();
+    let mut rest = Vec::new();
+    waits.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(Answer::read(&rest).unwrap().json(), json!([]));
+    follows.read_to_end(&mut rest).await.unwrap();
+    assert!(TcpStream::connect(bed.address).await.is_err());
+}
