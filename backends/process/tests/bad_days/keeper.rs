@@ -23,6 +23,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             agents_outlive_a_keeper_that_was_killed,
         ),
         trial(
+            "a_signal_that_ends_the_keeper_ends_no_agent",
+            a_signal_that_ends_the_keeper_ends_no_agent,
+        ),
+        trial(
             "an_end_that_nobody_saw_is_unknown",
             an_end_that_nobody_saw_is_unknown,
         ),
@@ -99,6 +103,22 @@ async fn agents_outlive_a_keeper_that_was_killed(hive: Hive) {
         ExitStatus::Unknown { why } => assert!(why.contains("keeper"), "{why}"),
         other => panic!("a wrong answer: {other:?}"),
     }
+    assert_eq!(hive.living(), [0; 0]);
+}
+
+async fn a_signal_that_ends_the_keeper_ends_no_agent(hive: Hive) {
+    use rustix::process::Signal as Os;
+    let backend = hive.open().await;
+    let agent = spawn_until(&backend, &sh("echo ready; exec sleep 1000"), "ready").await;
+    for asked in [Os::TERM, Os::HUP, Os::INT] {
+        let keeper = hive.keeper().expect("there is a keeper");
+        signal(keeper, asked);
+        wait_until(|| !exists(keeper), "the keeper to end");
+        // Another one takes over.
+        assert_eq!(state(&backend, &agent.id).await, AgentState::Running);
+    }
+    let stopped = backend.stop(&agent.id, StopOptions::default()).await;
+    assert_eq!(stopped.expect("it can be stopped").by, EndedBy::Us);
     assert_eq!(hive.living(), [0; 0]);
 }
 
