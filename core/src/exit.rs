@@ -29,6 +29,10 @@ pub struct Exit {
     /// When it ended, by the engine's clock where there is one. For showing only.
     #[serde(default)]
     pub at: Option<SystemTime>,
+    /// What would perhaps have helped, in a few words, where what the agent has left behind shows it. For showing
+    /// only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// Code or signal, or why neither is known.
@@ -96,6 +100,7 @@ impl Exit {
             by,
             oom: false,
             at: None,
+            hint: None,
         }
     }
 
@@ -113,6 +118,12 @@ impl Exit {
     /// Says when.
     pub fn with_at(mut self, at: SystemTime) -> Self {
         self.at = Some(at);
+        self
+    }
+
+    /// Says what would perhaps have helped.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -160,6 +171,10 @@ impl fmt::Display for Exit {
             EndedBy::UsByForce => f.write_str(", by force"),
             EndedBy::Engine => f.write_str(", by the engine"),
             EndedBy::Itself | EndedBy::Unknown => Ok(()),
+        }?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {}", crate::Escaped(hint)),
+            None => Ok(()),
         }
     }
 }

@@ -5,6 +5,7 @@ mod belongings;
 mod coming;
 mod events;
 mod facets;
+mod last_words;
 mod logs;
 mod pieces;
 mod plans;
@@ -72,6 +73,7 @@ struct Inner<E> {
     known: start::Known,
     pulls: pull::Pulls,
     comings: coming::Comings,
+    hints: last_words::Hints,
 }
 
 impl<E: Engine> Containers<E> {
@@ -107,6 +109,7 @@ impl<E: Engine> Containers<E> {
             known: start::Known::default(),
             pulls: pull::Pulls::default(),
             comings: coming::Comings::default(),
+            hints: last_words::Hints::default(),
             engine,
             settings,
         })))
@@ -236,9 +239,10 @@ impl<E: Engine> AgentBackend for Containers<E> {
             .map_err(|trouble| trouble.error(Operation::List))?;
         let mut infos = self.0.comings.all();
         let coming: HashSet<AgentId> = infos.iter().map(|info| info.id.clone()).collect();
+        self.hear_all(&agents).await;
         for agent in agents.values() {
             if !coming.contains(&agent.marks.id) {
-                infos.push(self.info(agent).await);
+                infos.push(self.as_known(agent).await);
             }
         }
         infos.retain(|info| !(options.living_only && info.state.has_ended()));

@@ -84,6 +84,10 @@ pub(crate) struct Container {
     pub(crate) tmpfs: Vec<String>,
     /// The most memory that it may hold, in bytes, where that is limited.
     pub(crate) memory: Option<u64>,
+    /// The capabilities that it was given, without `CAP_` before them.
+    pub(crate) cap_add: Vec<String>,
+    /// Whether it has all rights.
+    pub(crate) privileged: bool,
 }
 
 /// Something happened to a container. Only a hint: what counts is what an inspection then finds.
@@ -239,6 +243,8 @@ pub(crate) mod test {
             user: String::new(),
             tmpfs: Vec::new(),
             memory: None,
+            cap_add: Vec::new(),
+            privileged: false,
         }
     }
 

@@ -26,6 +26,7 @@ mod container;
 mod engine;
 mod exit;
 mod find;
+mod hint;
 #[cfg_attr(
     not(feature = "api"),
     expect(dead_code, reason = "the way by the program asks for less of it")

@@ -79,6 +79,8 @@ struct InspectedHost {
     log_config: InspectedLog,
     memory: u64,
     tmpfs: Option<BTreeMap<String, String>>,
+    cap_add: Option<Vec<String>>,
+    privileged: bool,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -123,6 +125,8 @@ impl Inspected {
             user: config.user,
             tmpfs: host_config.tmpfs.unwrap_or_default().into_keys().collect(),
             memory: Some(host_config.memory).filter(|bytes| *bytes != 0),
+            cap_add: capabilities(host_config.cap_add.unwrap_or_default()),
+            privileged: host_config.privileged,
         })
     }
 }
@@ -143,6 +147,15 @@ impl InspectedState {
             _ => Phase::Ended,
         }
     }
+}
+
+/// Engines name them with `CAP_` before them and without.
+fn capabilities(names: Vec<String>) -> Vec<String> {
+    let bare = |name: String| match name.strip_prefix("CAP_") {
+        Some(bare) => bare.to_owned(),
+        None => name,
+    };
+    names.into_iter().map(bare).collect()
 }
 
 /// A name in Docker, a number in Podman.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{AgentId, AgentInfo, AgentState, Error, ErrorKind, Exit, Operation, Result};
+use alveary_core::{
+    AgentId, AgentInfo, AgentState, EndedBy, Error, ErrorKind, Exit, Operation, Result,
+};
 
 use super::{Containers, named};
 use crate::classify::Trouble;
@@ -101,7 +103,16 @@ impl<E: Engine> Containers<E> {
         Ok(agents)
     }
 
+    /// How it ended, with what is [known](Self::hear) of its last words.
     pub(super) async fn exit(&self, container: &Container) -> Exit {
+        let exit = self.bare_exit(container).await;
+        match self.0.hints.of(&container.id) {
+            Some(hint) if exit.by == EndedBy::Itself => exit.with_hint(hint),
+            _ => exit,
+        }
+    }
+
+    async fn bare_exit(&self, container: &Container) -> Exit {
         let ask = self.0.asks.settled(&container.id).await;
         let killed = container.exit_code == exit::KILLED && !container.oom;
         if killed && !ask.is_any() && is_fresh(container) {
@@ -133,7 +144,14 @@ impl<E: Engine> Containers<E> {
         }
     }
 
+    /// How it stands now, its last words heard.
     pub(super) async fn info(&self, agent: &Agent) -> AgentInfo {
+        self.hear(&agent.container).await;
+        self.as_known(agent).await
+    }
+
+    /// How it stands now, as far as that is known without asking the engine again.
+    pub(super) async fn as_known(&self, agent: &Agent) -> AgentInfo {
         let Agent { container, marks } = agent;
         let mut info = AgentInfo::new(
             marks.id.clone(),

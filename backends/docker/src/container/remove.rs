@@ -42,6 +42,7 @@ impl<E: Engine> Containers<E> {
                     _ => trouble.error(Operation::Remove),
                 })?;
             this.0.asks.forget(&agent.container.id);
+            this.0.hints.forget(&agent.container.id);
             this.0.secrets.forget(&id);
             Ok(())
         })

@@ -96,6 +96,7 @@ impl<E: Engine> Containers<E> {
             return Err(another_start(Operation::Stop, id));
         }
         if agent.has_ended() {
+            self.hear(&agent.container).await;
             return Ok(self.exit(&agent.container).await);
         }
         if agent.is_intent() {
@@ -311,7 +312,10 @@ impl<E: Engine> Containers<E> {
                     ..
                 }),
             ) => Ok(Some(gone())),
-            Ok(Some(found)) if found.phase == Phase::Ended => Ok(Some(self.exit(&found).await)),
+            Ok(Some(found)) if found.phase == Phase::Ended => {
+                self.hear(&found).await;
+                Ok(Some(self.exit(&found).await))
+            }
             Ok(Some(_)) => Ok(None),
             // Looked at again: that a question got no answer does not change what was begun.
             Err(trouble) if trouble.class == Class::Lost => Ok(None),

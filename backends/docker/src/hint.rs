@@ -1,0 +1,342 @@
+//! What an agent's last words show of a right that it lacked: containers have no capabilities here but those that
+//! `container.cap_add` gives, and programs say in their own ways that they miss one.
+
+use crate::engine::Container;
+
+/// What a program that is refused something says of it, in small letters: `EPERM`, and `EACCES`.
+const NOT_PERMITTED: [&str; 3] = ["operation not permitted", "eperm", "are you root"];
+const DENIED: [&str; 3] = ["permission denied", "eacces", "you must be root"];
+
+/// Which of the two refusals is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    NotPermitted,
+    Denied,
+}
+
+use Refusal::{Denied, NotPermitted};
+
+/// Of what a refusal may be where one of these words stands beside it, and what would have helped.
+type Sign = (
+    &'static [Refusal],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const EITHER: &[Refusal] = &[NotPermitted, Denied];
+const ONLY_EPERM: &[Refusal] = &[NotPermitted];
+
+/// The first that is found counts.
+const SIGNS: [Sign; 15] = [
+    (
+        EITHER,
+        &[
+            "ping",
+            "ping6",
+            "arping",
+            "traceroute",
+            "icmp",
+            "sock_raw",
+            "tcpdump",
+            "raw",
+        ],
+        &["NET_RAW"],
+    ),
+    (
+        ONLY_EPERM,
+        &["chown", "fchown", "lchown", "chgrp", "ownership"],
+        &["CHOWN"],
+    ),
+    (
+        ONLY_EPERM,
+        &[
+            "setuid",
+            "setgid",
+            "seteuid",
+            "setegid",
+            "setreuid",
+            "setregid",
+            "setresuid",
+            "setresgid",
+            "setgroups",
+            "initgroups",
+            "su",
+            "gosu",
+            "sudo",
+            "setpriv",
+            "setuidgid",
+            "uid",
+            "gid",
+            "groups",
+            "switching",
+        ],
+        &["SETGID", "SETUID"],
+    ),
+    (
+        ONLY_EPERM,
+        &[
+            "chmod",
+            "fchmod",
+            "utime",
+            "utimes",
+            "utimensat",
+            "permissions",
+        ],
+        &["FOWNER"],
+    ),
+    (
+        ONLY_EPERM,
+        &[
+            "rtnetlink",
+            "iptables",
+            "nft",
+            "ifconfig",
+            "route",
+            "tun",
+            "siocsifaddr",
+            "siocsifflags",
+        ],
+        &["NET_ADMIN"],
+    ),
+    (&[Denied], &["iptables", "nft"], &["NET_ADMIN"]),
+    (
+        &[Denied],
+        &["bind", "listen", "binding"],
+        &["NET_BIND_SERVICE"],
+    ),
+    (ONLY_EPERM, &["chroot"], &["SYS_CHROOT"]),
+    (ONLY_EPERM, &["mknod"], &["MKNOD"]),
+    (ONLY_EPERM, &["kill", "pkill", "killall"], &["KILL"]),
+    (ONLY_EPERM, &["mlock", "mlockall", "memlock"], &["IPC_LOCK"]),
+    (ONLY_EPERM, &["ptrace", "strace", "gdb"], &["SYS_PTRACE"]),
+    (
+        EITHER,
+        &["nice", "renice", "setpriority", "sched_setscheduler"],
+        &["SYS_NICE"],
+    ),
+    (
+        ONLY_EPERM,
+        &[
+            "settimeofday",
+            "clock_settime",
+            "adjtimex",
+            "date",
+            "hwclock",
+        ],
+        &["SYS_TIME"],
+    ),
+    (ONLY_EPERM, &["setcap"], &["SETFCAP"]),
+];
+
+/// So many of the last lines may speak of the end.
+const LINES: usize = 20;
+
+/// What was refused may stand in one of so many lines before, as in a traceback.
+const BEFORE: usize = 4;
+
+/// A container that ended badly, whose agent is root, and not all of root's rights are its own.
+#[derive(Debug)]
+pub(crate) struct Lacking<'a> {
+    has: &'a [String],
+    code: i32,
+}
+
+impl<'a> Lacking<'a> {
+    /// `None` where more capabilities would have helped nobody: it ended well or by a signal, it had them all, or it
+    /// is no root, which capabilities given to the container do not reach.
+    pub(crate) fn of(container: &'a Container) -> Option<Self> {
+        let user = container.user.split(':').next().unwrap_or_default();
+        let is_root = matches!(user, "" | "0" | "root");
+        let has_all = container.privileged || container.cap_add.iter().any(|name| name == "ALL");
+        let badly = (1..128).contains(&container.exit_code) && !container.oom;
+        (is_root && badly && !has_all).then_some(Self {
+            has: &container.cap_add,
+            code: container.exit_code,
+        })
+    }
+
+    fn lacks(&self, capability: &str) -> bool {
+        !self.has.iter().any(|has| has == capability)
+    }
+}
+
+/// What would perhaps have helped, by the last of these words that speak of a refusal.
+pub(crate) fn read(words: &str, lacking: &Lacking<'_>) -> Option<String> {
+    let text = words.to_lowercase();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    let at = last.iter().rposition(|line| refusal(line).is_some())?;
+    let (line, refusal) = (last[at], refusal(last[at])?);
+    let around = last[at.saturating_sub(BEFORE)..at].iter().rev();
+    let named = std::iter::once(&line)
+        .chain(around)
+        .find_map(|line| sign(line, refusal));
+    let capabilities = match (named, refusal) {
+        (Some(capabilities), _) => capabilities,
+        // Without execute permission nobody executes, root neither.
+        (None, Denied) if lacking.code != 126 && is_of_a_file(line) => &["DAC_OVERRIDE"],
+        (None, NotPermitted) => {
+            return Some(
+                "perhaps it needs a capability that its container has not: see `container.cap_add`"
+                    .to_owned(),
+            );
+        }
+        (None, Denied) => return None,
+    };
+    let lacks: Vec<String> = capabilities
+        .iter()
+        .filter(|name| lacking.lacks(name))
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let what = match lacks.len() {
+        0 => return None,
+        1 => "a capability",
+        _ => "capabilities",
+    };
+    Some(format!(
+        "perhaps it needs {what}: container.cap_add = [{}]",
+        lacks.join(", ")
+    ))
+}
+
+fn refusal(line: &str) -> Option<Refusal> {
+    let says = |words: &[&str]| words.iter().any(|words| line.contains(words));
+    if says(&NOT_PERMITTED) {
+        Some(NotPermitted)
+    } else {
+        says(&DENIED).then_some(Denied)
+    }
+}
+
+fn sign(line: &str, refusal: Refusal) -> Option<&'static [&'static str]> {
+    let words: Vec<&str> = line
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    let found = SIGNS.iter().find(|(refusals, signs, _)| {
+        refusals.contains(&refusal) && signs.iter().any(|sign| words.contains(sign))
+    });
+    let (_, signs, capabilities) = found?;
+    // A socket of a path is refused by the path's permissions.
+    let of_a_path = signs.contains(&"bind") && line.contains('/');
+    (!of_a_path).then_some(*capabilities)
+}
+
+/// Whether a file was refused, and not a login or a request somewhere else.
+fn is_of_a_file(line: &str) -> bool {
+    let elsewhere = ["publickey", "password", "http://", "https://"];
+    let file = [
+        "/",
+        "errno 13",
+        "os error 13",
+        "can't open",
+        "cannot open",
+        "can't create",
+        "cannot create",
+    ];
+    file.iter().any(|word| line.contains(word)) && !elsewhere.iter().any(|word| line.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::test::ended;
+
+    fn hint(words: &str, container: &Container) -> Option<String> {
+        read(words, &Lacking::of(container)?)
+    }
+
+    #[test]
+    fn what_programs_say_names_the_capability_that_they_missed() {
+        for (words, capability) in [
+            ("chown: /data: Operation not permitted", "CHOWN"),
+            (
+                "chown: changing ownership of '/data': Operation not permitted",
+                "CHOWN",
+            ),
+            ("ping: permission denied (are you root?)", "NET_RAW"),
+            ("ping: socket: Operation not permitted", "NET_RAW"),
+            (
+                "su: can't set groups: Operation not permitted",
+                "SETGID\", \"SETUID",
+            ),
+            (
+                "error: failed switching to \"nobody\": operation not permitted",
+                "SETGID\", \"SETUID",
+            ),
+            (
+                "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
+                "NET_BIND_SERVICE",
+            ),
+            (
+                "Error: listen EACCES: permission denied 0.0.0.0:80",
+                "NET_BIND_SERVICE",
+            ),
+            (
+                "ip: RTNETLINK answers: Operation not permitted",
+                "NET_ADMIN",
+            ),
+            (
+                "chroot: can't change root directory to '/x': Operation not permitted",
+                "SYS_CHROOT",
+            ),
+            (
+                "cat: can't open '/home/agent/key': Permission denied",
+                "DAC_OVERRIDE",
+            ),
+            (
+                "Traceback (most recent call last):\n  File \"/a.py\", line 1, in <module>\n    os.chown('/data', 7, 7)\nPermissionError: [Errno 1] Operation not permitted: '/data'\n",
+                "CHOWN",
+            ),
+        ] {
+            let said = hint(words, &ended(1)).unwrap_or_default();
+            assert!(
+                said.ends_with(&format!("container.cap_add = [\"{capability}\"]")),
+                "{words}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_sign_nothing_is_said() {
+        for words in [
+            "",
+            "no such file or directory",
+            "agent@example.org: Permission denied (publickey).",
+            "bind /run/agent.sock: the socket is there already",
+        ] {
+            assert_eq!(hint(words, &ended(1)), None, "{words}");
+        }
+        // A file without execute permission.
+        assert_eq!(hint("sh: /a: Permission denied", &ended(126)), None);
+    }
+
+    #[test]
+    fn a_refusal_of_something_unknown_names_no_capability() {
+        let said = hint("mount: Operation not permitted", &ended(1)).unwrap();
+        assert!(said.ends_with("see `container.cap_add`"), "{said}");
+    }
+
+    #[test]
+    fn only_the_last_words_count() {
+        let mut words = "chown: /data: Operation not permitted\n".to_owned();
+        words.push_str(&"all is well\n".repeat(LINES));
+        assert_eq!(hint(&words, &ended(1)), None);
+    }
+
+    #[test]
+    fn nothing_is_said_to_one_that_no_capability_would_have_helped() {
+        let words = "chown: /data: Operation not permitted";
+        let mut given = ended(1);
+        given.cap_add = vec!["CHOWN".to_owned()];
+        let mut nobody = ended(1);
+        nobody.user = "1000:1000".to_owned();
+        let mut privileged = ended(1);
+        privileged.privileged = true;
+        for container in [given, nobody, privileged, ended(0), ended(137)] {
+            assert_eq!(hint(words, &container), None, "{container:?}");
+        }
+    }
+}
