@@ -1,6 +1,7 @@
 //! What every backend must do, one file per contract.
 
 mod bad_input;
+mod belongings;
 mod bounds;
 mod cancellation;
 mod convergence;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Trial> {
         stats::trials,
         pause::trials,
         files::trials,
+        belongings::trials,
         model::trials,
     ]
     .into_iter()

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alveary_core::{AgentBackend, AgentId, AgentSpec, Capabilities, ExecSpec, Result, SwarmUid};
+use alveary_core::{
+    AgentBackend, AgentId, AgentSpec, Capabilities, Declared, ExecSpec, Result, SwarmUid,
+};
 use async_trait::async_trait;
 
 use crate::behaviour::Behaviour;
@@ -55,6 +57,22 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
+    /// A backend for a swarm that declares these to be its own; otherwise as [`connect`](Self::connect). Called where
+    /// the backend has belongings and [`things`](Self::things) looks at them.
+    async fn connect_with(
+        &self,
+        swarm: &SwarmUid,
+        declared: Declared,
+    ) -> Result<Arc<dyn AgentBackend>> {
+        let _ = declared;
+        self.connect(swarm).await
+    }
+
+    /// Networks and volumes of the engine, seen and made behind the backend's back.
+    fn things(&self) -> Option<&dyn Things> {
+        None
+    }
+
     /// Every folder in which the backend keeps something of this swarm, its secrets too.
     fn state_dirs(&self, swarm: &SwarmUid) -> Vec<PathBuf> {
         let _ = swarm;
@@ -91,6 +109,29 @@ pub enum StrangerKind {
     LooksAlike,
     /// It bears the very name that the agent would bear.
     HoldsTheName,
+}
+
+/// Networks and volumes of an engine, seen and made behind a backend's back.
+#[async_trait]
+pub trait Things: Send + Sync {
+    /// Whether there is one of this name.
+    async fn is_there(&self, thing: Thing, name: &str) -> bool;
+
+    /// Makes one of this name that is nobody's.
+    async fn make(&self, thing: Thing, name: &str);
+
+    /// Takes the one of this name away, if there is one.
+    async fn take_away(&self, thing: Thing, name: &str);
+}
+
+/// What a swarm can have besides agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Thing {
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
 }
 
 /// Something living in the engine that is no agent of the swarm.
@@ -169,6 +210,16 @@ impl<H: Harness> Harness for Wrapped<H> {
     }
     fn strangers(&self) -> Option<&dyn Strangers> {
         self.inner.strangers()
+    }
+    async fn connect_with(
+        &self,
+        swarm: &SwarmUid,
+        declared: Declared,
+    ) -> Result<Arc<dyn AgentBackend>> {
+        Ok((self.wrap)(self.inner.connect_with(swarm, declared).await?))
+    }
+    fn things(&self) -> Option<&dyn Things> {
+        self.inner.things()
     }
     fn state_dirs(&self, swarm: &SwarmUid) -> Vec<PathBuf> {
         self.inner.state_dirs(swarm)

@@ -32,7 +32,7 @@ pub use bench::bench;
 pub use chaos::Chaos;
 pub use compare::Pairs;
 pub use errand::Errand;
-pub use harness::{Harness, Stranger, StrangerKind, Strangers, Wrapped};
+pub use harness::{Harness, Stranger, StrangerKind, Strangers, Thing, Things, Wrapped};
 pub use memory::MemoryHarness;
 pub use need::Probe;
 pub use run::run;

@@ -28,6 +28,7 @@ struct Facets {
     stats: bool,
     pause: bool,
     files: bool,
+    belongings: bool,
 }
 
 impl Facets {
@@ -40,6 +41,7 @@ impl Facets {
             stats: backend.stats().is_some(),
             pause: backend.pause().is_some(),
             files: backend.files().is_some(),
+            belongings: backend.belongings().is_some(),
         }
     }
 }
@@ -119,6 +121,8 @@ pub(crate) enum Need {
     Pause,
     /// Files in surroundings of the agent's own.
     Files,
+    /// Networks and volumes of the swarm's own, and somebody who looks at them.
+    Belongings,
     /// A tree of processes that nothing leaves.
     TreeKill,
     /// A witness.
@@ -191,6 +195,10 @@ impl Need {
             Self::Stats => (
                 facets.stats,
                 "this backend does not tell what agents use up",
+            ),
+            Self::Belongings => (
+                facets.belongings && harness.things().is_some(),
+                "there are no networks and volumes of a swarm's own here",
             ),
             Self::Files => (
                 facets.files,

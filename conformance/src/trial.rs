@@ -50,6 +50,8 @@ pub enum Contract {
     Pause,
     /// Files in an agent's surroundings.
     Files,
+    /// Networks and volumes that are a swarm's own.
+    Belongings,
     /// All of it in any order, against a model.
     Model,
 }
@@ -74,6 +76,7 @@ impl fmt::Display for Contract {
             Self::Stats => "stats",
             Self::Pause => "pause",
             Self::Files => "files",
+            Self::Belongings => "belongings",
             Self::Model => "model",
         })
     }

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod belongings;
 mod bounds;
 mod cancellation;
 mod claims;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         stats::cases(),
         pause::cases(),
         files::cases(),
+        belongings::cases(),
         claims::cases(),
     ]
     .into_iter()
@@ -90,6 +92,17 @@ fn main() -> ExitCode {
         let name = format!("CopiesAsItShould::passes::{}", trial.id());
         trials.push(Trial::test(name, move || {
             handle.block_on(passes(flaw::with::<files::CopiesAsItShould>(), &trial))
+        }));
+    }
+    // Nor has any networks and volumes.
+    for trial in suite()
+        .into_iter()
+        .filter(|trial| trial.contract() == Contract::Belongings)
+    {
+        let handle = runtime.handle().clone();
+        let name = format!("OwnsAsItShould::passes::{}", trial.id());
+        trials.push(Trial::test(name, move || {
+            handle.block_on(passes(belongings::flawless(), &trial))
         }));
     }
     trials.push(Trial::test("every_trial_fails_some_mutant", move || {

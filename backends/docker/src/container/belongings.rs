@@ -179,7 +179,8 @@ fn about(belonging: &Belonging, trouble: Trouble) -> Error {
 
 fn left(kind: Kind, trouble: Trouble) -> Error {
     match trouble.class {
-        Class::Other => Error::new(
+        // Of a network that is in use an engine says that it is forbidden to remove it.
+        Class::Other | Class::Refused => Error::new(
             ErrorKind::Conflict,
             Operation::Remove,
             format!("somebody else uses the {kind}"),
