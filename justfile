@@ -69,6 +69,12 @@ torture cycles='1000' rounds='50':
     CONFORMANCE_ROUNDS={{ rounds }} rows {{ rounds }} conformance agents_that_start_while_their_manager_is_killed
     exit $status
 
+# The bad days of containers at full size, as one table, on engines that are there for this alone. As root.
+torture-docker *args:
+    tests/engines/engine run docker-20 -- bash -euo pipefail -c '\
+        tests/engines/images docker-20 && \
+        CI=true ALVEARY_TORTURE=full cargo test --quiet --package alveary-docker --all-features --test faults -- {{ args }}'
+
 # The five agents of the README.
 quickstart:
     cargo run -p alveary-cli -- up --file examples/quickstart.toml

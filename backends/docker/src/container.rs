@@ -74,6 +74,7 @@ struct Inner<E> {
     pulls: pull::Pulls,
     comings: coming::Comings,
     hints: last_words::Hints,
+    ended: remove::Ended,
 }
 
 impl<E: Engine> Containers<E> {
@@ -110,6 +111,7 @@ impl<E: Engine> Containers<E> {
             pulls: pull::Pulls::default(),
             comings: coming::Comings::default(),
             hints: last_words::Hints::default(),
+            ended: remove::Ended::default(),
             engine,
             settings,
         })))

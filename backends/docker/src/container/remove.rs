@@ -1,15 +1,50 @@
 //! Forgetting an agent: its container, its secrets, what is recorded of it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alveary_core::{AgentId, Error, ErrorKind, Operation, RemoveOptions, Result};
 use tokio::time::{Instant, sleep};
 
-use super::agent::Agent;
 use super::coming::CalledOff;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
-use crate::engine::{Engine, Ref};
+use crate::engine::{Container, Engine, Ref};
+
+/// A container that was seen to be an agent's.
+#[derive(Debug)]
+pub(super) struct Seen {
+    container: Ref,
+    name: String,
+}
+
+impl Seen {
+    fn of(container: &Container) -> Self {
+        Self {
+            container: container.id.clone(),
+            name: container.name.clone(),
+        }
+    }
+}
+
+/// Those whose end was seen, so that one that is stopped and then removed is not looked for twice.
+#[derive(Debug, Default)]
+pub(super) struct Ended(Mutex<HashMap<AgentId, Seen>>);
+
+impl Ended {
+    fn locked(&self) -> MutexGuard<'_, HashMap<AgentId, Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn see(&self, id: &AgentId, container: &Container) {
+        self.locked().insert(id.clone(), Seen::of(container));
+    }
+
+    fn take(&self, id: &AgentId) -> Option<Seen> {
+        self.locked().remove(id)
+    }
+}
 
 impl<E: Engine> Containers<E> {
     pub(super) async fn remove_agent(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
@@ -31,26 +66,40 @@ impl<E: Engine> Containers<E> {
         detached(Operation::Remove, async move {
             let seat = this.seat(&id);
             let _seated = seat.lock().await;
+            if let Some(ended) = this.0.ended.take(&id) {
+                // By what the engine calls it, so that no other start of it is meant.
+                match this.take_away(&id, &ended, false).await {
+                    Err(Trouble {
+                        class: Class::NoContainer | Class::StillRunning,
+                        ..
+                    }) => {}
+                    removed => return this.forget(&id, &ended, removed),
+                }
+            }
             let agent = match this.find(&id, Operation::Remove).await {
                 Err(error) if was_coming && error.kind() == ErrorKind::NotFound => return Ok(()),
                 found => found?,
             };
-            this.take_away(&agent, options.force)
-                .await
-                .map_err(|trouble| match trouble.class {
-                    Class::NoContainer => Error::agent_not_found(Operation::Remove, &id),
-                    _ => trouble.error(Operation::Remove),
-                })?;
-            this.0.asks.forget(&agent.container.id);
-            this.0.hints.forget(&agent.container.id);
-            this.0.secrets.forget(&id);
-            Ok(())
+            let seen = Seen::of(&agent.container);
+            let removed = this.take_away(&id, &seen, options.force).await;
+            this.forget(&id, &seen, removed)
         })
         .await
     }
 
-    async fn take_away(&self, agent: &Agent, force: bool) -> Result<(), Trouble> {
-        let container = &agent.container.id;
+    fn forget(&self, id: &AgentId, seen: &Seen, removed: Result<(), Trouble>) -> Result<()> {
+        removed.map_err(|trouble| match trouble.class {
+            Class::NoContainer => Error::agent_not_found(Operation::Remove, id),
+            _ => trouble.error(Operation::Remove),
+        })?;
+        self.0.asks.forget(&seen.container);
+        self.0.hints.forget(&seen.container);
+        self.0.secrets.forget(id);
+        Ok(())
+    }
+
+    async fn take_away(&self, id: &AgentId, seen: &Seen, force: bool) -> Result<(), Trouble> {
+        let container = &seen.container;
         let turn = self.0.removals.next().await;
         match self.engine().remove(container, force).await {
             Ok(()) => turn.answered(),
@@ -67,8 +116,8 @@ impl<E: Engine> Containers<E> {
             Err(trouble) => return Err(trouble),
         }
         // What was made to take its place and never did.
-        let next = named(&self.0.names.of_next(&agent.marks.id))?;
-        if agent.container.name != next.as_str()
+        let next = named(&self.0.names.of_next(id))?;
+        if seen.name != next.as_str()
             && let Some(next) = self.engine().inspect(&next).await?
             && let Some(next) = self.ours(next)
         {

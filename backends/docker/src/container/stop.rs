@@ -97,6 +97,7 @@ impl<E: Engine> Containers<E> {
         }
         if agent.has_ended() {
             self.hear(&agent.container).await;
+            self.0.ended.see(id, &agent.container);
             return Ok(self.exit(&agent.container).await);
         }
         if agent.is_intent() {
@@ -123,6 +124,9 @@ impl<E: Engine> Containers<E> {
             // The end is seen through whoever is dropped.
             tokio::spawn(async move {
                 let outcome = this.see_through(&agent, ask, &stop).await;
+                if let Outcome::Ended(_) = outcome {
+                    this.0.ended.see(&agent.marks.id, &agent.container);
+                }
                 this.0.stops.done(&agent.container.id);
                 stop.outcome.send_replace(Some(outcome));
             });

@@ -10,18 +10,15 @@ use futures_util::StreamExt;
 use libtest_mimic::Trial;
 use tokio::process::Command;
 
-use crate::ground::{self, Ground, Limits, Wanted};
-use crate::{block_on, scenario};
+use crate::ground::{self, Ground, Limits, Wanted, Way};
+use crate::{block_on, is_torture, scenario};
 
 const AGENTS: usize = 20;
 const AS_MANAGER: &str = "--as-a-manager-that-is-killed";
 
-/// How often, unless `ALVEARY_FAULT_ROUNDS` says otherwise.
-const ROUNDS: usize = 3;
-
-pub(crate) fn rounds() -> usize {
-    let said = std::env::var("ALVEARY_FAULT_ROUNDS").ok();
-    said.and_then(|said| said.parse().ok()).unwrap_or(ROUNDS)
+/// How often: few times in tests, many in torture.
+fn rounds() -> usize {
+    if is_torture() { 50 } else { 3 }
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -42,7 +39,7 @@ pub(crate) fn manager_if_asked() -> Option<ExitCode> {
     let swarm: SwarmUid = arguments.next()?.parse().ok()?;
     let state = PathBuf::from(arguments.next()?);
     block_on(async {
-        let backend = ground::connect(&host, swarm, Limits::LONG, &state).await;
+        let backend = ground::connect(&Way::Api, &host, swarm, Limits::LONG, &state).await;
         let spawns = (0..AGENTS).map(|_| {
             let backend = Arc::clone(&backend);
             async move {

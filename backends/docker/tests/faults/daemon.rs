@@ -7,9 +7,10 @@ use alveary_conformance::proxy::Method::{self, Post};
 use alveary_core::{AgentState, ExitStatus, StopOptions};
 use libtest_mimic::{Completion, Failed, Trial};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::ground::{Ground, Limits, Wanted};
-use crate::{common, trial};
+use crate::{common, is_torture, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -30,6 +31,13 @@ pub(crate) fn trials() -> Vec<Trial> {
                 Ok(engine) => engine,
                 Err(why) => return cannot(why),
             };
+            for _ in 1..rounds() {
+                let ground = Ground::on(&engine.host, Limits::SHORT).await;
+                killed(ground, &engine, verb, live)
+                    .await
+                    .finish(&row)
+                    .await?;
+            }
             let ground = Ground::on(&engine.host, Limits::SHORT).await;
             killed(ground, &engine, verb, live).await.finish(&row).await
         }));
@@ -47,6 +55,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         },
     ));
     trials
+}
+
+/// How often each: once in tests, several times in torture.
+fn rounds() -> usize {
+    if is_torture() { 5 } else { 1 }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -204,6 +217,7 @@ async fn stands_still(mut ground: Ground, engine: &Private) -> Ground {
     let there = Wanted::new();
     ground.comes_to_be(&there).await;
     engine.run("engine", &["pause", NAME]).await.unwrap();
+    let stopped = Instant::now();
     let wanted = Wanted::new();
     let backend = std::sync::Arc::clone(&ground.backend);
     match ground.spawn(&wanted).await {
@@ -217,6 +231,10 @@ async fn stands_still(mut ground: Ground, engine: &Private) -> Ground {
     let inspected = backend.inspect(&there.id);
     if let Some(Ok(info)) = ground.bounded("an inspection", inspected).await {
         ground.wrong(format!("told by nobody: {info:?}"));
+    }
+    if is_torture() {
+        // As long as nobody waits.
+        tokio::time::sleep_until(stopped + Duration::from_secs(30)).await;
     }
     engine.run("engine", &["unpause", NAME]).await.unwrap();
     ground.comes_to_be(&wanted).await;

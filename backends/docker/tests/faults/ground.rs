@@ -11,7 +11,7 @@ use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendConfig, ConnectContext, Error, ErrorKind,
     Exit, ListOptions, RemoveOptions, SpawnOptions, StopOptions, SwarmName, SwarmUid,
 };
-use alveary_docker::DockerApiConfig;
+use alveary_docker::{DockerApiConfig, DockerCliConfig};
 use libtest_mimic::{Completion, Failed};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
@@ -48,6 +48,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Ground {
     pub(crate) backend: Arc<dyn AgentBackend>,
+    way: Way,
     pub(crate) proxy: FaultProxy,
     pub(crate) swarm: SwarmUid,
     pub(crate) row: Row,
@@ -86,13 +87,22 @@ pub(crate) struct Shown {
     pub(crate) state: String,
 }
 
+/// By which way the engine is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Way {
+    Api,
+    /// By this program.
+    Cli(String),
+}
+
 pub(crate) async fn connect(
+    way: &Way,
     host: &str,
     swarm: SwarmUid,
     limits: Limits,
     state: &Path,
 ) -> Arc<dyn AgentBackend> {
-    let settings = serde_json::json!({
+    let mut settings = serde_json::json!({
         "image": IMAGE,
         "host": host,
         "name_prefix": format!("faults-{swarm}"),
@@ -102,21 +112,36 @@ pub(crate) async fn connect(
             "ask": format!("{}s", limits.ask.as_secs()),
         },
     });
-    let config: DockerApiConfig = serde_json::from_value(settings).unwrap();
     let state = state.join("docker-api");
     std::fs::create_dir_all(&state).unwrap();
     let context = ConnectContext::new(SwarmName::new("faults").unwrap(), swarm);
-    config.connect(context.with_state_dir(state)).await.unwrap()
+    let context = context.with_state_dir(state);
+    match way {
+        Way::Api => {
+            let config: DockerApiConfig = serde_json::from_value(settings).unwrap();
+            config.connect(context).await.unwrap()
+        }
+        Way::Cli(program) => {
+            settings["program"] = program.as_str().into();
+            let config: DockerCliConfig = serde_json::from_value(settings).unwrap();
+            config.connect(context).await.unwrap()
+        }
+    }
 }
 
 impl Ground {
     pub(crate) async fn on(host: &str, limits: Limits) -> Self {
+        Self::by(Way::Api, host, limits).await
+    }
+
+    pub(crate) async fn by(way: Way, host: &str, limits: Limits) -> Self {
         let proxy = FaultProxy::before(host).await.unwrap();
         let swarm = SwarmUid::random();
         let state = tempfile::tempdir().unwrap();
-        let backend = connect(&proxy.host(), swarm, limits, state.path()).await;
+        let backend = connect(&way, &proxy.host(), swarm, limits, state.path()).await;
         let mut ground = Self {
             backend,
+            way,
             proxy,
             swarm,
             row: Row::default(),
@@ -138,7 +163,8 @@ impl Ground {
 
     /// Another manager of the same swarm.
     pub(crate) async fn another_manager(&self) -> Arc<dyn AgentBackend> {
-        connect(&self.proxy.host(), self.swarm, self.limits, self.state()).await
+        let host = self.proxy.host();
+        connect(&self.way, &host, self.swarm, self.limits, self.state()).await
     }
 
     pub(crate) fn wrong(&mut self, what: impl Into<String>) {

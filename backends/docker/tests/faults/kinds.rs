@@ -136,3 +136,12 @@ pub(crate) const LASTING: [&str; 5] = [
     "the_engine_says_500",
     "the_engine_says_200_in_garbage",
 ];
+
+/// Those that the way by the program is tried with where there is not much time.
+pub(crate) const BY_THE_PROGRAM: [&str; 5] = [
+    "it_is_cut_off_unheard",
+    "it_is_cut_off_and_carried_out",
+    "the_answer_is_lost",
+    "the_engine_says_500",
+    "it_is_carried_out_after_the_time_out",
+];

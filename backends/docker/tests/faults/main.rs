@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use common::TestEngine;
-use ground::Ground;
+use ground::{Ground, Way};
 
 fn main() -> ExitCode {
     if let Some(done) = crash::manager_if_asked() {
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(6);
     let trials = [
         replies::trials(),
+        replies::trials_by_the_program(),
         late::trials(),
         streams::trials(),
         crash::trials(),
@@ -53,6 +54,11 @@ fn main() -> ExitCode {
 /// The engine that the trials are on: the first that is named.
 fn engine() -> Option<TestEngine> {
     common::engines().into_iter().next()
+}
+
+/// Whether all of it is to be tried: `just torture-docker`. Tests try as much as they have the time for.
+fn is_torture() -> bool {
+    std::env::var("ALVEARY_TORTURE").is_ok_and(|said| said == "full")
 }
 
 fn block_on<T>(test: impl Future<Output = T>) -> T {
@@ -97,6 +103,23 @@ where
     let row = row.into();
     trial(name, move |engine| async move {
         let ground = Ground::on(&engine.host, ground::Limits::SHORT).await;
+        test(ground).await.finish(&row).await
+    })
+}
+
+/// The same, by the engine's own program in place of its API.
+fn scenario_by_the_program<F>(
+    name: impl Into<String>,
+    row: impl Into<String>,
+    test: impl FnOnce(Ground) -> F + Send + 'static,
+) -> Trial
+where
+    F: Future<Output = Ground>,
+{
+    let row = row.into();
+    trial(name, move |engine| async move {
+        let way = Way::Cli(engine.program());
+        let ground = Ground::by(way, &engine.host, ground::Limits::SHORT).await;
         test(ground).await.finish(&row).await
     })
 }

@@ -8,8 +8,8 @@ use alveary_core::{AgentState, Error, ErrorKind, ListOptions, RemoveOptions, Sto
 use libtest_mimic::Trial;
 
 use crate::ground::{Ground, Wanted};
-use crate::kinds::{KINDS, Kind, LASTING, Set};
-use crate::scenario;
+use crate::kinds::{BY_THE_PROGRAM, KINDS, Kind, LASTING, Set};
+use crate::{is_torture, scenario, scenario_by_the_program};
 
 /// What is asked of the engine, and the call during which it is.
 #[derive(Clone, Copy, PartialEq)]
@@ -55,6 +55,26 @@ pub(crate) fn trials() -> Vec<Trial> {
         trials.push(scenario(paused, row, move |ground| {
             paused_during(ground, verb)
         }));
+    }
+    trials
+}
+
+/// What becomes of a change that a program asks for. Looks are tried by the API: programs only ask the same.
+pub(crate) fn trials_by_the_program() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let changes = [Verb::Create, Verb::Start, Verb::Kill, Verb::Remove];
+    for (verb, name, method, path) in VERBS {
+        for kind in KINDS {
+            let tried = is_torture() || BY_THE_PROGRAM.contains(&kind.name);
+            if !(tried && changes.contains(&verb)) {
+                continue;
+            }
+            let trial = format!("docker-cli::{name}_{}", kind.name);
+            let row = format!("docker-cli, {name}: {}", kind.name).replace('_', " ");
+            trials.push(scenario_by_the_program(trial, row, move |ground| {
+                attempt(ground, verb, kind, (method, path), true)
+            }));
+        }
     }
     trials
 }
