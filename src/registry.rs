@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Escaped, Operation, Result,
+    AgentBackend, AgentId, BackendConfig, ConnectContext, Error, ErrorKind, Escaped, Operation,
+    Result,
 };
 
 use crate::config::de::from_table;
 use crate::config::near::{did_you_mean, list};
 use crate::config::source::Span;
 use crate::config::tree::Table;
-use crate::config::{ConfigError, Fleet, Said};
+use crate::config::{ConfigError, Fleet, Place, Said};
 
 /// The order in which `auto` tries backends. Those that are not in it come after, in the order in which they
 /// were registered.
@@ -145,7 +146,7 @@ impl Registry {
             vec![(entry.name, entry.read(fleet)?)]
         };
         Ok(Prepared {
-            auto: fleet.backend.is_auto(),
+            auto: fleet.backend.is_auto().then(|| fleet.clone()),
             patience: fleet.calls.timeout.check,
             candidates,
         })
@@ -217,7 +218,8 @@ fn prepare<C: BackendConfig>(
 
 /// A backend, or a few of them, whose settings are right.
 pub struct Prepared {
-    auto: bool,
+    /// What is to be run, where it is to be decided by what.
+    auto: Option<Fleet>,
     /// How long `auto` waits for one.
     patience: Duration,
     candidates: Vec<(&'static str, Connect)>,
@@ -285,7 +287,7 @@ impl Prepared {
             )));
         }
         Ok(Self {
-            auto: false,
+            auto: None,
             patience,
             candidates,
         })
@@ -299,7 +301,8 @@ impl Prepared {
     /// Connects. `context` gives each backend that is tried what is its own.
     ///
     /// A backend that was named is taken as it is, whether or not its engine lives. `auto` takes the first
-    /// whose [`check`](AgentBackend::check) succeeds. `EngineUnavailable`: none did, each with its reason.
+    /// whose [`check`](AgentBackend::check) succeeds, but none that makes agents of images where nobody names one.
+    /// `EngineUnavailable`: there is none, each with its reason.
     pub async fn connect(
         self,
         mut context: impl FnMut(&'static str) -> Result<ConnectContext>,
@@ -307,14 +310,14 @@ impl Prepared {
         let mut tried = Vec::new();
         for (name, connect) in self.candidates {
             let context = context(name)?;
-            if !self.auto {
+            let Some(fleet) = &self.auto else {
                 let backend = connect(context).await?;
                 return Ok(Connected {
                     backend,
                     auto: None,
                 });
-            }
-            match reach(connect, context, self.patience).await {
+            };
+            match reach(connect, context, fleet, self.patience).await {
                 Ok(backend) => {
                     let taken = name;
                     return Ok(Connected {
@@ -341,16 +344,20 @@ impl Prepared {
     }
 }
 
-/// Connects and sees whether anybody is there.
+/// Connects and sees whether anybody is there, and has what agents are made of.
 async fn reach(
     connect: Connect,
     context: ConnectContext,
+    fleet: &Fleet,
     patience: Duration,
 ) -> Result<Arc<dyn AgentBackend>> {
     let reached = async {
         let backend = connect(context).await?;
         backend.check().await?;
-        Ok(backend)
+        match without_images(fleet, &*backend) {
+            Some(refused) => Err(refused),
+            None => Ok(backend),
+        }
     };
     tokio::time::timeout(patience, reached)
         .await
@@ -361,4 +368,24 @@ async fn reach(
                 format!("it did not answer within {patience:?}"),
             ))
         })
+}
+
+/// Why agents cannot be made here, where that is because neither they nor the backend's settings name an image. What
+/// else speaks against an agent is told when it is started: that is no reason to run it somewhere else.
+fn without_images(fleet: &Fleet, backend: &dyn AgentBackend) -> Option<Error> {
+    let plans = backend.plans()?;
+    let place = Place::of(std::env::current_exe().ok()?, &backend.capabilities());
+    let mut refused = None;
+    for agent in &fleet.agents {
+        let Some(member) = agent.first_member() else {
+            continue;
+        };
+        let id = AgentId::random();
+        let spec = fleet.spec(&member, &id, &place).ok()?;
+        if !place.container || spec.container.image.is_some() {
+            return None;
+        }
+        refused = Some(plans.plan(&id, &spec).err()?);
+    }
+    refused
 }

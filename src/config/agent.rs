@@ -68,6 +68,14 @@ impl FleetAgent {
         }
     }
 
+    /// One of its members, if it has any.
+    pub(crate) fn first_member(&self) -> Option<Member> {
+        match self.count {
+            None => Some(self.only()),
+            Some(count) => (count > 0).then(|| self.numbered(1)),
+        }
+    }
+
     /// The member of that name, whether or not the count reaches to it.
     pub fn member(&self, name: &str) -> Option<Member> {
         if name == self.name {
