@@ -2,9 +2,11 @@
 
 mod escape;
 mod excerpt;
+mod fetches;
 mod json;
 mod lines;
 mod progress;
+mod screen;
 mod style;
 mod table;
 mod time;
@@ -12,9 +14,11 @@ mod time;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 pub(crate) use excerpt::excerpt;
+pub(crate) use fetches::Fetches;
 pub(crate) use json::{write_line, write_pretty};
 pub(crate) use lines::{LinePrinter, LineStyle};
 pub(crate) use progress::Progress;
+pub(crate) use screen::Screen;
 pub(crate) use style::paint;
 pub(crate) use table::Table;
 pub(crate) use time::{age, lasting, rfc3339};

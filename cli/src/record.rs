@@ -46,6 +46,8 @@ pub(crate) struct ExitRecord<'a> {
     /// Why neither code nor signal is known.
     unknown: Option<&'a str>,
     at: Option<String>,
+    /// What would perhaps have helped.
+    hint: Option<&'a str>,
 }
 
 impl<'a> AgentRecord<'a> {
@@ -91,6 +93,7 @@ impl<'a> ExitRecord<'a> {
                 _ => None,
             },
             at: exit.at.map(rfc3339),
+            hint: exit.hint.as_deref(),
         }
     }
 }

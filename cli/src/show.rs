@@ -10,7 +10,9 @@ use anstyle::Style;
 use crate::context::in_the_files_order;
 use crate::failure::{Failure, tell, tell_of};
 use crate::follow::{Following, Heard, What};
-use crate::output::{self, LinePrinter, LineStyle, Progress, Table, lasting, note, paint};
+use crate::output::{
+    self, Fetches, LinePrinter, LineStyle, Progress, Screen, Table, lasting, note, paint,
+};
 use crate::steps::Step;
 use crate::verbs::logs::print;
 
@@ -19,6 +21,8 @@ pub(crate) struct Show {
     swarm: SwarmManager,
     printer: LinePrinter<BufWriter<StdoutLock<'static>>>,
     following: Following,
+    screen: Screen,
+    fetches: Fetches,
     /// While agents are coming up.
     progress: Option<Progress>,
     /// Everyone in the swarm, as they are now.
@@ -37,8 +41,11 @@ impl Show {
             names: true,
             ..LineStyle::of_stdout()
         };
+        let screen = Screen::new();
         Self {
             swarm,
+            fetches: Fetches::on(&screen),
+            screen,
             printer: LinePrinter::new(output::stdout(), style),
             following: Following::default(),
             progress: None,
@@ -89,14 +96,15 @@ impl Show {
             return;
         }
         let Self {
-            printer, progress, ..
+            printer, screen, ..
         } = self;
-        let printed = match progress {
-            Some(progress) => progress.aside(|| {
+        let printed = if self.progress.is_some() || self.fetches.is_any() {
+            screen.aside(|| {
                 print(printer)?;
                 printer.flush()
-            }),
-            None => print(printer),
+            })
+        } else {
+            print(printer)
         };
         self.unseen = printed.is_err();
     }
@@ -108,7 +116,7 @@ impl Show {
                 for (_, name) in &meant {
                     self.printer.expect(name);
                 }
-                self.progress = Some(Progress::new("starting", meant.len()));
+                self.progress = Some(Progress::on(self.screen.clone(), "starting", meant.len()));
                 self.meant = meant;
             }
             Step::Started {
@@ -173,6 +181,10 @@ impl Show {
             SwarmEvent::Removed(id) => {
                 self.agents.remove(&id);
             }
+            SwarmEvent::Fetching(fetch) => {
+                self.aside(LinePrinter::flush);
+                self.fetches.show(&fetch);
+            }
             SwarmEvent::Lost { why } => self.say(format_args!(
                 "nothing is known of the agents at the moment: {}",
                 Escaped(&why)
@@ -217,6 +229,7 @@ impl Show {
     /// Shows how each ended. Gives whether all did so well.
     pub(crate) async fn table(mut self, fleet: &Fleet) -> Result<bool, Failure> {
         self.aside(LinePrinter::flush);
+        drop(self.fetches);
         let mut agents = self.swarm.list().await?;
         agents.retain(|agent| self.members.contains_key(agent.id()));
         in_the_files_order(fleet, &mut agents);

@@ -31,8 +31,61 @@ pub enum AgentEvent {
         /// The start of it that was there last.
         incarnation: Incarnation,
     },
+    /// What agents are made of is on its way to their engine. Of no state: `list` tells nothing of it.
+    Fetching(Fetch),
     /// Events were lost: only a new `list` says how things stand.
     Lagged,
+}
+
+/// How far something has come that agents are made of and that has to be fetched first: an image.
+///
+/// Told once for however many agents wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fetch {
+    /// What is fetched, as a spec names it.
+    pub what: String,
+    /// How far it has come.
+    pub stage: FetchStage,
+}
+
+/// How far something has come that is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchStage {
+    /// It is on its way.
+    UnderWay {
+        /// So much of it is here.
+        done: u64,
+        /// So much there is, where that is known yet.
+        total: Option<u64>,
+        /// What the two count.
+        unit: FetchUnit,
+    },
+    /// All of it is here.
+    Here,
+    /// It does not come. Why is told to those who wait for it.
+    GivenUp,
+}
+
+/// What is counted of something that is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchUnit {
+    /// Bytes.
+    Bytes,
+    /// Parts of it, of unknown sizes: an image's layers.
+    Parts,
+}
+
+impl Fetch {
+    /// This has come so far.
+    pub fn new(what: impl Into<String>, stage: FetchStage) -> Self {
+        Self {
+            what: what.into(),
+            stage,
+        }
+    }
 }
 
 /// The events of a swarm, in the order in which they happened. Ends only when the engine is gone; the

@@ -35,7 +35,7 @@ pub use backend::AgentBackend;
 pub use capabilities::{Capabilities, LimitSupport, LogFidelity, Survival, TreeKill};
 pub use config::{BackendConfig, ConnectContext};
 pub use error::{Error, ErrorKind, Operation, Result, Retry};
-pub use event::{AgentEvent, EventStream};
+pub use event::{AgentEvent, EventStream, Fetch, FetchStage, FetchUnit};
 pub use exit::{EndedBy, Exit, ExitStatus};
 pub use ext::AgentBackendExt;
 pub use facets::{

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::backend::AgentBackend;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::event::{AgentEvent, EventStream};
+use crate::event::{AgentEvent, EventStream, Fetch};
 use crate::id::{AgentId, Incarnation};
 use crate::info::AgentInfo;
 use crate::options::{EventOptions, ListOptions};
@@ -80,6 +80,8 @@ pub enum WatchEvent {
     Changed(AgentInfo),
     /// One agent is no more.
     Gone(AgentId),
+    /// What agents are made of is on its way.
+    Fetching(Fetch),
     /// Nothing is known until the next snapshot, which is on its way.
     Lost(Error),
 }
@@ -267,6 +269,7 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
                 Some(_) => self.look_at(id),
                 None => {}
             },
+            AgentEvent::Fetching(fetch) => self.ready.push_back(WatchEvent::Fetching(fetch)),
             AgentEvent::Lagged => self.list_soon(),
         }
     }

@@ -80,6 +80,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             {
                 errands.add(id, Errand::Ask);
             }
+            WatchEvent::Fetching(fetch) => self.table.pass_on(fetch),
             WatchEvent::Lost(error) => {
                 tracing::debug!(kind = %error.kind(), why = error.message(), "the engine is not heard any more");
                 self.table.lose(&error);

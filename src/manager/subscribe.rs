@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use alveary_core::AgentId;
+use alveary_core::{AgentId, Fetch};
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use tokio::sync::broadcast::Receiver;
@@ -25,6 +25,8 @@ pub enum SwarmEvent {
     Changed(Box<Agent>),
     /// One agent is no more.
     Removed(AgentId),
+    /// What agents are made of is on its way to their engine.
+    Fetching(Fetch),
     /// The engine cannot be heard: all states are unknown until the next snapshot.
     Lost {
         /// What is the matter.

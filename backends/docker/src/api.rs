@@ -28,10 +28,11 @@ use crate::classify::{Class, Trouble};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
-    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
+    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref, Telling,
 };
 use crate::find::Surroundings;
 use crate::http::{self, Http, SMALL, archive, query};
+use crate::layers::Layers;
 use crate::plan::Plan;
 use crate::wire::{Inspected, Told};
 
@@ -336,7 +337,7 @@ impl Engine for Api {
             .collect())
     }
 
-    async fn pull(&self, image: &str) -> Answer<()> {
+    async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()> {
         // Without a tag, an engine would fetch every one that there is.
         let last = image.rsplit('/').next().unwrap_or(image);
         let tagged = last.contains(':') || last.contains('@');
@@ -346,11 +347,16 @@ impl Engine for Api {
             ..Default::default()
         };
         let mut steps = std::pin::pin!(self.docker.create_image(Some(options), None, None));
+        let mut layers = Layers::default();
         while let Some(step) = steps.next().await {
             let step = step.map_err(carry::from_bollard)?;
-            if let Some(status) = step.status {
-                tracing::debug!(image, status, "pulling");
-            }
+            let (Some(layer), Some(status)) = (step.id, step.status) else {
+                continue;
+            };
+            let bytes = step.progress_detail.unwrap_or_default();
+            let bytes = bytes.current.zip(bytes.total);
+            layers.step(&layer, &status, bytes);
+            tell(layers.stage());
         }
         Ok(())
     }

@@ -44,6 +44,7 @@ pub(crate) enum Class {
     NoLogDriver,
     NoDevice,
     NoInit,
+    NoGateway,
     PortTaken,
     Full,
     BadProfile,
@@ -271,6 +272,11 @@ impl Class {
                 K::Unsupported,
                 "the engine has no init to put before it",
                 "install the engine's init (`docker-init`, `catatonit`), or say `init = false`",
+            ),
+            Self::NoGateway => (
+                K::Unsupported,
+                "Podman before 4.7 cannot say what the address of its host is",
+                "write the address in `container.extra_hosts` in place of `host-gateway`, have agents use the name `host.containers.internal`, which Podman gives them, or use a newer Podman",
             ),
             Self::PortTaken => (
                 K::Conflict,

@@ -36,10 +36,11 @@ use crate::classify::{Class, Trouble, classify};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
-    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
+    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref, Telling,
 };
 use crate::find::Surroundings;
 use crate::http::Http;
+use crate::layers::Layers;
 use crate::plan::Plan;
 use crate::wire::Inspected;
 use carried::Carried;
@@ -372,11 +373,16 @@ impl Engine for Cli {
         Ok(added.map(ToOwned::to_owned).collect())
     }
 
-    async fn pull(&self, image: &str) -> Answer<()> {
+    async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()> {
         let mut feed = self.program.open(&["pull".to_owned(), image.to_owned()])?;
+        let mut layers = Layers::default();
         while feed.more(Some(SILENCE)).await? {
             for line in feed.lines() {
-                tracing::debug!(image, line, "pulling");
+                // To who is no terminal it tells no bytes: `LAYER: STATUS`.
+                if let Some((layer, status)) = line.split_once(": ") {
+                    layers.step(layer, status, None);
+                    tell(layers.stage());
+                }
             }
         }
         feed.finish().await?.well().map(|_| ())

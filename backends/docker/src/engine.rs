@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{LogStreamKind, Signal};
+use alveary_core::{FetchStage, LogStreamKind, Signal};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
@@ -144,6 +144,14 @@ impl EngineFacts {
         self.is_docker_before(23)
     }
 
+    /// Podman before 4.7 takes the word `host-gateway` for an address by its API, by which nothing is then reached,
+    /// and refuses it by its program.
+    pub(crate) fn knows_host_gateway(&self) -> bool {
+        let mut numbers = self.version.split('.').map(|part| part.parse::<u32>().ok());
+        let version = (numbers.next().flatten(), numbers.next().flatten());
+        !self.podman || version >= (Some(4), Some(7))
+    }
+
     /// Whether it is Docker's, and of a version before this.
     pub(crate) fn is_docker_before(&self, version: u32) -> bool {
         let major = self.version.split('.').next();
@@ -151,6 +159,9 @@ impl EngineFacts {
         !self.podman && major.is_some_and(|major| major < version)
     }
 }
+
+/// Who is told how far something has come.
+pub(crate) type Telling<'a> = &'a mut (dyn FnMut(FetchStage) + Send);
 
 /// An engine, by one of the ways to it. Every call is bounded in time; none is cancelled half-way by us that
 /// could leave more than [`Class::Lost`](crate::classify::Class::Lost) says.
@@ -210,8 +221,8 @@ pub(crate) trait Engine:
     /// The paths that a container has and its image has not.
     async fn added(&self, container: &Ref) -> Answer<Vec<String>>;
 
-    /// Fetches an image.
-    async fn pull(&self, image: &str) -> Answer<()>;
+    /// Fetches an image, and says how far it has come.
+    async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()>;
 
     /// The engine's API, for what only it says in full: programs beside agents, what these use, their files.
     fn http(&self) -> &Http;
@@ -246,6 +257,19 @@ pub(crate) mod test {
             cap_add: Vec::new(),
             privileged: false,
         }
+    }
+
+    #[test]
+    fn only_podman_before_4_7_knows_no_host_gateway() {
+        let knows = |version: &str, podman| {
+            let version = version.to_owned();
+            EngineFacts { version, podman }.knows_host_gateway()
+        };
+        assert!(!knows("4.3.1", true));
+        assert!(!knows("3.4.4", true));
+        assert!(knows("4.7.0", true));
+        assert!(knows("5.0.0-rc1", true));
+        assert!(knows("1.13.1", false));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod hint;
 )]
 mod http;
 mod labels;
+mod layers;
 mod names;
 mod plan;
 mod policy;

@@ -1,12 +1,11 @@
 //! How far a verb has come: lines, and a bar where a terminal looks on.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::note;
+use super::{Screen, note};
 
 /// On a terminal, what became of so many agents is told one by one; of more there is the bar, and a sum.
 const FEW: u64 = 40;
@@ -17,13 +16,19 @@ const FEW: u64 = 40;
 /// lines.
 #[derive(Debug)]
 pub(crate) struct Progress {
+    screen: Screen,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     /// Begins: `doing` is shown before the bar.
     pub(crate) fn new(doing: &'static str, total: usize) -> Self {
-        let bar = stderr().is_terminal().then(|| {
+        Self::on(Screen::new(), doing, total)
+    }
+
+    /// As [`new`](Self::new), beside other bars.
+    pub(crate) fn on(screen: Screen, doing: &'static str, total: usize) -> Self {
+        let bar = screen.add(|| {
             let bar = ProgressBar::new(total as u64);
             let template = "{prefix} {bar:20} {pos}/{len} {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
@@ -33,7 +38,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { bar }
+        Self { screen, bar }
     }
 
     /// One agent is through: `what` became of it.
@@ -56,10 +61,7 @@ impl Progress {
 
     /// Does something that prints, with the bar out of the way.
     pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
+        self.screen.aside(print)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Opened, UpOptions, UpOutcome};
+use alveary::{Opened, SwarmEvent, UpOptions, UpOutcome};
 use clap::Args;
+use futures_util::StreamExt;
 
 use crate::context::Context;
 use crate::detach::leave_supervisor;
@@ -12,7 +13,7 @@ use crate::failure::{Failure, tell};
 use crate::foreground;
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
-use crate::output::{self, Progress, note};
+use crate::output::{self, Fetches, Progress, Screen, note};
 use crate::steps::{self, Step};
 use crate::values;
 
@@ -85,10 +86,24 @@ impl Up {
         };
         let up =
             async { tokio::time::timeout(limit, opened.swarm.up(&opened.fleet, options)).await };
+        let mut events = opened.swarm.subscribe().await;
         let show = async {
+            let screen = Screen::new();
+            let mut fetches = Fetches::on(&screen);
             let mut progress = None;
-            while let Some(step) = told.recv().await {
-                show(&mut progress, step);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(event) = events.next() => {
+                        if let SwarmEvent::Fetching(fetch) = event {
+                            fetches.show(&fetch);
+                        }
+                    }
+                    step = told.recv() => match step {
+                        Some(step) => show(&screen, &mut progress, step),
+                        None => break,
+                    },
+                }
             }
         };
         let (up, ()) = tokio::join!(up, show);
@@ -114,9 +129,11 @@ impl Up {
     }
 }
 
-fn show(progress: &mut Option<Progress>, step: Step) {
+fn show(screen: &Screen, progress: &mut Option<Progress>, step: Step) {
     match step {
-        Step::Planned(names) => *progress = Some(Progress::new("starting", names.len())),
+        Step::Planned(names) => {
+            *progress = Some(Progress::on(screen.clone(), "starting", names.len()));
+        }
         Step::Started { name, kept, .. } => {
             let what = if kept { "runs already" } else { "started" };
             say(progress.as_ref(), &name, what);

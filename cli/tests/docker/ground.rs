@@ -161,14 +161,18 @@ impl Swarm<'_> {
         })
     }
 
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.ground.command();
         command
             .arg("--file")
             .arg(&self.file)
             .args(["--backend", self.way])
             .args(args);
-        finish(&mut command)
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        finish(&mut self.command(args))
     }
 
     /// Runs it to its end, which has to be a good one, and gives what it printed.

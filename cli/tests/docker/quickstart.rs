@@ -78,3 +78,37 @@ pub(crate) fn what_one_way_brought_up_the_other_lists_follows_and_ends(ground: &
     other.ok(&["down"]);
     assert!(swarm.agents().is_empty());
 }
+
+/// The engine can be reached; but of what it would make the agents nobody says.
+pub(crate) fn auto_takes_no_engine_where_nobody_names_an_image(ground: &Ground) {
+    let fleet = |image: &str| {
+        format!(
+            "swarm = \"chosen\"\n{image}\n[agents.brief]\ncommand = [\"sh\", \"-c\", \"exit 7\"]\n"
+        )
+    };
+    for (image, taken) in [
+        ("", "process"),
+        (
+            "[backends.docker-api]\nimage = \"alveary-test/busybox:1\"",
+            "docker-api",
+        ),
+        (
+            "[defaults]\ncontainer = { image = \"alveary-test/busybox:1\" }",
+            "docker-api",
+        ),
+    ] {
+        let file = ground.file(&fleet(image));
+        let swarm = ground.swarm(file);
+        let auto = swarm.by("auto");
+        let ran = auto.run(&["up", "--detach"]);
+        assert_eq!(ran.code(), Some(0), "{ran}");
+        assert!(
+            ran.stderr().contains(&format!("took {taken}")),
+            "{image}: {ran}"
+        );
+        if taken == "process" {
+            assert!(ran.stderr().contains("no image is named"), "{ran}");
+        }
+        auto.ok(&["down"]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use alveary_core::{AgentId, AgentInfo, Error, ErrorKind, Operation};
+use alveary_core::{AgentId, AgentInfo, Error, ErrorKind, Fetch, Operation};
 
 use super::Table;
 use crate::manager::row::Merged;
@@ -183,6 +183,12 @@ impl Table {
     /// Somebody begins to listen: whether the engine is heard is to be seen.
     pub(in crate::manager) fn listen_anew(&self) {
         self.hearing.send_replace(Hearing::NotYet);
+    }
+
+    /// Tells how far something has come that agents wait for.
+    pub(in crate::manager) fn pass_on(&self, fetch: Fetch) {
+        // Nobody may listen.
+        let _ = self.news.send(SwarmEvent::Fetching(fetch));
     }
 
     /// The engine cannot be heard: nothing is known.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use alveary_core::{AgentId, AgentInfo, AgentState};
+use alveary_core::{AgentEvent, AgentId, AgentInfo, AgentState, Fetch};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ const UNHEARD: usize = 256;
 #[derive(Debug)]
 pub(super) struct Comings {
     agents: Mutex<HashMap<AgentId, Coming>>,
-    told: broadcast::Sender<AgentInfo>,
+    told: broadcast::Sender<AgentEvent>,
 }
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Comings {
     }
 
     /// What becomes of them, from now on.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<AgentInfo> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<AgentEvent> {
         self.told.subscribe()
     }
 
@@ -147,8 +147,13 @@ impl Comings {
         Some(CalledOff::Yes)
     }
 
-    fn tell(&self, info: &AgentInfo) {
+    /// Tells how far an image has come.
+    pub(super) fn fetching(&self, fetch: Fetch) {
         // Nobody may listen.
-        let _ = self.told.send(info.clone());
+        let _ = self.told.send(AgentEvent::Fetching(fetch));
+    }
+
+    fn tell(&self, info: &AgentInfo) {
+        let _ = self.told.send(AgentEvent::Changed(info.clone()));
     }
 }

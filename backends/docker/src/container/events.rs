@@ -63,7 +63,7 @@ impl<E: Engine> Containers<E> {
                         None => return Some((Err(ended()), None)),
                     },
                     coming = comings.recv() => Ok(Some(match coming {
-                        Ok(info) => AgentEvent::Changed(info),
+                        Ok(event) => event,
                         // The sender lives as long as `this`.
                         Err(_) => AgentEvent::Lagged,
                     })),

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use alveary_core::{AgentEvent, AgentState, Pull, Signal, SwarmName};
+use alveary_core::{AgentEvent, AgentState, Fetch, FetchStage, FetchUnit, Pull, Signal, SwarmName};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 
 use super::*;
 use crate::belongings::{Belonging, Belongs, Kind, Network};
-use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase};
+use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase, Telling};
 use crate::http::{Dial, Http, Io};
 use crate::labels::Labels;
 use crate::plan::Plan;
@@ -209,14 +209,54 @@ impl Engine for Fake {
         &self.1
     }
 
-    async fn pull(&self, _: &str) -> Answer<()> {
+    async fn pull(&self, _: &str, tell: Telling<'_>) -> Answer<()> {
         self.0.pulls.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // As often as an engine does, and more often than anybody wants to hear it.
+        for _ in 0..100 {
+            tell(half());
+        }
         self.0.come.notified().await;
         if *self.0.refuse.lock().unwrap() {
             return Err(Trouble::new(Class::NoImage, "manifest unknown"));
         }
         *self.0.fetched.lock().unwrap() = true;
         Ok(())
+    }
+}
+
+fn half() -> FetchStage {
+    FetchStage::UnderWay {
+        done: 1,
+        total: Some(2),
+        unit: FetchUnit::Parts,
+    }
+}
+
+async fn next_change(events: &mut EventStream) -> AgentInfo {
+    loop {
+        if let AgentEvent::Changed(info) = events.next().await.unwrap().unwrap() {
+            return info;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_comes_to_nothing_is_told_to_be_given_up() {
+    let (engine, containers) = swarm();
+    *engine.0.refuse.lock().unwrap() = true;
+    engine.0.come.notify_one();
+    let mut events = containers.events(EventOptions::default()).await.unwrap();
+    let spawned = containers
+        .spawn(&AgentId::random(), &spec(), SpawnOptions::default())
+        .await;
+    assert_eq!(spawned.unwrap_err().kind(), ErrorKind::ImageNotFound);
+    loop {
+        if let AgentEvent::Fetching(fetch) = events.next().await.unwrap().unwrap()
+            && fetch.stage == FetchStage::GivenUp
+        {
+            return;
+        }
     }
 }
 
@@ -258,7 +298,8 @@ async fn a_start_whose_image_takes_long_is_accepted_and_seen_until_it_runs() {
     assert_eq!(listed, std::slice::from_ref(&info));
     engine.0.come.notify_one();
     let mut states = Vec::new();
-    while let Some(Ok(AgentEvent::Changed(info))) = events.next().await {
+    loop {
+        let info = next_change(&mut events).await;
         states.push(info.state.as_str());
         if info.state == AgentState::Running {
             break;
@@ -282,8 +323,8 @@ async fn an_image_that_never_comes_is_told_as_a_failure_until_the_removal() {
     let mut events = containers.events(EventOptions::default()).await.unwrap();
     *engine.0.refuse.lock().unwrap() = true;
     engine.0.come.notify_one();
-    let told = events.next().await.unwrap().unwrap();
-    assert!(matches!(told, AgentEvent::Changed(info) if info.state.as_str() == "failed"));
+    let info = next_change(&mut events).await;
+    assert_eq!(info.state.as_str(), "failed");
     let exit = containers.stop(&id, StopOptions::default()).await.unwrap();
     assert!(!exit.is_success());
     containers
@@ -325,6 +366,7 @@ async fn one_that_is_stopped_while_its_image_comes_never_starts() {
 #[tokio::test(start_paused = true)]
 async fn many_agents_of_one_image_fetch_it_once_and_hold_up_no_other() {
     let (engine, containers) = swarm();
+    let mut events = containers.events(EventOptions::default()).await.unwrap();
     let ids: Vec<AgentId> = (0..20).map(|_| AgentId::random()).collect();
     for spawned in futures_util::future::join_all(ids.iter().map(|id| {
         let containers = containers.clone();
@@ -344,17 +386,24 @@ async fn many_agents_of_one_image_fetch_it_once_and_hold_up_no_other() {
         ErrorKind::ImageNotFound,
         "it waits for nobody"
     );
-    let mut events = containers.events(EventOptions::default()).await.unwrap();
     engine.0.come.notify_one();
     let mut running = 0;
+    let mut told = Vec::new();
     while running < ids.len() {
-        if let AgentEvent::Changed(info) = events.next().await.unwrap().unwrap()
-            && info.state == AgentState::Running
-        {
-            running += 1;
+        match events.next().await.unwrap().unwrap() {
+            AgentEvent::Changed(info) if info.state == AgentState::Running => running += 1,
+            AgentEvent::Fetching(fetch) => told.push(fetch),
+            _ => {}
         }
     }
     assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 1);
+    let begun = FetchStage::UnderWay {
+        done: 0,
+        total: None,
+        unit: FetchUnit::Parts,
+    };
+    let stages = [begun, half(), FetchStage::Here];
+    assert_eq!(told, stages.map(|stage| Fetch::new("far:1", stage)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,9 @@ use alveary_core::{Escaped, HealthCheck, Result};
 
 use super::{Gpus, PlannedHealth, invalid, words};
 
+/// What engines make the address of their host.
+const GATEWAY: &str = "host-gateway";
+
 /// A host name that the agent can resolve besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExtraHost {
@@ -15,6 +18,11 @@ pub(crate) struct ExtraHost {
 }
 
 impl ExtraHost {
+    /// Whether only its engine knows the address.
+    pub(crate) fn is_gateway(&self) -> bool {
+        self.address == GATEWAY
+    }
+
     /// As every engine takes it.
     pub(crate) fn as_flag(&self) -> String {
         format!("{}:{}", self.name, self.address)
@@ -47,7 +55,7 @@ fn extra_host(text: &str) -> Result<ExtraHost> {
             .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
     let address = bare.unwrap_or(address);
-    let known = address == "host-gateway" || address.parse::<IpAddr>().is_ok();
+    let known = address == GATEWAY || address.parse::<IpAddr>().is_ok();
     if !named || !known {
         return Err(refuse());
     }

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
         refusals::memory_that_ran_out_is_told_by_the_engines_flag_alone,
+        refusals::an_agent_that_dies_for_want_of_a_capability_is_told_which,
         refusals::long_lines_are_read_as_they_were_written,
         restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
         restarts::what_is_stopped_is_not_restarted_by_the_engine,

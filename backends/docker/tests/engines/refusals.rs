@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentSpec, ByteSize, EndedBy, ErrorKind, ExitStatus, Limits, LogOptions,
-    LogStreamKind, SpawnOptions, StopOptions,
+    AgentBackend, AgentId, AgentSpec, ByteSize, EndedBy, ErrorKind, ExitStatus, Limits,
+    ListOptions, LogOptions, LogStreamKind, SpawnOptions, StopOptions,
 };
 
 use crate::common::TestEngine;
@@ -68,6 +68,15 @@ pub(crate) async fn what_an_engine_refuses_is_told_with_its_kind_and_leaves_noth
             spec
         }),
     ];
+    let gateway = (
+        "an address that this engine cannot know",
+        ErrorKind::Unsupported,
+        json(serde_json::json!({ "extra_hosts": ["host.docker.internal:host-gateway"] })),
+    );
+    let refused = refused
+        .into_iter()
+        .chain((engine.name == "podman").then_some(gateway));
+    let refused: Vec<_> = refused.collect();
     for backend in both(&here).await {
         for (what, kind, spec) in &refused {
             let id = AgentId::random();
@@ -128,6 +137,55 @@ pub(crate) async fn memory_that_ran_out_is_told_by_the_engines_flag_alone(engine
         );
         assert_eq!(exit.status, ExitStatus::Code(137));
         remove_all(&*backend).await;
+    }
+}
+
+pub(crate) async fn an_agent_that_dies_for_want_of_a_capability_is_told_which(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in both(&here).await {
+        for (script, capabilities) in [
+            ("touch /tmp/a && chown 7:7 /tmp/a", &["CHOWN"][..]),
+            ("ping -c 1 -w 2 127.0.0.1", &["NET_RAW"]),
+            ("su agent -s /bin/sh -c true", &["SETGID", "SETUID"]),
+            (
+                "touch /tmp/a && chmod 0 /tmp/a && cat /tmp/a",
+                &["DAC_OVERRIDE"],
+            ),
+            ("echo Operation not permitted; exit 0", &[]),
+            ("ls /absent", &[]),
+        ] {
+            let (id, exit) = run_to_its_end(&*backend, &sh(script)).await;
+            let quoted: Vec<String> = (capabilities.iter())
+                .map(|name| format!("\"{name}\""))
+                .collect();
+            let what = match capabilities {
+                [] => None,
+                [_] => Some("a capability"),
+                _ => Some("capabilities"),
+            };
+            let expected = what.map(|what| {
+                let list = quoted.join(", ");
+                format!("perhaps it needs {what}: container.cap_add = [{list}]")
+            });
+            let said = format!("`{script}` on {}: {exit}", backend.kind());
+            assert_eq!(exit.hint, expected, "{said}");
+            // Whoever asks later, and however, is told the same.
+            let listed = backend.list(ListOptions::default()).await.expect("a list");
+            assert_eq!(listed[0].exit(), Some(&exit));
+            let stopped = backend.stop(&id, StopOptions::default()).await;
+            assert_eq!(stopped.expect("it has ended"), exit);
+            let other = here.api().await.list(ListOptions::default()).await;
+            assert_eq!(other.expect("a list")[0].exit(), Some(&exit));
+            remove_all(&*backend).await;
+            // It is no guess: with them, the agent does not die.
+            if let Some(what) = what {
+                let mut given = sh(script);
+                given.container.cap_add = capabilities.iter().map(|&name| name.into()).collect();
+                let (_, exit) = run_to_its_end(&*backend, &given).await;
+                assert!(exit.is_success(), "with {what} too: {exit}");
+            }
+            remove_all(&*backend).await;
+        }
     }
 }
 

@@ -19,10 +19,6 @@ use crate::os::process::Identity;
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few are held at a time, and a box would cost every start"
-)]
 pub(crate) enum Entry {
     /// A keeper began. What follows happened on this start of the machine.
     Began {

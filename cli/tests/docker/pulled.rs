@@ -1,0 +1,185 @@
+//! Images that have to be fetched, from a registry of the trial's own.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{IMAGE, TestEngine};
+use crate::ground::Ground;
+use crate::hive::{PATIENCE, eventually};
+use crate::pty::Pty;
+
+/// So much has to be fetched of what is in it and nowhere else.
+const BYTES: usize = 12_000_000;
+
+/// So many bytes at a time, so often: the image is on its way for some seconds.
+const AT_ONCE: usize = 64 << 10;
+const PAUSE: Duration = Duration::from_millis(15);
+
+fn fleet(image: &str) -> String {
+    format!(
+        r#"
+        swarm = "pulled"
+        [defaults]
+        stop = {{ grace = "0s" }}
+        container = {{ image = "{image}" }}
+        [agents.one]
+        count = 3
+        command = ["sleep", "1000"]
+        "#
+    )
+}
+
+pub(crate) fn lines_say_that_an_image_comes_and_is_there(ground: &Ground) {
+    let registry = Registry::with_an_image(ground);
+    let swarm = ground.swarm(ground.file(&fleet(&registry.image)));
+    let up = swarm.run(&["up", "--detach"]);
+    assert_eq!(up.code(), Some(0), "{up}");
+    let said = up.stderr();
+    for line in [
+        format!("fetching the image {}", registry.image),
+        format!("the image {} is here", registry.image),
+    ] {
+        // Once for all three of them.
+        assert_eq!(said.matches(&line).count(), 1, "{line} in {said}");
+    }
+    swarm.ok(&["down"]);
+}
+
+pub(crate) fn a_terminal_shows_how_far_an_image_is(ground: &Ground) {
+    let registry = Registry::with_an_image(ground);
+    let swarm = ground.swarm(ground.file(&fleet(&registry.image)));
+    let mut pty = Pty::run(&swarm.command(&["up", "--detach"]));
+    // Only the API tells of bytes.
+    pty.expect(if ground.way == "docker-api" {
+        " MB of 12."
+    } else {
+        " of 2 layers"
+    });
+    pty.expect("is here");
+    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+    swarm.ok(&["down"]);
+}
+
+/// A registry that takes its time, with an image in it that no engine has.
+struct Registry {
+    serves: Child,
+    image: String,
+    engine: TestEngine,
+    _folder: tempfile::TempDir,
+}
+
+impl Registry {
+    fn with_an_image(ground: &Ground) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Nobody else takes a port between its being free and its being used, but the one who is asked to.
+        let port = free_port();
+        let config = folder.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:{port}\" }}\n",
+            folder.path().join("images").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let serves = Command::new(program())
+            .arg("serve")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually("the registry answers", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        let engine = ground.engine.clone();
+        let pushed = format!("127.0.0.1:{port}/alveary-test/pulled:1");
+        grow(&engine, folder.path(), &pushed);
+        engine.client(&["push", &pushed]);
+        engine.client(&["rmi", &pushed]);
+        let slow = slow_way_to(port);
+        Self {
+            serves,
+            image: format!("127.0.0.1:{slow}/alveary-test/pulled:1"),
+            engine,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _gone = self.serves.kill();
+        let _reaped = self.serves.wait();
+        self.engine.try_client(&["rmi", "--force", &self.image]);
+    }
+}
+
+/// The test's image and what no compression makes less of.
+fn grow(engine: &TestEngine, folder: &Path, image: &str) {
+    let context = folder.join("context");
+    std::fs::create_dir(&context).unwrap();
+    let mut random = std::fs::File::open("/dev/urandom").unwrap();
+    for layer in ["one", "two"] {
+        let mut noise = vec![0; BYTES / 2];
+        random.read_exact(&mut noise).unwrap();
+        std::fs::write(context.join(layer), noise).unwrap();
+    }
+    let text = format!("FROM {IMAGE}\nCOPY one /one\nCOPY two /two\n");
+    std::fs::write(context.join("Dockerfile"), text).unwrap();
+    engine.client(&[
+        "build",
+        "--quiet",
+        "--tag",
+        image,
+        context.to_str().unwrap(),
+    ]);
+}
+
+fn program() -> String {
+    let engines = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/engines/engine");
+    let printed = Command::new(engines).arg("registry").output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    String::from_utf8(printed.stdout).unwrap().trim().to_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A port that leads to that one, a little at a time.
+fn slow_way_to(port: u16) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let slow = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let until = Instant::now() + 2 * PATIENCE;
+        for asked in listener.incoming() {
+            let (Ok(asked), Ok(answers)) = (asked, TcpStream::connect(("127.0.0.1", port))) else {
+                return;
+            };
+            if Instant::now() > until {
+                return;
+            }
+            carry(&asked, &answers, Duration::ZERO);
+            carry(&answers, &asked, PAUSE);
+        }
+    });
+    slow
+}
+
+fn carry(from: &TcpStream, to: &TcpStream, pause: Duration) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    thread::spawn(move || {
+        let mut bytes = vec![0; AT_ONCE];
+        while let Ok(read @ 1..) = from.read(&mut bytes) {
+            if to.write_all(&bytes[..read]).is_err() {
+                break;
+            }
+            thread::sleep(pause);
+        }
+        let _closed = to.shutdown(Shutdown::Write);
+    });
+}
