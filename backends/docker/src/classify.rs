@@ -275,7 +275,7 @@ impl Class {
             ),
             Self::NoGateway => (
                 K::Unsupported,
-                "Podman before 4.7 cannot say what the address of its host is",
+                "a Podman before 4.7 that is rootless or elsewhere does not know the address of its host",
                 "write the address in `container.extra_hosts` in place of `host-gateway`, have agents use the name `host.containers.internal`, which Podman gives them, or use a newer Podman",
             ),
             Self::PortTaken => (

@@ -85,9 +85,6 @@ fn main() -> ExitCode {
 /// Why there is nothing to try there.
 fn not_tried(engine: &str, sentence: &str) -> Option<&'static str> {
     match sentence.split_once("::")?.0 {
-        "timmy_time" if engine == "podman" => Some(
-            "Podman before 4.7 knows no `host-gateway`, which is in that deployment: it is refused",
-        ),
         "pulled" if engine == "podman" => {
             Some("Podman takes images from no registry without TLS unless its own settings name it")
         }

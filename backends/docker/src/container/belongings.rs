@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use super::{Containers, detached, named};
 use crate::belongings::{Belonging, Declarations, Kind};
 use crate::classify::{Class, Trouble};
-use crate::engine::{Engine, Ref};
+use crate::engine::{Engine, EngineFacts, Ref};
 use crate::labels::{is_of_swarm, of_belonging, of_swarm};
+use crate::plan::{ExtraHost, Plan};
 
 /// What the fleet declares, and what of it was seen to be there.
 #[derive(Debug)]
@@ -109,6 +110,32 @@ impl<E: Engine> Containers<E> {
         if !self.engine().is_local() {
             return Err(unreachable_host("the engine is on another machine"));
         }
+        needed.retain(|belonging| belonging.kind == Kind::Network);
+        self.furnish(&needed).await?;
+        self.gateway_in(&plan, podman).await
+    }
+
+    /// Puts an address in place of `host-gateway` where the engine would take that for one.
+    pub(super) async fn say_where_the_host_is(&self, plan: &mut Plan) -> Result<()> {
+        let knows = self.facts().is_none_or(EngineFacts::knows_host_gateway);
+        if knows || !plan.extra_hosts.iter().any(ExtraHost::is_gateway) {
+            return Ok(());
+        }
+        // A rootless Podman's networks end in a namespace of their own, and not at its host.
+        if !(self.engine().is_local() && rustix::process::geteuid().is_root()) {
+            return Err(Trouble::new(Class::NoGateway, "").error(Operation::Spawn));
+        }
+        let address = self.gateway_in(plan, true).await;
+        let address = address.map_err(|error| error.during(Operation::Spawn))?;
+        for host in plan.extra_hosts.iter_mut().filter(|host| host.is_gateway()) {
+            host.address = address.to_string();
+        }
+        Ok(())
+    }
+
+    /// The host's address in the first of its networks.
+    async fn gateway_in(&self, plan: &Plan, podman: bool) -> Result<IpAddr> {
+        let asked = |trouble: Trouble| trouble.error(Operation::Inspect);
         let usual = if podman { "podman" } else { "bridge" };
         let name = plan.networks.first().map_or(usual, String::as_str);
         if name == "host" {
@@ -117,8 +144,6 @@ impl<E: Engine> Containers<E> {
         if name == "none" || name.starts_with("container:") {
             return Err(unreachable_host(format!("its network is `{name}`")));
         }
-        needed.retain(|belonging| belonging.kind == Kind::Network);
-        self.furnish(&needed).await?;
         let network = self.engine().network(&named(name).map_err(asked)?).await;
         let Some(network) = network.map_err(asked)? else {
             return Err(Trouble::new(Class::NoNetwork, name).error(Operation::Inspect));

@@ -1,13 +1,12 @@
 //! What a spec would come to, line by line, without asking the engine anything.
 
 use alveary_core::{
-    AgentId, AgentPlan, AgentSpec, ByteSize, Incarnation, Operation, Plans, Pull, Result,
-    SecretDelivery, Signal,
+    AgentId, AgentPlan, AgentSpec, ByteSize, Incarnation, Plans, Pull, Result, SecretDelivery,
+    Signal,
 };
 
 use super::Containers;
 use crate::belongings::Belonging;
-use crate::classify::{Class, Trouble};
 use crate::engine::Engine;
 use crate::plan::{
     Device, EngineRestart, ExtraHost, Gpus, Plan, PlannedHealth, PlannedMount, Planning, Port,
@@ -32,14 +31,6 @@ impl<E: Engine> Containers<E> {
         let mut plan = planning.plan(id, incarnation, spec)?;
         let needed = self.0.own.declarations.resolve(&mut plan);
         self.0.policies.judge(&plan, folder.as_deref())?;
-        let gateway = plan.extra_hosts.iter().any(ExtraHost::is_gateway);
-        if gateway
-            && self
-                .facts()
-                .is_some_and(|facts| !facts.knows_host_gateway())
-        {
-            return Err(Trouble::new(Class::NoGateway, "").error(Operation::Spawn));
-        }
         Ok((plan, needed))
     }
 }

@@ -71,7 +71,7 @@ impl<E: Engine> Containers<E> {
         // What can be admitted is known only when the engine is.
         let podman = self.learn().await.map_err(spawning)?.podman;
         self.capabilities().admit(spec)?;
-        let (plan, needed) = self.planned(id, spec, incarnation)?;
+        let (mut plan, needed) = self.planned(id, spec, incarnation)?;
         let values = Secrets::read(spec)?;
         if podman && self.engine().is_local() {
             sources_are_there(&plan).map_err(spawning)?;
@@ -85,6 +85,7 @@ impl<E: Engine> Containers<E> {
             let seat = this.seat(&plan.marks.id);
             let _seated = seat.lock().await;
             this.furnish(&needed).await?;
+            this.say_where_the_host_is(&mut plan).await?;
             this.0.secrets.place(&plan, &values)?;
             let mut waiting = Waiting(Some(accepted));
             let spawned = this.spawn_planned(&plan, &mut waiting).await;

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
         refusals::memory_that_ran_out_is_told_by_the_engines_flag_alone,
         refusals::an_agent_that_dies_for_want_of_a_capability_is_told_which,
+        refusals::the_host_has_an_address_by_the_name_that_is_given_to_it,
         refusals::long_lines_are_read_as_they_were_written,
         restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
         restarts::what_is_stopped_is_not_restarted_by_the_engine,
