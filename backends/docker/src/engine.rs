@@ -86,6 +86,8 @@ pub(crate) struct Container {
     pub(crate) memory: Option<u64>,
     /// The capabilities that it was given, without `CAP_` before them.
     pub(crate) cap_add: Vec<String>,
+    /// The capabilities that were taken from it, or `ALL`.
+    pub(crate) cap_drop: Vec<String>,
     /// Whether it has all rights.
     pub(crate) privileged: bool,
 }
@@ -255,6 +257,7 @@ pub(crate) mod test {
             tmpfs: Vec::new(),
             memory: None,
             cap_add: Vec::new(),
+            cap_drop: vec!["ALL".to_owned()],
             privileged: false,
         }
     }

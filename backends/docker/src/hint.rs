@@ -128,6 +128,25 @@ const SIGNS: [Sign; 15] = [
     (ONLY_EPERM, &["setcap"], &["SETFCAP"]),
 ];
 
+/// What containers have of which nothing is said. Podman tells of a container what was taken of these, where Docker
+/// says that all were.
+const USUAL: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
 /// So many of the last lines may speak of the end.
 const LINES: usize = 20;
 
@@ -137,7 +156,8 @@ const BEFORE: usize = 4;
 /// A container that ended badly, whose agent is root, and not all of root's rights are its own.
 #[derive(Debug)]
 pub(crate) struct Lacking<'a> {
-    has: &'a [String],
+    given: &'a [String],
+    taken: &'a [String],
     code: i32,
 }
 
@@ -150,13 +170,16 @@ impl<'a> Lacking<'a> {
         let has_all = container.privileged || container.cap_add.iter().any(|name| name == "ALL");
         let badly = (1..128).contains(&container.exit_code) && !container.oom;
         (is_root && badly && !has_all).then_some(Self {
-            has: &container.cap_add,
+            given: &container.cap_add,
+            taken: &container.cap_drop,
             code: container.exit_code,
         })
     }
 
     fn lacks(&self, capability: &str) -> bool {
-        !self.has.iter().any(|has| has == capability)
+        let are_in = |list: &[String], name: &str| list.iter().any(|listed| listed == name);
+        let is_taken = are_in(self.taken, "ALL") || are_in(self.taken, capability);
+        !are_in(self.given, capability) && (is_taken || !USUAL.contains(&capability))
     }
 }
 
@@ -331,11 +354,14 @@ mod tests {
         let words = "chown: /data: Operation not permitted";
         let mut given = ended(1);
         given.cap_add = vec!["CHOWN".to_owned()];
+        // As Podman tells of one that was given it.
+        let mut left = ended(1);
+        left.cap_drop = vec!["FOWNER".to_owned()];
         let mut nobody = ended(1);
         nobody.user = "1000:1000".to_owned();
         let mut privileged = ended(1);
         privileged.privileged = true;
-        for container in [given, nobody, privileged, ended(0), ended(137)] {
+        for container in [given, left, nobody, privileged, ended(0), ended(137)] {
             assert_eq!(hint(words, &container), None, "{container:?}");
         }
     }

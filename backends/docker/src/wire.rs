@@ -80,6 +80,7 @@ struct InspectedHost {
     memory: u64,
     tmpfs: Option<BTreeMap<String, String>>,
     cap_add: Option<Vec<String>>,
+    cap_drop: Option<Vec<String>>,
     privileged: bool,
 }
 
@@ -126,6 +127,7 @@ impl Inspected {
             tmpfs: host_config.tmpfs.unwrap_or_default().into_keys().collect(),
             memory: Some(host_config.memory).filter(|bytes| *bytes != 0),
             cap_add: capabilities(host_config.cap_add.unwrap_or_default()),
+            cap_drop: capabilities(host_config.cap_drop.unwrap_or_default()),
             privileged: host_config.privileged,
         })
     }

@@ -45,10 +45,7 @@ impl Belongs for Cli {
     }
 
     async fn network(&self, name: &Ref) -> Answer<Option<Network>> {
-        let call = Call::new(
-            ["network", "inspect", "--format={{json .}}", name.as_str()],
-            self.timeouts.ask,
-        );
+        let call = Call::new(["network", "inspect", name.as_str()], self.timeouts.ask);
         let said = self.program.run(call).await?;
         if !said.is_well() {
             let trouble = said.trouble();
@@ -57,14 +54,9 @@ impl Belongs for Cli {
                 _ => Err(trouble),
             };
         }
-        let unknown = || Trouble::new(Class::Other, "it tells of networks in words unknown here");
-        for line in said.lines() {
-            let told: Told = serde_json::from_str(line).map_err(|_| unknown())?;
-            if told.name == name.as_str() {
-                return Ok(Some(Network::told(told)));
-            }
-        }
-        Ok(None)
+        let found: Vec<Told> = said.json()?;
+        let meant = found.into_iter().find(|told| told.name == name.as_str());
+        Ok(meant.map(Network::told))
     }
 
     async fn make(&self, belonging: &Belonging, labels: &Labels) -> Answer<()> {
