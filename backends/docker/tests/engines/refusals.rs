@@ -187,8 +187,12 @@ pub(crate) async fn an_agent_that_dies_for_want_of_a_capability_is_told_which(en
             if let Some(what) = what {
                 let mut given = sh(script);
                 given.container.cap_add = capabilities.iter().map(|&name| name.into()).collect();
-                let (_, exit) = run_to_its_end(&*backend, &given).await;
-                assert!(exit.is_success(), "with {what} too: {exit}");
+                let (id, exit) = run_to_its_end(&*backend, &given).await;
+                let logs = backend.logs(&id, LogOptions::default()).await;
+                let said = logs.expect("logs").collect_bytes(LogStreamKind::Stderr);
+                let said = String::from_utf8_lossy(&said.await.expect("read")).into_owned();
+                let kind = backend.kind();
+                assert!(exit.is_success(), "with {what}, by {kind}: {exit}: {said}");
             }
             remove_all(&*backend).await;
         }
