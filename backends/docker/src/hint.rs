@@ -70,7 +70,8 @@ const SIGNS: [Sign; 15] = [
             "groups",
             "switching",
         ],
-        &["SETGID", "SETUID"],
+        // The init before it hands signals on to whoever it has become.
+        &["KILL", "SETGID", "SETUID"],
     ),
     (
         ONLY_EPERM,
@@ -106,7 +107,11 @@ const SIGNS: [Sign; 15] = [
     ),
     (ONLY_EPERM, &["chroot"], &["SYS_CHROOT"]),
     (ONLY_EPERM, &["mknod"], &["MKNOD"]),
-    (ONLY_EPERM, &["kill", "pkill", "killall"], &["KILL"]),
+    (
+        ONLY_EPERM,
+        &["kill", "pkill", "killall", "catatonit"],
+        &["KILL"],
+    ),
     (ONLY_EPERM, &["mlock", "mlockall", "memlock"], &["IPC_LOCK"]),
     (ONLY_EPERM, &["ptrace", "strace", "gdb"], &["SYS_PTRACE"]),
     (
@@ -283,11 +288,11 @@ mod tests {
             ("ping: socket: Operation not permitted", "NET_RAW"),
             (
                 "su: can't set groups: Operation not permitted",
-                "SETGID\", \"SETUID",
+                "KILL\", \"SETGID\", \"SETUID",
             ),
             (
                 "error: failed switching to \"nobody\": operation not permitted",
-                "SETGID\", \"SETUID",
+                "KILL\", \"SETGID\", \"SETUID",
             ),
             (
                 "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
@@ -300,6 +305,10 @@ mod tests {
             (
                 "ip: RTNETLINK answers: Operation not permitted",
                 "NET_ADMIN",
+            ),
+            (
+                "ERROR (catatonit:1): self-check that pid1 (6) was spawned failed: Operation not permitted",
+                "KILL",
             ),
             (
                 "chroot: can't change root directory to '/x': Operation not permitted",

@@ -152,7 +152,7 @@ pub(crate) async fn an_agent_that_dies_for_want_of_a_capability_is_told_which(en
         for (script, capabilities) in [
             ("touch /tmp/a && chown 7:7 /tmp/a", &["CHOWN"][..]),
             ("ping -c 1 -w 2 127.0.0.1", &["NET_RAW"]),
-            ("su agent -s /bin/sh -c true", &["SETGID", "SETUID"]),
+            ("su agent -s /bin/sh -c true", &["KILL", "SETGID", "SETUID"]),
             (
                 "touch /tmp/a && chmod 0 /tmp/a && cat /tmp/a",
                 &["DAC_OVERRIDE"],
