@@ -2,6 +2,20 @@
 //!
 //! Prints the page's address and the admin's token.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    clippy::large_futures,
+    clippy::allow_attributes,
+    reason = "a test that cannot go on ends there"
+)]
+
 use alveary_coordinator::http::{Listeners, Server};
 use alveary_coordinator::{Coordinator, Database, Settings, Tokens};
 use tokio_util::sync::CancellationToken;

@@ -1,5 +1,18 @@
 //! The coordinator over a real listener, as its clients meet it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    clippy::large_futures,
+    clippy::allow_attributes,
+    reason = "a test that cannot go on ends there"
+)]
 #![cfg(feature = "http")]
 
 #[path = "http/bed.rs"]

@@ -3,6 +3,20 @@
 //! Where there is none, the trials are shown as ignored, with the cure; where `CI` is `true` that is a failure.
 //! `ALVEARY_SCREENSHOTS=FOLDER` keeps pictures of what is seen.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    clippy::large_futures,
+    clippy::allow_attributes,
+    reason = "a test that cannot go on ends there"
+)]
+
 #[expect(dead_code, reason = "the trials of the wire use the rest of it")]
 #[path = "http/bed.rs"]
 mod bed;

@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_new_task_with_a_misspelt_field_is_refused() {
-        let wrong = r#"{"description": "sing", "capabilites": ["song"]}"#;
+        let wrong = r#"{"description": "sing", "capabilitys": ["song"]}"#;
         assert!(serde_json::from_str::<NewTask>(wrong).is_err());
         assert!(serde_json::from_str::<NewTask>(r#"{"description": ""}"#).is_err());
     }

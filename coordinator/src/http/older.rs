@@ -3,6 +3,11 @@
 //! Where it asks nobody who they are, so do these when the coordinator takes anybody; otherwise each caller
 //! shows a token, an agent speaks as itself alone, and what is no agent's business is the admin's.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a refusal is a whole answer, and is given once a request"
+)]
+
 mod agents;
 mod bid;
 mod bidding;

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the handlers say of themselves, and what the door may answer in their place.
+//! The `OpenAPI` document: what the handlers say of themselves, and what the door may answer in their place.
 
 use std::sync::Arc;
 

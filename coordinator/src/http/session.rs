@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use crate::token::Tokens;
 
 /// How long a browser stays signed in.
-const LASTS: Duration = Duration::from_secs(12 * 60 * 60);
+const LASTS: Duration = Duration::from_hours(12);
 
 /// Makes and recognises the cookies of signed-in browsers.
 ///

@@ -1,5 +1,11 @@
 //! A coordinator that is served on a free port, and a client that says exactly what it is told to.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    reason = "a test that cannot go on ends there; what is sent is written out as it goes over the wire"
+)]
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;

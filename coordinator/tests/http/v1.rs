@@ -162,7 +162,7 @@ async fn what_a_body_says_wrongly_is_refused() {
         ("null", 422),
         (r#"{"description": ""}"#, 422),
         (r#"{"description": 7}"#, 422),
-        (r#"{"description": "a", "capabilites": []}"#, 422),
+        (r#"{"description": "a", "capabilitys": []}"#, 422),
         (r#"{"description": "a", "capabilities": ["a,b"]}"#, 422),
     ] {
         let ask = bed

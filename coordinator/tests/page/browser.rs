@@ -1,4 +1,4 @@
-//! A real browser, driven as the WebDriver standard says.
+//! A real browser, driven as the `WebDriver` standard says.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};

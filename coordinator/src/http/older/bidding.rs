@@ -27,6 +27,7 @@ pub(crate) const AFTER: &str = "x-alveary-after";
 /// A bid, as it is sent.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it documents what is read field by field")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 pub(super) struct Bid {
     /// For which task.
     task_id: String,

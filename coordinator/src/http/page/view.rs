@@ -45,6 +45,10 @@ pub(super) struct AuctionCard {
 }
 
 impl AuctionCard {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the card takes over what the task says"
+    )]
     pub(super) fn new(open: &AuctionView, task: TaskView, bids: &[BidView]) -> Self {
         let mut bids: Vec<_> = bids
             .iter()
