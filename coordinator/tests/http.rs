@@ -10,7 +10,8 @@
     clippy::too_many_lines,
     clippy::needless_pass_by_value,
     clippy::large_futures,
-    clippy::allow_attributes,
+    clippy::assigning_clones,
+    clippy::duration_suboptimal_units,
     reason = "a test that cannot go on ends there"
 )]
 #![cfg(feature = "http")]
