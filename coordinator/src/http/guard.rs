@@ -92,7 +92,8 @@ fn shield(headers: &mut HeaderMap) {
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "no-referrer"),
+        // Not `no-referrer`: under it a browser calls the origin of our own form `null`.
+        (REFERRER_POLICY, "same-origin"),
         (CACHE_CONTROL, "no-store"),
         (RESOURCE_POLICY, "same-origin"),
         (CONTENT_SECURITY_POLICY, NOTHING),

@@ -78,12 +78,25 @@ impl Driver {
             body.len()
         );
         stream.write_all((head + &body).as_bytes()).unwrap();
-        let mut read = Vec::new();
-        // It closes without ceremony: what was read until then is the answer.
-        let _ = stream.read_to_end(&mut read);
-        let read = String::from_utf8(read).unwrap();
-        let (_, body) = read.split_once("\r\n\r\n").expect("an answer");
-        let mut answer: Value = serde_json::from_str(body).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert_ne!(
+                reader.read_line(&mut line).expect("an answer"),
+                0,
+                "{path} is not answered"
+            );
+            match line.trim().to_ascii_lowercase().split_once(':') {
+                Some(("content-length", value)) => length = value.trim().parse().unwrap(),
+                None if line.trim().is_empty() => break,
+                _ => {}
+            }
+        }
+        // It keeps the connection open, whatever it is told.
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("the whole answer");
+        let mut answer: Value = serde_json::from_slice(&body).unwrap();
         let value = answer["value"].take();
         match value.get("error") {
             Some(error) => Err(format!("{path}: {error}: {}", value["message"])),
