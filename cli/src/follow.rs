@@ -140,8 +140,9 @@ impl Follower {
             return Ok(false);
         };
         if self.followed.is_some() {
-            // What was to be left out lies before what has been shown.
+            // What was to be left out lies before what has been shown, and so does the place in the last start's log.
             self.options.tail = None;
+            self.options.after = None;
         }
         self.followed = Some(next);
         match self.swarm.logs(&self.id, self.options.clone()).await {

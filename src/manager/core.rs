@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alveary_core::{AgentBackend, Error, ErrorKind, Operation, Result};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::options::ManagerOptions;
@@ -27,6 +27,8 @@ pub(super) struct Core<B: ?Sized> {
     lease: Mutex<Option<Lease>>,
     /// Whether the background task is there.
     attached: AtomicBool,
+    /// The engine knows one no more that is recorded: whoever removed it is about to forget it.
+    pub(super) bereft: Notify,
     /// Ends everything in the background; nothing in the engine.
     pub(super) closing: CancellationToken,
 }
@@ -60,6 +62,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             leads: watch::Sender::new(false),
             lease: Mutex::default(),
             attached: AtomicBool::new(false),
+            bereft: Notify::new(),
             closing: CancellationToken::new(),
         }
     }

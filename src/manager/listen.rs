@@ -1,6 +1,8 @@
 //! Keeping the table true: what the engine tells, and what has to be asked for.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alveary_core::{AgentBackend, AgentBackendExt, AgentId, ErrorKind, Result, WatchEvent};
 use futures_util::{FutureExt, StreamExt};
@@ -11,6 +13,15 @@ use super::errands::{Errand, Errands};
 use super::row::{Merged, Row};
 use super::table::Gone;
 use crate::state::Change;
+
+/// When the records are looked at again after the engine has lost one that they hold. Another process removes an agent
+/// first and forgets it then, and nothing tells of that.
+const FORGOTTEN_SOON: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+];
 
 impl<B: AgentBackend + ?Sized> Core<B> {
     /// Listens to the engine for as long as it is polled. What has to be asked is asked beside that: an answer
@@ -27,6 +38,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             }
             .boxed()
         });
+        let mut forgotten = std::pin::pin!(self.see_who_is_forgotten());
         // Before the next list is begun, whenever that is.
         let mut mark = self.table.mark();
         loop {
@@ -34,6 +46,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 tokio::select! {
                     event = watch.next() => event,
                     never = errands.run() => match never {},
+                    never = &mut forgotten => match never {},
                 }
             };
             let Some(event) = next.await else { return };
@@ -41,6 +54,17 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             self.take(event, mark, &mut errands);
             if was_list {
                 mark = self.table.mark();
+            }
+        }
+    }
+
+    /// Reads the records again, several times, after the engine has lost somebody.
+    async fn see_who_is_forgotten(&self) -> Infallible {
+        loop {
+            self.bereft.notified().await;
+            for pause in FORGOTTEN_SOON {
+                tokio::time::sleep(pause).await;
+                self.sync();
             }
         }
     }
@@ -138,7 +162,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         // first start that was reported as failed leaves nothing.
         match self.table.gone(id, mark) {
             Gone::TooOld => return,
-            Gone::NotThere if self.store.shared().is_some() => return,
+            Gone::NotThere if self.store.shared().is_some() => return self.bereft.notify_one(),
             Gone::NotThere | Gone::NeverWas => {}
         }
         let forgotten = self

@@ -139,6 +139,13 @@ impl House {
         &self.engine
     }
 
+    /// The swarm's agents as the engine has them, past every manager.
+    pub(crate) async fn behind_the_managers(&self) -> MemoryBackend {
+        let opened = self.try_open(self.fleet(SOMEBODY), false).await.unwrap();
+        let engines = ENGINES.lock().unwrap();
+        MemoryBackend::on(&engines[&self.engine], opened.record.uid)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use alveary::{
-    Agent, AgentSpec, AgentState, Desired, DownOptions, ErrorKind, RemoveOptions, Restart,
-    StopOptions, Supervision, SwarmName, recorded_swarm,
+    Agent, AgentBackend, AgentSpec, AgentState, Desired, DownOptions, ErrorKind, RemoveOptions,
+    Restart, StopOptions, Supervision, SwarmName, recorded_swarm,
 };
 
 use crate::house::{House, is_running, names, stay, until};
@@ -46,6 +46,34 @@ async fn what_one_process_records_another_finds_with_what_is_wanted_of_it() {
         .await
         .unwrap();
     until(&first, "it is gone", <[_]>::is_empty).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_one_that_another_process_removes_hears_of_it_soon() {
+    let house = House::new();
+    let (first, second) = (house.shell().await, house.shell().await);
+    let echo = first.spawn(stay("echo")).await.unwrap();
+    // The engine is rid of it before the other process has forgotten it.
+    let engine = house.behind_the_managers().await;
+    let stopped = engine.stop(&echo.id, StopOptions::default()).await;
+    stopped.unwrap();
+    engine
+        .remove(&echo.id, RemoveOptions::default())
+        .await
+        .unwrap();
+    until(&first, "the engine knows it no more", |agents| {
+        agents
+            .iter()
+            .all(|agent| *agent.state() == AgentState::Pending)
+    })
+    .await;
+    let forgetting = second.remove(&echo.id, RemoveOptions::default());
+    let soon = Duration::from_secs(10);
+    let waiting = tokio::time::timeout(soon, first.wait(&echo.id));
+    let (heard, forgotten) = tokio::join!(waiting, forgetting);
+    forgotten.unwrap();
+    let heard = heard.expect("it hears of it before the next list");
+    assert_eq!(heard.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test]
