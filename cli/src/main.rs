@@ -2,6 +2,7 @@
 
 mod args;
 mod bulk;
+mod coming;
 mod context;
 mod detach;
 mod failure;

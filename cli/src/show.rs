@@ -13,7 +13,7 @@ use crate::follow::{Following, Heard, What};
 use crate::output::{
     self, Fetches, LinePrinter, LineStyle, Progress, Screen, Table, lasting, note, paint,
 };
-use crate::steps::Step;
+use crate::steps::{Step, how_it_stands};
 use crate::verbs::logs::print;
 
 /// The screen of a foreground `up`, and what it knows of the agents on it.
@@ -123,9 +123,10 @@ impl Show {
                 id,
                 name,
                 kept,
+                coming,
                 pid,
             } => {
-                let what = if kept { "runs already" } else { "started" };
+                let what = how_it_stands(kept, coming);
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
                 self.say(format_args!("{name} {what}{pid}"));
                 self.advance();
@@ -265,8 +266,12 @@ fn news(before: &Agent, now: &Agent) -> Option<String> {
         };
         return Some(format!("{}{next}", how(now)));
     }
-    let again = before.state().has_ended() && before.restarting;
-    (again && *now.state() == AgentState::Running).then(|| "was started again".to_owned())
+    let what = match before.state() {
+        AgentState::Starting { .. } => "started",
+        before_it if before_it.has_ended() && before.restarting => "was started again",
+        _ => return None,
+    };
+    (*now.state() == AgentState::Running).then(|| what.to_owned())
 }
 
 /// How an agent ended, in words.

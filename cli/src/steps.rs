@@ -1,6 +1,6 @@
 //! Bringing agents up, as it is shown.
 
-use alveary::{AgentId, UpAction, UpEvent, UpOptions, UpReport};
+use alveary::{AgentId, AgentState, UpAction, UpEvent, UpOptions, UpReport};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::failure::outcome_of;
@@ -17,6 +17,8 @@ pub(crate) enum Step {
         name: String,
         /// Whether it ran before.
         kept: bool,
+        /// Whether its start is accepted, and something is waited for before it is made.
+        coming: bool,
         pid: Option<u32>,
     },
     Ready(String),
@@ -27,6 +29,15 @@ pub(crate) enum Step {
         what: String,
         cure: Option<String>,
     },
+}
+
+/// What is said of one that was started.
+pub(crate) fn how_it_stands(kept: bool, coming: bool) -> &'static str {
+    match (kept, coming) {
+        (true, _) => "runs already",
+        (false, true) => "is on its way",
+        (false, false) => "started",
+    }
 }
 
 /// Has the steps told to a channel, which nobody has to wait for.
@@ -55,6 +66,7 @@ fn step(event: UpEvent<'_>) -> Option<Step> {
             id: step.id.clone(),
             name: step.name.clone(),
             kept: step.action == UpAction::Keep,
+            coming: matches!(info.state, AgentState::Starting { .. }),
             pid: info.pid,
         },
         UpEvent::Ready(step, _) => Step::Ready(step.name.clone()),

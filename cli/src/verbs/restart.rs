@@ -1,11 +1,13 @@
 //! `restart`: stops agents and starts them again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::args::Names;
 use crate::bulk;
+use crate::coming;
 use crate::context::{Context, note_supervision};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -28,6 +30,7 @@ impl Restart {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let swarm = context.open().await?.swarm;
         let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let meant: HashSet<_> = agents.iter().map(|agent| agent.id().clone()).collect();
         let mut options = StopOptions::default();
         options.grace = self.time;
         let outcome = bulk::each(
@@ -40,7 +43,11 @@ impl Restart {
             |info| format!("is {}", info.state),
         );
         let outcome = outcome.await;
-        note_supervision(&swarm, &swarm.list().await?)?;
+        let agents = swarm.list().await?;
+        let started = agents.iter().filter(|agent| meant.contains(agent.id()));
+        let started = started.map(|agent| (agent.id().clone(), agent.state().clone()));
+        let outcome = outcome.or(coming::arrived(&swarm, started).await);
+        note_supervision(&swarm, &agents)?;
         Ok(outcome)
     }
 }

@@ -1,8 +1,9 @@
 //! `scale`: changes how many members groups have.
 
-use alveary::UpOptions;
+use alveary::{UpOptions, UpOutcome};
 use clap::Args;
 
+use crate::coming;
 use crate::context::{Context, note_supervision};
 use crate::failure::{Failure, tell_of};
 use crate::outcome::Outcome;
@@ -36,7 +37,10 @@ impl Scale {
             for (step, error) in report.failures() {
                 tell_of(&step.name, error);
             }
-            outcome = outcome.or(steps::outcome(&report));
+            let started = report.outcomes.iter().filter_map(UpOutcome::started);
+            let started = started.map(|info| (info.id.clone(), info.state.clone()));
+            let arrived = coming::arrived(swarm, started).await;
+            outcome = outcome.or(steps::outcome(&report)).or(arrived);
         }
         note_supervision(swarm, &swarm.list().await?)?;
         Ok(outcome)

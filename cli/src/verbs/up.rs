@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Opened, SwarmEvent, UpOptions, UpOutcome};
+use alveary::{Error, Opened, SwarmEvent, UpOptions, UpOutcome};
 use clap::Args;
 use futures_util::StreamExt;
 
+use crate::coming;
 use crate::context::Context;
 use crate::detach::leave_supervisor;
 use crate::failure::{Failure, tell};
@@ -84,37 +85,42 @@ impl Up {
         } else {
             Duration::MAX
         };
-        let up =
-            async { tokio::time::timeout(limit, opened.swarm.up(&opened.fleet, options)).await };
+        let up = async {
+            let report = opened.swarm.up(&opened.fleet, options).await?;
+            let started = report.outcomes.iter().filter_map(UpOutcome::started);
+            let started = started.map(|info| (info.id.clone(), info.state.clone()));
+            let outcome = coming::arrived(&opened.swarm, started).await;
+            Ok::<_, Error>((report, outcome))
+        };
+        let mut up = std::pin::pin!(tokio::time::timeout(limit, up));
         let mut events = opened.swarm.subscribe().await;
-        let show = async {
-            let screen = Screen::new();
-            let mut fetches = Fetches::on(&screen);
-            let mut progress = None;
-            loop {
-                tokio::select! {
-                    biased;
-                    Some(event) = events.next() => {
-                        if let SwarmEvent::Fetching(fetch) = event {
-                            fetches.show(&fetch);
-                        }
+        let screen = Screen::new();
+        let mut fetches = Fetches::on(&screen);
+        let mut progress = None;
+        let up = loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.next() => {
+                    if let SwarmEvent::Fetching(fetch) = event {
+                        fetches.show(&fetch);
                     }
-                    step = told.recv() => match step {
-                        Some(step) => show(&screen, &mut progress, step),
-                        None => break,
-                    },
                 }
+                Some(step) = told.recv() => show(&screen, &mut progress, step),
+                up = &mut up => break up,
             }
         };
-        let (up, ()) = tokio::join!(up, show);
+        while let Ok(step) = told.try_recv() {
+            show(&screen, &mut progress, step);
+        }
+        drop((fetches, progress));
         match up {
-            Ok(report) => {
-                let report = report?;
+            Ok(up) => {
+                let (report, outcome) = up?;
                 let up = |outcome: &UpOutcome| matches!(outcome.result, Ok(Some(_)));
                 if report.outcomes.iter().any(up) {
                     leave_supervisor(opened).await?;
                 }
-                Ok(steps::outcome(&report))
+                Ok(outcome.or(steps::outcome(&report)))
             }
             Err(_) => {
                 leave_supervisor(opened).await?;
@@ -134,10 +140,9 @@ fn show(screen: &Screen, progress: &mut Option<Progress>, step: Step) {
         Step::Planned(names) => {
             *progress = Some(Progress::on(screen.clone(), "starting", names.len()));
         }
-        Step::Started { name, kept, .. } => {
-            let what = if kept { "runs already" } else { "started" };
-            say(progress.as_ref(), &name, what);
-        }
+        Step::Started {
+            name, kept, coming, ..
+        } => say(progress.as_ref(), &name, steps::how_it_stands(kept, coming)),
         Step::Ready(name) => say(progress.as_ref(), &name, "is ready"),
         Step::Removed(name) => say(progress.as_ref(), &name, "removed"),
         Step::Failed { name, what, cure } => {

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         quickstart::what_one_way_brought_up_the_other_lists_follows_and_ends,
         pulled::lines_say_that_an_image_comes_and_is_there,
         pulled::a_terminal_shows_how_far_an_image_is,
+        pulled::what_a_detached_up_has_accepted_has_started_when_it_returns,
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,
         belongings::what_is_a_strangers_is_neither_used_nor_removed,
         belongings::what_is_external_is_used_and_left,

@@ -19,6 +19,9 @@ const BYTES: usize = 12_000_000;
 const AT_ONCE: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(15);
 
+/// A start is accepted after five seconds: with this the image is not there by then.
+const LONGER_THAN_A_START_WAITS: Duration = Duration::from_millis(120);
+
 fn fleet(image: &str) -> String {
     format!(
         r#"
@@ -64,6 +67,18 @@ pub(crate) fn a_terminal_shows_how_far_an_image_is(ground: &Ground) {
     swarm.ok(&["down"]);
 }
 
+pub(crate) fn what_a_detached_up_has_accepted_has_started_when_it_returns(ground: &Ground) {
+    let registry = Registry::with_an_image_in(ground, LONGER_THAN_A_START_WAITS);
+    let swarm = ground.swarm(ground.file(&fleet(&registry.image)));
+    let up = swarm.run(&["up", "--detach"]);
+    assert_eq!(up.code(), Some(0), "{up}");
+    assert!(up.stderr().contains("is on its way"), "{up}");
+    let states = swarm.agents();
+    let states: Vec<_> = states.iter().map(|agent| &agent["state"]).collect();
+    assert_eq!(states, ["running"; 3]);
+    swarm.ok(&["down"]);
+}
+
 /// A registry that takes its time, with an image in it that no engine has.
 struct Registry {
     serves: Child,
@@ -74,6 +89,10 @@ struct Registry {
 
 impl Registry {
     fn with_an_image(ground: &Ground) -> Self {
+        Self::with_an_image_in(ground, PAUSE)
+    }
+
+    fn with_an_image_in(ground: &Ground, pause: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Nobody else takes a port between its being free and its being used, but the one who is asked to.
         let port = free_port();
@@ -99,7 +118,7 @@ impl Registry {
         grow(&engine, folder.path(), &pushed);
         engine.client(&["push", &pushed]);
         engine.client(&["rmi", &pushed]);
-        let slow = slow_way_to(port);
+        let slow = slow_way_to(port, pause);
         Self {
             serves,
             image: format!("127.0.0.1:{slow}/alveary-test/pulled:1"),
@@ -151,7 +170,7 @@ fn free_port() -> u16 {
 }
 
 /// A port that leads to that one, a little at a time.
-fn slow_way_to(port: u16) -> u16 {
+fn slow_way_to(port: u16, pause: Duration) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let slow = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -164,7 +183,7 @@ fn slow_way_to(port: u16) -> u16 {
                 return;
             }
             carry(&asked, &answers, Duration::ZERO);
-            carry(&answers, &asked, PAUSE);
+            carry(&answers, &asked, pause);
         }
     });
     slow

@@ -90,6 +90,15 @@ pub struct UpOutcome {
     pub result: Result<Option<AgentInfo>>,
 }
 
+impl UpOutcome {
+    /// How it stood when its start was accepted, if one was made.
+    #[must_use]
+    pub fn started(&self) -> Option<&AgentInfo> {
+        let made = !matches!(self.step.action, UpAction::Keep | UpAction::Foreign);
+        self.result.as_ref().ok()?.as_ref().filter(|_| made)
+    }
+}
+
 /// What became of every step, in the order of the plan.
 #[derive(Debug)]
 #[non_exhaustive]
