@@ -2,20 +2,7 @@
 //!
 //! Prints the page's address and the admin's token.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::format_push_string,
-    clippy::format_collect,
-    clippy::too_many_lines,
-    clippy::needless_pass_by_value,
-    clippy::large_futures,
-    clippy::assigning_clones,
-    clippy::duration_suboptimal_units,
-    reason = "a test that cannot go on ends there"
-)]
+#![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 use alveary_coordinator::http::{Listeners, Server};
 use alveary_coordinator::{Coordinator, Database, Settings, Tokens};

@@ -3,19 +3,10 @@
 //! Where there is none, the trials are shown as ignored, with the cure; where `CI` is `true` that is a failure.
 //! `ALVEARY_SCREENSHOTS=FOLDER` keeps pictures of what is seen.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(
     clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::format_push_string,
-    clippy::format_collect,
-    clippy::too_many_lines,
-    clippy::needless_pass_by_value,
-    clippy::large_futures,
-    clippy::assigning_clones,
-    clippy::duration_suboptimal_units,
-    reason = "a test that cannot go on ends there"
+    reason = "what is not tried is said, with the cure"
 )]
 
 #[expect(dead_code, reason = "the trials of the wire use the rest of it")]
@@ -94,7 +85,7 @@ fn main() -> ExitCode {
 
 fn perform(driver: &Driver, play: Play) {
     let runtime = Runtime::new().unwrap();
-    let settings = Settings::default().with_auction(Duration::from_secs(60));
+    let settings = Settings::default().with_auction(Duration::from_mins(1));
     let bed = runtime.block_on(Bed::with(settings, Guard::default()));
     let scene = Scene {
         runtime,

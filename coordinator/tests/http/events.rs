@@ -53,7 +53,7 @@ impl Follower {
             let line = self.line().await;
             match line.split_once(": ") {
                 Some(("id", id)) => told.id = id.parse().ok(),
-                Some(("event", kind)) => told.kind = kind.to_owned(),
+                Some(("event", kind)) => kind.clone_into(&mut told.kind),
                 Some(("data", data)) => told.data = serde_json::from_str(data).unwrap(),
                 _ if line.is_empty() && !told.kind.is_empty() => return told,
                 _ => {}

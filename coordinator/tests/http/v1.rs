@@ -385,7 +385,7 @@ async fn what_is_not_there_is_told_in_the_form_of_v1() {
 #[tokio::test]
 async fn hostile_texts_come_back_as_they_were() {
     let bed = Bed::with(
-        Settings::default().with_auction(Duration::from_secs(60)),
+        Settings::default().with_auction(Duration::from_mins(1)),
         Guard::default(),
     )
     .await;
