@@ -28,13 +28,16 @@ impl Context {
     ///
     /// `supervise`: agents are restarted here, as soon as nobody else does it.
     pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
-        Ok(self.open_fleet(self.fleet()?, supervise).await?)
+        let fleet = self.fleet()?;
+        without_a_coordinator(&fleet)?;
+        Ok(self.open_fleet(fleet, supervise).await?)
     }
 
     /// Opens the swarm of the file to say what would be done. One that never was leaves no trace: its state folder is gone
     /// with what this gives beside it.
     pub(crate) async fn open_to_plan(&self) -> Result<(Option<TempDir>, Opened), Failure> {
         let mut fleet = self.fleet()?;
+        without_a_coordinator(&fleet)?;
         let mut passing = None;
         if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
             let folder = tempfile::tempdir().map_err(|error| {
@@ -125,6 +128,17 @@ impl Context {
         options.swarm = self.global.swarm.as_ref().map(ToString::to_string);
         options.backend.clone_from(&self.global.backend);
         options
+    }
+}
+
+/// Agents that wait for a coordinator would wait for ever: none is brought up.
+fn without_a_coordinator(fleet: &Fleet) -> Result<(), Failure> {
+    match fleet.coordinator {
+        None => Ok(()),
+        Some(_) => Err(Failure::input(
+            "the file has a table `[coordinator]`, and this version of alveary runs no coordinator beside a swarm yet",
+            "take the table out; agents find a coordinator of your own by `env = { COORDINATOR_URL = \"…\" }`",
+        )),
     }
 }
 
