@@ -178,3 +178,45 @@ impl fmt::Display for Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_reads_as_a_sentence_and_what_would_have_helped_comes_last() {
+        let by_itself = |code| Exit::new(ExitStatus::Code(code), EndedBy::Itself);
+        for (exit, reads) in [
+            (by_itself(0), "exited with code 0"),
+            (
+                by_itself(1).with_hint("perhaps it needs a capability"),
+                "exited with code 1; perhaps it needs a capability",
+            ),
+            (
+                Exit::new(ExitStatus::Signal(Signal::KILL), EndedBy::UsByForce),
+                "ended by SIGKILL, by force",
+            ),
+            (
+                Exit::new(ExitStatus::Code(137), EndedBy::Engine).with_oom(true),
+                "exited with code 137, out of memory, by the engine",
+            ),
+            (
+                Exit::unknown("the engine\x1b[2J was away"),
+                "ended, how is unknown: the engine\\u{1b}[2J was away",
+            ),
+        ] {
+            assert_eq!(exit.to_string(), reads);
+        }
+    }
+
+    #[test]
+    fn an_end_is_clean_where_it_was_asked_for_and_a_hint_does_not_change_what_it_was() {
+        let asked = Exit::new(ExitStatus::Signal(Signal::TERM), EndedBy::Us);
+        assert!(asked.is_clean() && !asked.is_success());
+        assert!(!asked.clone().with_oom(true).is_clean());
+        let hinted = Exit::new(ExitStatus::Code(1), EndedBy::Itself).with_hint("chown");
+        assert!(!hinted.is_clean());
+        let read: Exit = serde_json::from_str(&serde_json::to_string(&hinted).unwrap()).unwrap();
+        assert_eq!(read, hinted);
+    }
+}
