@@ -2,8 +2,8 @@
 //!
 //! An engine has so much processor. Fewer calls than keep it busy waste its time; each one more only waits
 //! inside it, with its time limit running. Which number that is differs from engine to engine and from hour to
-//! hour, so it is not set but measured, as networks do: one more while nothing waits, a part fewer once too
-//! many do, half as many when answers fail to come.
+//! hour, so it is not set but measured, as networks do: twice as many until the first wait, then one more while
+//! hardly any does, a part fewer once too many do, half as many when answers fail to come.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +34,8 @@ const BELIEVED: Duration = Duration::from_mins(10);
 struct Pace {
     width: usize,
     most: usize,
+    /// Nothing was seen to wait yet: how much the engine can do is anybody's guess.
+    is_cold: bool,
     /// How long a call may take.
     limit: Duration,
     best: Option<Best>,
@@ -62,6 +64,7 @@ impl Pace {
         Self {
             width: FIRST.min(most),
             most,
+            is_cold: true,
             limit,
             best: None,
             round: Round::default(),
@@ -86,17 +89,25 @@ impl Pace {
         #[expect(clippy::cast_precision_loss, reason = "at most sixteen")]
         let in_full_use = beside > self.width as f64 - 1.0;
         if took > self.limit / PART_OF_LIMIT {
+            self.is_cold = false;
             self.width = (self.width / 2).max(1);
         } else if waiting > TOO_MANY_WAIT {
+            self.is_cold = false;
             self.width = (self.width * 3 / 4).max(1);
-        } else if waiting < TOO_FEW_WAIT && in_full_use {
-            self.width = (self.width + 1).min(self.most);
+        } else if waiting >= TOO_FEW_WAIT {
+            self.is_cold = false;
+        } else if in_full_use {
+            // Twice as many take twice as long at the worst, which the limit has to allow for.
+            let leaps = self.is_cold && took * 2 < self.limit / PART_OF_LIMIT;
+            let more = if leaps { self.width } else { 1 };
+            self.width = (self.width + more).min(self.most);
         }
     }
 
     /// Its answer did not come in time.
     fn unanswered(&mut self) {
         self.round = Round::default();
+        self.is_cold = false;
         self.width = (self.width / 2).max(1);
     }
 

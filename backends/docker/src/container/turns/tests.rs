@@ -67,6 +67,17 @@ async fn twenty_at_once_from_a_cold_start_lose_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_burst_is_given_twice_as_many_once_nothing_was_seen_to_wait() {
+    let (turns, engine) = (Turns::new(None, LIMIT), Made::new(64, 200));
+    all(&turns, &engine, 2 * FIRST).await;
+    assert_eq!(width(&turns), 2 * FIRST);
+    // Not where twice as many might take too much of their limit.
+    let turns = Turns::new(None, LIMIT);
+    all(&turns, &Made::new(64, 2000), 2 * FIRST).await;
+    assert_eq!(width(&turns), FIRST + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_engine_with_much_room_is_given_all_that_is_allowed() {
     let (turns, engine) = (Turns::new(None, LIMIT), Made::new(64, 200));
     all(&turns, &engine, 400).await;
