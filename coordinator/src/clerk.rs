@@ -58,6 +58,15 @@ pub(crate) struct News {
     ended: watch::Sender<bool>,
 }
 
+/// Says that the desk is gone, whatever ended its thread: who waits for the end is not left waiting.
+struct Ends(Arc<News>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.ended.send_replace(true);
+    }
+}
+
 impl News {
     /// What an agent waits on for its next task.
     pub(crate) fn won(&self, agent: &AgentId) -> Arc<Notify> {
@@ -106,10 +115,11 @@ impl Clerk {
             won: Mutex::default(),
             ended: watch::Sender::new(false),
         });
-        let published = Arc::clone(&news);
+        let published = Ends(Arc::clone(&news));
         thread::Builder::new()
             .name("coordinator".to_owned())
             .spawn(move || {
+                let Ends(published) = &published;
                 let opened =
                     Store::open(&database).and_then(|store| Desk::open(store, settings, at));
                 match opened {
@@ -117,7 +127,7 @@ impl Clerk {
                         published.publish(&mut desk);
                         published.latest.send_replace(desk.latest());
                         if ready.send(Ok(())).is_ok() {
-                            serve(desk, queue, &published);
+                            serve(desk, queue, published);
                         }
                     }
                     Err(error) => {
@@ -125,7 +135,6 @@ impl Clerk {
                         let _ = ready.send(Err(error));
                     }
                 }
-                published.ended.send_replace(true);
             })
             .map_err(|error| {
                 Error::new(
@@ -236,5 +245,21 @@ fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Call>, news: &News) {
             tracing::warn!("old events could not be thrown away: {error}");
         }
         news.publish(&mut desk);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_desk_that_breaks_leaves_nobody_waiting() {
+        let clerk = Clerk::start(Database::Memory, Settings::default());
+        let clerk = clerk.await.unwrap();
+        let broken = clerk.call::<()>(|_, _| panic!("as a fault of ours would"));
+        assert!(broken.await.is_err());
+        clerk.end().await;
+        assert!(clerk.has_ended());
+        assert!(clerk.call(|_, _| Ok(())).await.is_err());
     }
 }
