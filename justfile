@@ -95,6 +95,11 @@ fix:
 deny:
     cargo deny check bans licenses sources
 
+# Builds the book of docs/ and checks it, links and transcripts too. With `--write` the transcripts are written anew.
+book *args:
+    cargo build --quiet -p alveary-cli
+    python3 .ci/book "${CARGO_TARGET_DIR:-target}/debug/alveary" {{ args }}
+
 # All that CI runs, in CI's order.
 ci:
     .ci/run
