@@ -1,5 +1,6 @@
 """The pages, and what is in them: blocks of code, fleet files, calls of the program, names of tests."""
 
+import functools
 import os
 import pathlib
 import re
@@ -53,6 +54,8 @@ def faults(alveary):
                 found += [f"{name}: {fault}" for fault in call_faults(alveary, body)]
             elif info.startswith("rust") and page.is_relative_to(ROOT / "docs/guide") and f"../{name}" not in doctests:
                 found.append(f"{name} has Rust in it that no test compiles; include it in src/lib.rs as the README is")
+        if page == ROOT / "docs/guide/troubleshooting.md":
+            found += [f"{name}: nothing says `{message}`" for message in messages(text) if not is_said(message)]
         if page == ROOT / "docs/security.md":
             found += [f"{name}: there is no test `{test}`" for test in named_tests(text) if test not in tests]
     return found
@@ -108,6 +111,25 @@ def call_faults(alveary, text):
             if flag.startswith("--") and not re.search(rf"{flag}\b", known):
                 found.append(f"`{line}`: there is no `{flag}`")
     return found
+
+
+def messages(text):
+    """The messages in the first column of a page's tables."""
+    return [row[2].strip() for row in re.finditer(r"^\| (`+) ?(.+?) ?\1 \|", text, re.MULTILINE)]
+
+
+@functools.cache
+def sources():
+    """What the program's sources say, with each string in one line, and whatever is filled in as `…`."""
+    files = [file for part in ("core", "src", "backends", "cli") for file in (ROOT / part).rglob("*.rs")]
+    text = "\n".join(file.read_text() for file in files if "tests" not in file.parts)
+    text = re.sub(r"\\\n\s*", "", text).replace('\\"', '"')
+    return re.sub(r"\{[^{}\n]*\}", "…", text.replace("{FILE_NAME}", "alveary.toml"))
+
+
+def is_said(message):
+    """Whether each part of a message between what is filled in stands in the sources."""
+    return all(part.strip() in sources() for part in message.split("…") if part.strip("` "))
 
 
 def test_names():

@@ -1,7 +1,7 @@
 """Transcripts: what a page of the guide shows of a terminal is run, and compared with what is there.
 
 A `console` block has commands, each behind a `$`, and what they say. A page is one terminal in one folder of its own:
-a `toml` block that begins with the comment `# NAME.toml` is that file from there on.
+a block that begins with the comment `# NAME.toml` or `# NAME.py` is that file from there on.
 
 What differs from run to run (ids, numbers of processes, times, the width of columns, the order of agents that act at
 once) is not compared. A line of `…` stands for any lines, and `…` in a line for any words.
@@ -103,7 +103,7 @@ def play(page, alveary, each):
         try:
             for block in BLOCK.finditer(page.read_text()):
                 info, body = block["info"].strip(), block["body"]
-                if info.split(" ")[0] == "toml" and (name := re.match(r"# (\S+\.toml)\n", body)):
+                if info.split(" ")[0] in ("toml", "python") and (name := re.match(r"# (\S+\.(toml|py))\n", body)):
                     (terminal.folder / name[1]).write_text(body)
                 elif info == "console":
                     for command, shown in steps(body):
