@@ -151,6 +151,7 @@ pub(crate) enum Verb {
     Scale(verbs::scale::Scale),
     Doctor(verbs::doctor::Doctor),
     Config(verbs::config::Config),
+    Import(verbs::import::Import),
     Completions(verbs::completions::Completions),
     #[command(name = "__supervise", hide = true)]
     Supervise(verbs::supervise::Supervise),

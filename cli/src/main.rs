@@ -9,6 +9,7 @@ mod failure;
 mod filter;
 mod follow;
 mod foreground;
+mod import;
 mod interrupt;
 mod outcome;
 mod output;

@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
@@ -53,6 +54,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Scale(scale) => scale.run(context).await,
         Verb::Doctor(doctor) => doctor.run(context).await,
         Verb::Config(config) => config.run(context),
+        Verb::Import(import) => import.run(),
         Verb::Completions(completions) => completions.run(),
         Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
     }

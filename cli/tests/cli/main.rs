@@ -8,6 +8,7 @@ mod damage;
 mod detached;
 mod foreground;
 mod hive;
+mod importing;
 mod listing;
 mod ordered_end;
 mod output;

@@ -1,0 +1,99 @@
+//! `import`: makes a fleet file of another tool's.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use alveary::{Escaped, FILE_NAME, Fleet, LoadOptions};
+use clap::{Args, ValueHint};
+
+use crate::failure::Failure;
+use crate::import::{Kind, Source};
+use crate::outcome::Outcome;
+use crate::output::{self, note};
+
+/// Makes a fleet file of a compose file or a Procfile
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What cannot be carried over is said, and stands at the head of what is made.\n\n\
+                  Example: alveary import compose.yaml --output alveary.toml"
+)]
+pub(crate) struct Import {
+    /// The file: compose.yaml, docker-compose.yml or Procfile
+    #[arg(value_name = "FOREIGN", value_hint = ValueHint::FilePath)]
+    from: PathBuf,
+
+    /// Where to write the fleet file, which must not be there yet; to the output without
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+
+    /// What kind of file it is, where its name does not say it
+    #[arg(long = "as", value_name = "KIND")]
+    kind: Option<Kind>,
+}
+
+impl Import {
+    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+        let from = self.from.display().to_string();
+        let kind = self.kind.or_else(|| Kind::of(&self.from)).ok_or_else(|| {
+            Failure::input(
+                format!(
+                    "the name `{}` does not say what kind of file it is",
+                    Escaped(&from)
+                ),
+                "say it by `--as compose` or `--as procfile`",
+            )
+        })?;
+        let text = fs::read_to_string(&self.from).map_err(|error| {
+            let what = format!("`{}` cannot be read: {error}", Escaped(&from));
+            Failure::input(what, "name a file that is there, and that you may read")
+        })?;
+        let folder = std::path::absolute(&self.from)
+            .ok()
+            .and_then(|whole| whole.parent().map(Path::to_owned))
+            .unwrap_or_default();
+        let source = Source {
+            text: &text,
+            folder: &folder,
+            variable: &|name| std::env::var(name).ok(),
+        };
+        let imported = source.read(kind)?;
+        let made = imported.to_toml(&from);
+        self.write(&made)?;
+        for left in &imported.left {
+            note(format_args!(
+                "not as it was: {}",
+                Escaped(&left.to_string())
+            ));
+        }
+        say_what_is_wrong(&made);
+        Ok(Outcome::Done)
+    }
+
+    fn write(&self, made: &str) -> Result<(), Failure> {
+        let Some(output) = &self.output else {
+            return Ok(output::print_bytes(made.as_bytes())?);
+        };
+        let written = OpenOptions::new().write(true).create_new(true).open(output);
+        written
+            .and_then(|mut file| file.write_all(made.as_bytes()))
+            .map_err(|error| {
+                let name = output.display().to_string();
+                let what = format!("`{}` cannot be written: {error}", Escaped(&name));
+                Failure::input(
+                    what,
+                    "name a file that is not there yet, in a folder that is",
+                )
+            })
+    }
+}
+
+/// What a fleet file cannot be made of is in it all the same, for a person to mend.
+fn say_what_is_wrong(made: &str) {
+    if let Err(error) = Fleet::parse(made, FILE_NAME, &LoadOptions::default()) {
+        note(format_args!(
+            "the fleet file is not right yet: {}",
+            Escaped(error.message())
+        ));
+    }
+}
