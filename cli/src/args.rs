@@ -151,7 +151,9 @@ pub(crate) enum Verb {
     Scale(verbs::scale::Scale),
     Doctor(verbs::doctor::Doctor),
     Config(verbs::config::Config),
+    Init(verbs::init::Init),
     Import(verbs::import::Import),
+    Startup(verbs::startup::Startup),
     Completions(verbs::completions::Completions),
     #[command(name = "__supervise", hide = true)]
     Supervise(verbs::supervise::Supervise),

@@ -17,6 +17,7 @@ mod record;
 mod seat;
 mod show;
 mod steps;
+mod unit;
 mod values;
 mod verbs;
 

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
@@ -12,6 +13,7 @@ pub(crate) mod ps;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod scale;
+pub(crate) mod startup;
 pub(crate) mod stop;
 pub(crate) mod supervise;
 pub(crate) mod up;
@@ -55,6 +57,8 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Doctor(doctor) => doctor.run(context).await,
         Verb::Config(config) => config.run(context),
         Verb::Import(import) => import.run(),
+        Verb::Init(init) => init.run(),
+        Verb::Startup(startup) => startup.run(context),
         Verb::Completions(completions) => completions.run(),
         Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
     }

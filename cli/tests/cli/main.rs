@@ -4,6 +4,7 @@
 
 mod bad_days;
 mod bad_input;
+mod beginning;
 mod damage;
 mod detached;
 mod foreground;

@@ -1,0 +1,179 @@
+//! `startup`: has systemd bring the swarm up.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use alveary::{Error, Escaped, Fleet, Registry};
+use clap::Args;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::output::{self, note};
+use crate::unit::Unit;
+
+/// Writes a systemd unit that brings the swarm up at each boot, and keeps it up
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A unit of one's own runs while one is logged in; to run from boot on it wants `loginctl \
+                  enable-linger`, which is said too.\n\n\
+                  Example: alveary startup"
+)]
+pub(crate) struct Startup {
+    /// For the system's own systemd, not the user's: needs root
+    #[arg(long)]
+    system: bool,
+
+    /// With --system: the user that the swarm belongs to; whoever called sudo, unless said
+    #[arg(long, value_name = "NAME", requires = "system")]
+    user: Option<String>,
+
+    /// Prints the unit instead of writing it
+    #[arg(long, conflicts_with = "remove")]
+    print: bool,
+
+    /// Takes the unit away again
+    #[arg(long)]
+    remove: bool,
+}
+
+/// What of the caller's environment a unit is given: what agents inherit, and what settles where a swarm's state is.
+const VARIABLES: [&str; 9] = [
+    "PATH",
+    "LANG",
+    "TZ",
+    "XDG_STATE_HOME",
+    "ALVEARY_STATE_DIR",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+];
+
+impl Startup {
+    pub(crate) fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let fleet = context.fleet()?;
+        Registry::builtin().prepare(&fleet).map_err(Error::from)?;
+        let unit = self.unit(context, &fleet)?;
+        if self.print {
+            output::print_bytes(unit.text().as_bytes())?;
+            return Ok(Outcome::Done);
+        }
+        let folder = self.folder()?;
+        let file = folder.join(unit.file_name());
+        let shown = file.display().to_string();
+        let shown = Escaped(&shown);
+        let (systemctl, name) = (self.systemctl(), unit.file_name());
+        if self.remove {
+            return match fs::remove_file(&file) {
+                Ok(()) => {
+                    note(format_args!(
+                        "removed {shown}; then: {systemctl} disable --now {name} && {systemctl} daemon-reload"
+                    ));
+                    Ok(Outcome::Done)
+                }
+                Err(error) => Err(Failure::input(
+                    format!("`{shown}` cannot be removed: {error}"),
+                    "name the swarm that it was written for, with --system where it was",
+                )),
+            };
+        }
+        let written = fs::create_dir_all(&folder).and_then(|()| {
+            let mut whole = tempfile::NamedTempFile::new_in(&folder)?;
+            whole.write_all(unit.text().as_bytes())?;
+            let readable = fs::Permissions::from_mode(0o644);
+            whole.as_file().set_permissions(readable)?;
+            whole.persist(&file).map_err(|error| error.error)?;
+            Ok(())
+        });
+        written.map_err(|error| {
+            Failure::input(
+                format!("`{shown}` cannot be written: {error}"),
+                if self.system {
+                    "do it as root: `sudo alveary startup --system`"
+                } else {
+                    "let yourself write there, or print it by --print"
+                },
+            )
+        })?;
+        note(format_args!("wrote {shown}"));
+        note(format_args!(
+            "now: {systemctl} daemon-reload && {systemctl} enable --now {name}"
+        ));
+        if !self.system {
+            note("from boot on, and not only while you are logged in: loginctl enable-linger");
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn systemctl(&self) -> &'static str {
+        if self.system {
+            "systemctl"
+        } else {
+            "systemctl --user"
+        }
+    }
+
+    fn folder(&self) -> Result<PathBuf, Failure> {
+        if self.system {
+            return Ok("/etc/systemd/system".into());
+        }
+        let config = std::env::var_os("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")));
+        config
+            .map(|config| config.join("systemd/user"))
+            .ok_or_else(|| {
+                Failure::input(
+                    "nobody's home is known: HOME is not set",
+                    "set it, or write a unit of the system by --system",
+                )
+            })
+    }
+
+    fn unit(&self, context: &Context, fleet: &Fleet) -> Result<Unit, Failure> {
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::input(
+                format!("where this program is cannot be told: {error}"),
+                "write the unit by hand, after what --print shows elsewhere",
+            )
+        })?;
+        let file = fleet.file.clone();
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        let mut arguments = vec!["--file".to_owned(), file.display().to_string()];
+        if let Some(swarm) = &context.global.swarm {
+            arguments.extend(["--swarm".to_owned(), swarm.to_string()]);
+        }
+        if let Some(backend) = &context.global.backend {
+            arguments.extend(["--backend".to_owned(), backend.clone()]);
+        }
+        let variables = VARIABLES.into_iter();
+        Ok(Unit {
+            swarm: fleet.swarm.to_string(),
+            program,
+            arguments,
+            folder,
+            variables: variables
+                .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+                .collect(),
+            needs_docker: fleet.backend.as_str() != "process",
+            system_user: self.system.then(|| self.owner()),
+        })
+    }
+
+    /// Whose swarm it is.
+    fn owner(&self) -> String {
+        let called = || {
+            std::env::var("SUDO_USER")
+                .ok()
+                .filter(|name| !name.is_empty())
+        };
+        self.user
+            .clone()
+            .or_else(called)
+            .unwrap_or_else(|| "root".to_owned())
+    }
+}

@@ -1,0 +1,110 @@
+//! The first file, and the unit that brings it up at each boot.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::hive::Hive;
+use crate::pty::Pty;
+
+/// A folder without a file.
+fn nothing() -> Hive {
+    let hive = Hive::new("");
+    fs::remove_file(hive.path().join("alveary.toml")).unwrap();
+    hive
+}
+
+#[test]
+fn the_first_file_can_be_brought_up_as_it_is() {
+    let hive = nothing();
+    let said = hive.run(&["init", "--yes"]);
+    assert_eq!(said.code(), Some(0), "{said}");
+    assert!(said.stderr().contains("alveary up"), "{said}");
+    hive.ok(&["config", "check"]);
+    hive.ok(&["up", "-d"]);
+    let agents = hive.agents();
+    assert_eq!(agents.len(), 2, "{agents:?}");
+    hive.ok(&["down"]);
+}
+
+#[test]
+fn what_is_asked_is_what_is_written() {
+    let hive = nothing();
+    let mut pty = Pty::run(hive.command().args(["--color", "never", "init"]));
+    for (asks, answer) in [
+        ("The swarm's name", "hive.7\r"),
+        // The second of the list.
+        ("What runs its agents", "\x1b[B\r"),
+        ("The name of a first agent", "not a name\r"),
+        // It is asked again.
+        ("letters", "\x15talker\r"),
+        ("Its command", "\x15python3 'my agent.py' --id {agent_id}\r"),
+        ("The image", "\r"),
+        ("How many", "\x153\r"),
+        ("Start it again", "n"),
+    ] {
+        pty.expect(asks);
+        pty.send(answer.as_bytes());
+    }
+    let code = pty.finish().code();
+    assert_eq!(code, Some(0), "{}", pty.shown());
+    let file = fs::read_to_string(hive.path().join("alveary.toml")).unwrap();
+    for line in [
+        "swarm = \"hive.7\"",
+        "backend = \"docker-api\"",
+        "[backends.docker-api]",
+        "image = \"busybox\"",
+        "[agents.talker]",
+        "command = [\"python3\", \"my agent.py\", \"--id\", \"{agent_id}\"]",
+        "count = 3",
+        "# restart = ",
+    ] {
+        assert!(
+            file.lines().any(|found| found.starts_with(line)),
+            "{line}\n{file}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_there_is_left_alone() {
+    let hive = Hive::new("swarm = \"mine\"\n");
+    let refused = hive.run(&["init", "--yes"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(refused.stderr().contains("is there already"), "{refused}");
+    let file = hive.path().join("alveary.toml");
+    assert_eq!(fs::read_to_string(file).unwrap(), "swarm = \"mine\"\n");
+}
+
+#[test]
+fn a_unit_is_written_for_the_user_and_taken_away_again() {
+    let hive = Hive::new("swarm = \"demo\"\n[agents.a]\ncommand = [\"true\"]\n");
+    let config = hive.path().join("config");
+    let run = |args: &[&str]| {
+        let mut command = hive.command();
+        command.env("XDG_CONFIG_HOME", &config).args(args);
+        crate::hive::finish(&mut command)
+    };
+    let written = run(&["startup"]);
+    assert_eq!(written.code(), Some(0), "{written}");
+    let unit = config.join("systemd/user/alveary-demo.service");
+    let text = fs::read_to_string(&unit).unwrap();
+    assert!(
+        text.contains(&format!("WorkingDirectory={}", hive.path().display())),
+        "{text}"
+    );
+    assert_eq!(
+        fs::metadata(&unit).unwrap().permissions().mode() & 0o777,
+        0o644
+    );
+    assert!(
+        written
+            .stderr()
+            .contains("systemctl --user enable --now alveary-demo.service"),
+        "{written}"
+    );
+
+    assert_eq!(run(&["startup", "--remove"]).code(), Some(0));
+    assert!(!unit.exists());
+    let again = run(&["startup", "--remove"]);
+    assert_eq!(again.code(), Some(2), "{again}");
+}
