@@ -143,6 +143,8 @@ pub(crate) enum Verb {
     Ps(verbs::ps::Ps),
     Logs(verbs::logs::Logs),
     Inspect(verbs::inspect::Inspect),
+    Exec(verbs::exec::Exec),
+    Stats(verbs::stats::Stats),
     Wait(verbs::wait::Wait),
     Stop(verbs::stop::Stop),
     Kill(verbs::kill::Kill),

@@ -11,6 +11,7 @@ mod follow;
 mod foreground;
 mod import;
 mod interrupt;
+mod keyboard;
 mod outcome;
 mod output;
 mod record;

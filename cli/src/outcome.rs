@@ -15,6 +15,8 @@ pub(crate) enum Outcome {
     Backend,
     /// Ctrl-C, or another signal that asks us to end.
     Interrupted,
+    /// A program that was run for the caller has ended with this code.
+    Program(u8),
 }
 
 impl Outcome {
@@ -26,6 +28,7 @@ impl Outcome {
             Self::BadInput => 2,
             Self::Backend => 125,
             Self::Interrupted => 130,
+            Self::Program(code) => code,
         }
     }
 
@@ -34,7 +37,7 @@ impl Outcome {
     pub(crate) fn or(self, other: Self) -> Self {
         let rank = |outcome| match outcome {
             Self::Done => 0,
-            Self::AgentFailed => 1,
+            Self::AgentFailed | Self::Program(_) => 1,
             Self::Backend => 2,
             Self::BadInput => 3,
             Self::Interrupted => 4,

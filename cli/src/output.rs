@@ -13,6 +13,7 @@ mod time;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+pub(crate) use escape::write_escaped;
 pub(crate) use excerpt::excerpt;
 pub(crate) use fetches::Fetches;
 pub(crate) use json::{write_line, write_pretty};

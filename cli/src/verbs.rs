@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod exec;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -14,6 +15,7 @@ pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod scale;
 pub(crate) mod startup;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod supervise;
 pub(crate) mod up;
@@ -51,6 +53,8 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Wait(wait) => wait.run(context).await,
         Verb::Stop(stop) => stop.run(context).await,
         Verb::Kill(kill) => kill.run(context).await,
+        Verb::Exec(exec) => exec.run(context).await,
+        Verb::Stats(stats) => stats.run(context).await,
         Verb::Restart(restart) => restart.run(context).await,
         Verb::Rm(rm) => rm.run(context).await,
         Verb::Scale(scale) => scale.run(context).await,

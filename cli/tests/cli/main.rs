@@ -5,6 +5,7 @@
 mod bad_days;
 mod bad_input;
 mod beginning;
+mod beside;
 mod damage;
 mod detached;
 mod foreground;

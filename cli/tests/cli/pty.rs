@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::hive::{PATIENCE, eventually};
 
@@ -22,10 +23,27 @@ pub(crate) struct Pty {
 impl Pty {
     /// Runs the command in a terminal and a session of its own, as a login does.
     pub(crate) fn run(command: &Command) -> Self {
+        Self::begin(command, None)
+    }
+
+    /// The same in a terminal of this size.
+    pub(crate) fn sized(command: &Command, size: Winsize) -> Self {
+        Self::begin(command, Some(size))
+    }
+
+    /// Makes the terminal larger or smaller, as a person does with a window.
+    pub(crate) fn resize(&self, size: Winsize) {
+        tcsetwinsize(self.master.as_ref().unwrap(), size).unwrap();
+    }
+
+    fn begin(command: &Command, size: Option<Winsize>) -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
+        if let Some(size) = size {
+            tcsetwinsize(&master, size).unwrap();
+        }
         let name = ptsname(&master, Vec::new()).unwrap();
         let slave = OpenOptions::new()
             .read(true)

@@ -1,0 +1,212 @@
+//! `stats`: shows what agents use up.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use alveary::{Agent, AgentId, ByteSize, Error, ErrorKind, Operation, SwarmManager, Usage};
+use clap::{Args, ValueEnum};
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::bulk;
+use crate::context::Context;
+use crate::failure::{Failure, tell_of};
+use crate::outcome::Outcome;
+use crate::output::{self, Table, rfc3339};
+use crate::record::SCHEMA;
+
+/// Shows what agents use up: processor, memory, processes, disks, networks
+///
+/// Again and again until Ctrl-C. What the backend does not say is shown as `-`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: alveary stats --no-stream")]
+pub(crate) struct Stats {
+    /// Show it once
+    #[arg(long)]
+    no_stream: bool,
+
+    /// How much time is between two readings
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    every: Duration,
+
+    /// How to print it: for people, or as one JSON object a line for each agent and reading
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    format: Format,
+
+    /// Agents, by name, by group, by id or by the beginning of an id; all that run, without
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// How readings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    // Aligned, for people.
+    Table,
+    // One JSON object a line, for programs.
+    Json,
+}
+
+/// The pause before a second reading where one is shown alone: without two there is no share of a processor.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// The readings of one moment, and those before them.
+#[derive(Debug, Default)]
+struct Readings(HashMap<AgentId, Usage>);
+
+impl Stats {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        let Some(opened) = context.open_existing().await? else {
+            self.print(&[])?;
+            return Ok(Outcome::Done);
+        };
+        let swarm = &opened.swarm;
+        let mut readings = Readings::default();
+        if self.no_stream {
+            self.read(swarm, &mut readings).await?;
+            tokio::time::sleep(BETWEEN).await;
+            let rows = self.read(swarm, &mut readings).await?;
+            self.print(&rows)?;
+            return Ok(Outcome::Done);
+        }
+        let is_drawn = self.format == Format::Table && io::stdout().is_terminal();
+        let mut pace = tokio::time::interval(self.every.max(Duration::from_millis(100)));
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            let rows = self.read(swarm, &mut readings).await?;
+            if is_drawn {
+                // To the upper left, and what was there is gone.
+                output::print_bytes(b"\x1b[H\x1b[2J")?;
+            }
+            self.print(&rows)?;
+        }
+    }
+
+    /// Whoever runs now, and what it uses.
+    async fn read(
+        &self,
+        swarm: &SwarmManager,
+        readings: &mut Readings,
+    ) -> Result<Vec<Row>, Failure> {
+        let facet = swarm.backend().stats().ok_or_else(|| {
+            Error::unsupported(
+                Operation::Stats,
+                format!(
+                    "{} does not say what its agents use up",
+                    swarm.backend().kind()
+                ),
+                "use a backend that does",
+            )
+        })?;
+        let mut agents = if self.names.is_empty() {
+            swarm.list().await?
+        } else {
+            bulk::resolve(swarm, &self.names).await?
+        };
+        agents.retain(|agent| !agent.is_settled());
+        let read = agents.iter().map(|agent| facet.read(agent.id()));
+        let mut rows = Vec::new();
+        let mut now = HashMap::new();
+        for (agent, usage) in agents.iter().zip(join_all(read).await) {
+            match usage {
+                Ok(usage) => {
+                    let cpu = readings
+                        .0
+                        .get(agent.id())
+                        .and_then(|before| usage.cpu_percent_since(before));
+                    rows.push(Row::new(agent, &usage, cpu));
+                    now.insert(agent.id().clone(), usage);
+                }
+                // It is not running any more, or not yet.
+                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                }
+                Err(error) => tell_of(agent.name(), &error),
+            }
+        }
+        readings.0 = now;
+        Ok(rows)
+    }
+
+    fn print(&self, rows: &[Row]) -> io::Result<()> {
+        let mut out = output::stdout();
+        if self.format == Format::Json {
+            for row in rows {
+                output::write_line(&mut out, row)?;
+            }
+        } else {
+            let mut table = Table::new(&[
+                "NAME",
+                "CPU",
+                "MEMORY",
+                "LIMIT",
+                "PIDS",
+                "DISK IN / OUT",
+                "NET IN / OUT",
+            ]);
+            for row in rows {
+                table.row(row.cells());
+            }
+            table.write(&mut out)?;
+        }
+        out.flush()
+    }
+}
+
+/// What one agent uses, for programs: numbers of bytes, seconds and percent of one processor.
+#[derive(Debug, Serialize)]
+struct Row {
+    schema: u32,
+    name: String,
+    id: AgentId,
+    at: String,
+    cpu_percent: Option<f64>,
+    cpu_seconds: Option<f64>,
+    memory: Option<u64>,
+    memory_limit: Option<u64>,
+    pids: Option<u64>,
+    io_read: Option<u64>,
+    io_written: Option<u64>,
+    network_received: Option<u64>,
+    network_sent: Option<u64>,
+}
+
+impl Row {
+    fn new(agent: &Agent, usage: &Usage, cpu_percent: Option<f64>) -> Self {
+        let bytes = |size: Option<ByteSize>| size.map(|size| size.0);
+        Self {
+            schema: SCHEMA,
+            name: agent.name().to_owned(),
+            id: agent.id().clone(),
+            at: rfc3339(usage.at),
+            cpu_percent,
+            cpu_seconds: usage.cpu.map(|cpu| cpu.as_secs_f64()),
+            memory: bytes(usage.memory),
+            memory_limit: bytes(usage.memory_limit),
+            pids: usage.pids,
+            io_read: bytes(usage.io_read),
+            io_written: bytes(usage.io_written),
+            network_received: bytes(usage.network_received),
+            network_sent: bytes(usage.network_sent),
+        }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let size = |bytes: Option<u64>| or_dash(bytes.map(|bytes| ByteSize(bytes).to_string()));
+        let both = |first, second| match (first, second) {
+            (None, None) => "-".to_owned(),
+            (first, second) => format!("{} / {}", size(first), size(second)),
+        };
+        [
+            self.name.clone(),
+            or_dash(self.cpu_percent.map(|percent| format!("{percent:.1} %"))),
+            size(self.memory),
+            size(self.memory_limit),
+            or_dash(self.pids.map(|pids| pids.to_string())),
+            both(self.io_read, self.io_written),
+            both(self.network_received, self.network_sent),
+        ]
+    }
+}
