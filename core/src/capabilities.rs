@@ -43,7 +43,7 @@ impl Capabilities {
     pub fn admit(&self, spec: &AgentSpec) -> Result<()> {
         spec.validate()?;
         let (limits, can) = (&spec.limits, self.limits);
-        let files = |secret: &SecretSpec| secret.delivery == SecretDelivery::File;
+        let file = |(_, secret): &(&String, &SecretSpec)| secret.delivery == SecretDelivery::File;
         let asked_for = [
             (limits.memory.is_some(), can.memory, "limits.memory"),
             (limits.cpus.is_some(), can.cpus, "limits.cpus"),
@@ -57,12 +57,16 @@ impl Capabilities {
                 self.engine_restarts,
                 "restart.by = \"engine\"",
             ),
-            (
-                spec.secrets.values().any(files),
-                self.secret_files,
-                "secrets as files",
-            ),
         ];
+        if let Some((key, _)) = spec.secrets.iter().find(file)
+            && !self.secret_files
+        {
+            return Err(Error::unsupported(
+                Operation::Spawn,
+                format!("the secret `{key}` cannot be handed over as a file here"),
+                "say `as = \"env\"` of it if it may be a variable, or use an engine of this host",
+            ));
+        }
         match asked_for.iter().find(|(asked, can, _)| *asked && !can) {
             None => Ok(()),
             Some((_, _, what)) => Err(Error::unsupported(

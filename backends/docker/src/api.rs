@@ -5,6 +5,8 @@ mod carry;
 mod connect;
 mod frames;
 mod lines;
+mod ssh;
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -76,8 +78,8 @@ const LARGE: usize = 64 << 20;
 
 impl Api {
     fn new(settings: &Settings) -> Result<Self> {
-        let surroundings = Surroundings::of_this_process(settings.host.clone());
-        let http = Http::new(connect::Direct(surroundings), settings.timeout.ask);
+        let surroundings = Surroundings::of_this_process(settings);
+        let http = Http::new(connect::Direct::new(surroundings), settings.timeout.ask);
         let transport = http.clone();
         let docker = Docker::connect_with_custom_transport(
             move |request| {

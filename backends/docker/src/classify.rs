@@ -23,6 +23,28 @@ pub(crate) enum Class {
     Denied,
     /// The request may have been carried out, and the answer did not come.
     Lost,
+    /// The files that are to secure the connection are no such files.
+    Certificates,
+    /// The engine's certificate is signed by nobody who is trusted.
+    NotTrusted,
+    /// The engine's certificate is not valid any more, or not yet.
+    OutOfDate,
+    /// The engine's certificate is for another name.
+    WrongName,
+    /// The engine wants to see a certificate, or another one.
+    NotLetIn,
+    /// A secured connection to what is none.
+    NoTls,
+    /// A connection in the clear to where only secured ones are taken.
+    WantsTls,
+    /// The program ssh is not there.
+    NoSsh,
+    /// ssh does not know the host's key, or knows another.
+    UnknownHost,
+    /// ssh is not let in.
+    KeyRefused,
+    /// The host that ssh has reached has no program `docker`.
+    NoDockerThere,
     /// The engine serves no version of the API that is spoken here.
     Version,
     NoContainer,
@@ -58,7 +80,41 @@ pub(crate) enum Class {
 }
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 66] = [
+const WORDS: [(&str, Class); 87] = [
+    // Programs say these with more general words around them.
+    ("host key verification failed", Class::UnknownHost),
+    ("permission denied (publickey", Class::KeyRefused),
+    ("permission denied (password", Class::KeyRefused),
+    ("permission denied (keyboard-interactive", Class::KeyRefused),
+    ("exec: \"ssh\"", Class::NoSsh),
+    ("could not read ca certificate", Class::Certificates),
+    ("could not load x509 key pair", Class::Certificates),
+    (
+        "unable to resolve docker endpoint: open",
+        Class::Certificates,
+    ),
+    ("certificate signed by unknown authority", Class::NotTrusted),
+    ("certificate is not trusted", Class::NotTrusted),
+    (
+        "certificate has expired or is not yet valid",
+        Class::OutOfDate,
+    ),
+    ("x509: certificate is valid for", Class::WrongName),
+    ("because it doesn't contain any ip sans", Class::WrongName),
+    ("remote error: tls: bad certificate", Class::NotLetIn),
+    ("remote error: tls: certificate required", Class::NotLetIn),
+    ("remote error: tls: unknown certificate", Class::NotLetIn),
+    ("remote error: tls: handshake failure", Class::NotLetIn),
+    ("server gave http response to https client", Class::NoTls),
+    (
+        "tls: first record does not look like a tls handshake",
+        Class::NoTls,
+    ),
+    (
+        "client sent an http request to an https server",
+        Class::WantsTls,
+    ),
+    ("malformed http response \"\\x15", Class::WantsTls),
     ("cannot connect to the docker daemon", Class::Unreachable),
     ("cannot connect to podman", Class::Unreachable),
     ("unable to connect to podman", Class::Unreachable),
@@ -136,6 +192,11 @@ const WORDS: [(&str, Class); 66] = [
 /// What the words say; `status` is the API's, where it was the API that spoke.
 pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
     let text = words.to_lowercase();
+    // Of ssh, by which Docker's program runs itself at the other end, and not of a shell that is in its place here.
+    let at_the_end = ["docker: command not found", "docker: not found"];
+    if text.contains("dial-stdio") && at_the_end.iter().any(|said| text.contains(said)) {
+        return Class::NoDockerThere;
+    }
     if let Some((_, class)) = WORDS.iter().find(|(part, _)| text.contains(part)) {
         return *class;
     }
@@ -184,6 +245,61 @@ impl Class {
                 K::Indeterminate,
                 "the engine did not answer in time",
                 "ask again: the same call finds out what became of it",
+            ),
+            Self::Certificates => (
+                K::EngineUnavailable,
+                "the files that secure the connection cannot be used",
+                "put ca.pem, cert.pem and key.pem, as they were made for you, into the folder that DOCKER_CERT_PATH names, or make the context anew",
+            ),
+            Self::NotTrusted => (
+                K::EngineUnavailable,
+                "the engine's certificate is signed by nobody who is trusted with it here",
+                "put the certificate of who signed it into ca.pem, in the folder that DOCKER_CERT_PATH names or in the context; if you know of none, somebody else may have answered",
+            ),
+            Self::OutOfDate => (
+                K::EngineUnavailable,
+                "the engine's certificate is out of date",
+                "have a new one made for the engine, and see that the clocks of both hosts are right",
+            ),
+            Self::WrongName => (
+                K::EngineUnavailable,
+                "the engine's certificate is for another name",
+                "reach the engine by a name or address that its certificate has, or have one made that has this one",
+            ),
+            Self::NotLetIn => (
+                K::PermissionDenied,
+                "the engine wants a certificate from us that it trusts",
+                "put cert.pem and key.pem, signed by whom the engine trusts, into the folder that DOCKER_CERT_PATH names or into the context",
+            ),
+            Self::NoTls => (
+                K::EngineUnavailable,
+                "the connection is to be secured, and what answers there does not know how",
+                "name the engine's other port, which is mostly 2376, or unset DOCKER_TLS_VERIFY and DOCKER_TLS",
+            ),
+            Self::WantsTls => (
+                K::EngineUnavailable,
+                "the engine takes only connections that are secured",
+                "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem",
+            ),
+            Self::NoSsh => (
+                K::EngineUnavailable,
+                "there is no program `ssh` to reach the engine's host by",
+                "install OpenSSH's client, and see that it is in PATH",
+            ),
+            Self::UnknownHost => (
+                K::EngineUnavailable,
+                "ssh does not know the key of the engine's host, or knows another one",
+                "run `ssh HOST` once in a terminal, and compare the key that it shows with the host's own",
+            ),
+            Self::KeyRefused => (
+                K::PermissionDenied,
+                "the engine's host does not let ssh in, which asks nobody for a password here",
+                "add your key to `authorized_keys` there, and to the agent here by `ssh-add` if it has a passphrase",
+            ),
+            Self::NoDockerThere => (
+                K::EngineUnavailable,
+                "the host that ssh has reached has no program `docker`",
+                "install it there, and see that `ssh HOST docker version` finds it",
             ),
             Self::Version => (
                 K::EngineUnavailable,
@@ -366,7 +482,57 @@ mod tests {
     use super::*;
 
     /// What engines really say: Docker 20.10 and 28.5 by API and by program, Podman 4.3.
-    const SAID: [(Option<u16>, &str, Class); 47] = [
+    const SAID: [(Option<u16>, &str, Class); 57] = [
+        (
+            None,
+            "error during connect: Get \"http://docker.example.com/v1.41/version\": command [ssh -- far docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed.",
+            Class::UnknownHost,
+        ),
+        (
+            None,
+            "error during connect: Get \"http://docker.example.com/v1.41/version\": command [ssh -- far docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=root@127.0.0.1: Permission denied (publickey).",
+            Class::KeyRefused,
+        ),
+        (
+            None,
+            "error during connect: Get \"http://docker.example.com/v1.41/version\": command [ssh -- far docker system dial-stdio] has exited with exit status 127, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=bash: line 1: docker: command not found",
+            Class::NoDockerThere,
+        ),
+        (
+            None,
+            "error during connect: Get \"http://docker.example.com/v1.41/version\": exec: \"ssh\": executable file not found in $PATH",
+            Class::NoSsh,
+        ),
+        (
+            None,
+            "error during connect: Get \"https://127.0.0.1:2376/v1.41/version\": x509: certificate signed by unknown authority",
+            Class::NotTrusted,
+        ),
+        (
+            None,
+            "error during connect: Get \"https://127.0.0.1:2376/v1.41/version\": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-29T00:00:00Z is after 2020-01-01T00:00:00Z",
+            Class::OutOfDate,
+        ),
+        (
+            None,
+            "error during connect: Get \"https://127.0.0.1:2376/v1.41/version\": x509: certificate is valid for 10.0.0.1, not 127.0.0.1",
+            Class::WrongName,
+        ),
+        (
+            None,
+            "error during connect: Get \"https://127.0.0.1:2376/v1.41/version\": remote error: tls: bad certificate",
+            Class::NotLetIn,
+        ),
+        (
+            Some(400),
+            "Client sent an HTTP request to an HTTPS server.",
+            Class::WantsTls,
+        ),
+        (
+            None,
+            "error during connect: Get \"https://127.0.0.1:2375/v1.41/version\": http: server gave HTTP response to HTTPS client",
+            Class::NoTls,
+        ),
         (
             Some(404),
             "No such container: alveary-demo-echo",

@@ -89,7 +89,7 @@ const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 
 impl Cli {
     fn new(settings: &Settings) -> Self {
-        let here = Surroundings::of_this_process(settings.host.clone());
+        let here = Surroundings::of_this_process(settings);
         let container_host = std::env::var("CONTAINER_HOST").ok();
         let name = settings.program.clone();
         let program = Program {

@@ -1,6 +1,7 @@
 //! The tables `[backends.docker-api]` and `[backends.docker-cli]`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use alveary_core::ByteSize;
@@ -17,10 +18,14 @@ pub struct Settings {
     /// The image of agents that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Where the engine is: `unix:///run/docker.sock`, `tcp://host:2375`. Found as Docker's users expect
-    /// unless said: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context, the usual sockets.
+    /// Where the engine is: `unix:///run/docker.sock`, `tcp://host:2376`, `ssh://user@host`. Found as Docker's
+    /// users expect unless said: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context, the usual sockets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, by which the connection to a `tcp://` engine is secured.
+    /// What `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` say unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<PathBuf>,
     /// The program, for `docker-cli` alone: `docker` unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
@@ -49,6 +54,7 @@ impl Default for Settings {
         Self {
             image: None,
             host: None,
+            certificates: None,
             program: None,
             name_prefix: None,
             log: LogSettings::default(),

@@ -2,86 +2,17 @@
 //! `DOCKER_CONTEXT`, the current context, the default socket, a rootless one, Podman's.
 
 mod context;
+mod endpoint;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use alveary_core::Escaped;
+use crate::config::Settings;
 
-/// How an engine is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Unix(PathBuf),
-    Tcp {
-        address: String,
-        tls: Option<Tls>,
-    },
-    /// `user@host[:port]`: its `docker` there is talked to.
-    Ssh(String),
-}
-
-/// The files by which a connection is secured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tls {
-    /// The folder with `ca.pem`, `cert.pem` and `key.pem`.
-    pub(crate) folder: PathBuf,
-    pub(crate) verify: bool,
-}
-
-impl Endpoint {
-    /// `unix:///path`, `tcp://host:port`, `ssh://user@host`.
-    fn parse(text: &str, tls: Option<Tls>) -> Result<Self, String> {
-        let wrong = |why: &str| Err(format!("`{}` {why}", Escaped(text)));
-        match text.split_once("://") {
-            Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(("unix", _)) => wrong("is no absolute path of a socket"),
-            Some(("tcp" | "http" | "https", rest)) => {
-                let address = rest.trim_end_matches('/');
-                let strange = |c: char| !(c.is_ascii_alphanumeric() || ".-:[]_".contains(c));
-                if address.is_empty() || address.contains(strange) {
-                    return wrong("names no host and port");
-                }
-                let port = if tls.is_some() { 2376 } else { 2375 };
-                let has_port = address
-                    .rsplit_once(':')
-                    .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-                let address = if has_port {
-                    address.to_owned()
-                } else {
-                    format!("{address}:{port}")
-                };
-                Ok(Self::Tcp { address, tls })
-            }
-            Some(("ssh", target)) => {
-                let target = target.trim_end_matches('/');
-                let strange = |c: char| !(c.is_ascii_alphanumeric() || "@.-:_".contains(c));
-                if target.is_empty() || target.starts_with('-') || target.contains(strange) {
-                    return wrong("names no host");
-                }
-                Ok(Self::Ssh(target.to_owned()))
-            }
-            _ => wrong(
-                "is no address of an engine (`unix:///run/docker.sock`, `tcp://host:2376` and `ssh://user@host` are)",
-            ),
-        }
-    }
-
-    /// Whether its host is this one.
-    pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Unix(_))
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp { address, .. } => write!(f, "tcp://{address}"),
-            Self::Ssh(target) => write!(f, "ssh://{target}"),
-        }
-    }
-}
+pub(crate) use endpoint::Endpoint;
+#[cfg(feature = "api")]
+pub(crate) use endpoint::SshTarget;
+pub(crate) use endpoint::Tls;
 
 /// A place where an engine may be, and what speaks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,27 +32,32 @@ pub(crate) struct Surroundings {
     pub(crate) docker_config: Option<PathBuf>,
     pub(crate) home: Option<PathBuf>,
     pub(crate) runtime_dir: Option<PathBuf>,
+    /// `DOCKER_TLS`: connections are by TLS, whoever answers.
+    pub(crate) tls: bool,
+    /// `DOCKER_TLS_VERIFY`: and who answers has to prove who it is.
     pub(crate) tls_verify: bool,
     pub(crate) cert_path: Option<PathBuf>,
 }
 
 impl Surroundings {
-    /// This process's; `host` is what the settings say.
-    pub(crate) fn of_this_process(host: Option<String>) -> Self {
+    /// This process's, and what the settings say before it.
+    pub(crate) fn of_this_process(settings: &Settings) -> Self {
         let text = |key: &str| std::env::var(key).ok().filter(|value| !value.is_empty());
         let path = |key: &str| {
             let set = std::env::var_os(key).filter(|value: &OsString| !value.is_empty());
             set.map(PathBuf::from)
         };
+        let folder = settings.certificates.clone();
         Self {
-            host,
+            host: settings.host.clone(),
             docker_host: text("DOCKER_HOST"),
             docker_context: text("DOCKER_CONTEXT"),
             docker_config: path("DOCKER_CONFIG"),
             home: path("HOME"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
-            tls_verify: text("DOCKER_TLS_VERIFY").is_some(),
-            cert_path: path("DOCKER_CERT_PATH"),
+            tls: text("DOCKER_TLS").is_some(),
+            tls_verify: folder.is_some() || text("DOCKER_TLS_VERIFY").is_some(),
+            cert_path: folder.or_else(|| path("DOCKER_CERT_PATH")),
         }
     }
 
@@ -134,13 +70,13 @@ impl Surroundings {
     /// Every place, the likeliest first. What somebody has said is the only one: an engine that was named is
     /// not replaced by another that happens to answer.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let tls = self.tls_verify.then(|| Tls {
+        let tls = (self.tls || self.tls_verify).then(|| Tls {
             folder: self
                 .cert_path
                 .clone()
                 .or_else(|| self.config())
                 .unwrap_or_default(),
-            verify: true,
+            verify: self.tls_verify,
         });
         let said = |said_by: &str, text: &str| {
             vec![Candidate {
@@ -158,6 +94,10 @@ impl Surroundings {
             context::chosen(self.docker_context.as_deref(), self.config().as_deref())
         {
             return vec![named];
+        }
+        if tls.is_some() {
+            // As Docker's program takes it.
+            return said("DOCKER_TLS_VERIFY", "tcp://localhost:2376");
         }
         let socket = |said_by: &str, path: PathBuf| Candidate {
             said_by: said_by.to_owned(),
@@ -242,21 +182,41 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_told_as_one() {
-        for text in [
-            "",
-            "docker.sock",
-            "unix://docker.sock",
-            "ftp://x",
-            "tcp://",
-            "ssh://-oProxyCommand=x",
-            "tcp://a/b",
-        ] {
-            let here = Surroundings {
-                docker_host: Some(text.into()),
-                ..Default::default()
-            };
-            assert!(here.choose().unwrap_err().contains("DOCKER_HOST"), "{text}");
-        }
+        let here = Surroundings {
+            docker_host: Some("docker.sock".into()),
+            ..Default::default()
+        };
+        assert!(here.choose().unwrap_err().contains("DOCKER_HOST"));
+    }
+
+    #[test]
+    fn certificates_alone_mean_the_engine_that_docker_means() {
+        let mut here = Surroundings {
+            docker_config: Some("/home/me/.docker".into()),
+            tls_verify: true,
+            ..Default::default()
+        };
+        let tls = |folder: &str, verify| {
+            let folder = folder.into();
+            Some(Tls { folder, verify })
+        };
+        let at = |address: &str, tls| Endpoint::Tcp {
+            address: address.into(),
+            tls,
+        };
+        let usual = at("localhost:2376", tls("/home/me/.docker", true));
+        assert_eq!(here.choose().unwrap(), usual);
+        here.docker_host = Some("tcp://engine".into());
+        here.cert_path = Some("/etc/certs".into());
+        assert_eq!(
+            here.choose().unwrap(),
+            at("engine:2376", tls("/etc/certs", true))
+        );
+        (here.tls, here.tls_verify) = (true, false);
+        assert_eq!(
+            here.choose().unwrap(),
+            at("engine:2376", tls("/etc/certs", false))
+        );
     }
 
     #[test]
@@ -281,7 +241,10 @@ mod tests {
             docker_config: Some(folder.path().to_owned()),
             ..Default::default()
         };
-        assert_eq!(here.choose().unwrap(), Endpoint::Ssh("me@far".into()));
+        assert_eq!(
+            here.choose().unwrap(),
+            Endpoint::parse("ssh://me@far", None).unwrap()
+        );
         here.docker_context = Some("near".into());
         let reason = here.choose().unwrap_err();
         assert!(reason.contains("near"), "{reason}");

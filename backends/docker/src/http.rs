@@ -3,6 +3,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod exec;
+mod kept;
 mod line;
 pub(crate) mod links;
 mod owners;
@@ -29,6 +30,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::classify::{Class, Trouble};
+use kept::Kept;
 
 pub(crate) use line::Line;
 
@@ -43,6 +45,12 @@ pub(crate) trait Dial: fmt::Display + Send + Sync {
 
     /// Whether the engine's host is this one.
     fn is_local(&self) -> bool;
+
+    /// Whether making a connection costs much, as a login does. Such a one is kept for the next request, and is
+    /// seen to work before it bears one: whatever is the matter with it has had no effect.
+    fn is_dear(&self) -> bool {
+        false
+    }
 }
 
 /// The versions of the API that are spoken here, as (major, minor).
@@ -88,6 +96,7 @@ struct Inner {
     /// How long an engine's first word is waited for.
     patience: Duration,
     facts: OnceCell<Facts>,
+    kept: Kept,
 }
 
 pub(crate) type Sent = Pin<Box<dyn Body<Data = Bytes, Error = io::Error> + Send>>;
@@ -96,12 +105,40 @@ pub(crate) fn no_answer(limit: Duration) -> Trouble {
     Trouble::new(Class::Lost, format!("no answer within {limit:?}"))
 }
 
-pub(crate) fn lost(error: &dyn std::error::Error) -> Trouble {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words = format!("{words}: {error}");
-        source = error.source();
+/// A trouble on its way through those who only carry bytes.
+#[derive(Debug)]
+pub(crate) struct Carried(pub(crate) Trouble);
+
+impl Carried {
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::other(self)
+    }
+}
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.words)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+/// What became of a request that got no answer: nobody knows, unless a connection itself has told.
+pub(crate) fn lost(error: &(dyn std::error::Error + 'static)) -> Trouble {
+    let mut words = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if let Some(Carried(trouble)) = inner.and_then(|inner| inner.downcast_ref()) {
+            return trouble.clone();
+        }
+        if !words.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(&error.to_string());
+        next = error.source();
     }
     Trouble::new(Class::Lost, words)
 }
@@ -133,6 +170,7 @@ impl Http {
             dial: Box::new(dial),
             patience,
             facts: OnceCell::new(),
+            kept: Kept::default(),
         }))
     }
 
@@ -328,6 +366,26 @@ impl Http {
 
     /// A connection that takes one request after another, until it ends.
     async fn connection(&self) -> Result<SendRequest<Sent>, Trouble> {
+        if !self.0.dial.is_dear() {
+            return self.connect().await;
+        }
+        let _turn = match self.0.kept.one_or_turn().await {
+            Ok(kept) => return Ok(kept),
+            Err(turn) => turn,
+        };
+        let mut fresh = self.connect().await?;
+        // Nothing was asked for yet.
+        let unreached = |trouble: Trouble| match trouble.class {
+            Class::Lost => Trouble::new(Class::Unreachable, trouble.words),
+            _ => trouble,
+        };
+        within(self.0.patience, ping(&mut fresh))
+            .await
+            .map_err(unreached)?;
+        Ok(fresh)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Sent>, Trouble> {
         let stream = self.0.dial.dial().await?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -342,12 +400,35 @@ impl Http {
     }
 
     pub(crate) async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Trouble> {
-        let mut sender = self.connection().await?;
-        sender
-            .send_request(request)
-            .await
-            .map_err(|error| lost(&error))
+        let mut request = request;
+        loop {
+            let mut sender = self.connection().await?;
+            match sender.try_send_request(request).await {
+                Ok(answer) => {
+                    if self.0.dial.is_dear() {
+                        Kept::keep(&self.0, sender);
+                    }
+                    return Ok(answer);
+                }
+                Err(mut error) => match error.take_message() {
+                    // One that was kept had ended meanwhile: nothing of the request has left.
+                    Some(unsent) if self.0.dial.is_dear() && error.error().is_canceled() => {
+                        request = unsent;
+                    }
+                    _ => return Err(lost(error.error())),
+                },
+            }
+        }
     }
+}
+
+async fn ping(connection: &mut SendRequest<Sent>) -> Result<(), Trouble> {
+    let request = request(Method::GET, "/_ping", None)?;
+    let answer = connection.send_request(request).await;
+    let answer = said_well(answer.map_err(|error| lost(&error))?).await?;
+    let body = Limited::new(answer.into_body(), MAX_ERROR).collect().await;
+    body.map_err(|error| lost(&*error))?;
+    connection.ready().await.map_err(|error| lost(&error))
 }
 
 impl fmt::Display for Http {

@@ -13,6 +13,7 @@ docker_install() {
     tree=$(docker_tree "$name")
     enter_tree "$name" "$tree"
     make_bridge "$(bridge_of "$name")" >"$state/range"
+    certificates "$state/certificates" "$(cat "$state/range").1" || die "openssl makes no certificates for $name"
     mkdir -p "$state/bin"
     host_program "$tree" docker "$state/bin/docker"
     cat >"$state/containerd.toml" <<END
@@ -23,6 +24,30 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 [grpc]
 address = "$state/containerd.sock"
 END
+}
+
+# An authority, what it has signed for the engine at this address (engine*.pem), and what it has signed for who may use
+# it, as DOCKER_CERT_PATH has it. Nothing of them outlives the engine.
+certificates() {
+    local folder=$1 address=$2 whose file usage
+    mkdir -p "$folder"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=alveary tests" \
+        -keyout "$folder/ca-key.pem" -out "$folder/ca.pem" 2>/dev/null || return
+    for whose in engine client; do
+        file=$folder/${whose/client/cert}.pem usage=serverAuth
+        [ "$whose" = engine ] || usage=clientAuth
+        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$whose" \
+            -keyout "$folder/$whose-key.pem" -out "$folder/$whose.csr" 2>/dev/null || return
+        openssl x509 -req -in "$folder/$whose.csr" -CA "$folder/ca.pem" -CAkey "$folder/ca-key.pem" -CAcreateserial \
+            -days 2 -out "$file" 2>/dev/null \
+            -extfile <(printf 'subjectAltName=IP:%s,DNS:localhost\nextendedKeyUsage=%s\n' "$address" "$usage") || return
+    done
+    mv "$folder/client-key.pem" "$folder/key.pem"
+}
+
+# Where the engine takes secured connections.
+docker_tcp() {
+    printf 'tcp://%s.1:2376' "$(cat "$state_root/$1/range")"
 }
 
 docker_start() {
@@ -44,7 +69,11 @@ docker_config() {
     local name=$1 state=$2 live_restore=$3
     cat <<END
 {
-    "hosts": ["unix://$state/docker.sock"],
+    "hosts": ["unix://$state/docker.sock", "$(docker_tcp "$name")"],
+    "tlsverify": true,
+    "tlscacert": "$state/certificates/ca.pem",
+    "tlscert": "$state/certificates/engine.pem",
+    "tlskey": "$state/certificates/engine-key.pem",
     "containerd": "$state/containerd.sock",
     "data-root": "$state/data",
     "exec-root": "$state/exec",

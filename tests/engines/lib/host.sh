@@ -35,6 +35,7 @@ check_host() {
     needs ip iproute2
     needs curl curl
     needs flock util-linux
+    needs openssl openssl
     grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null ||
         die 'the kernel has no overlay file system; use a kernel with CONFIG_OVERLAY_FS'
     [ -n "$(hierarchies)" ] || die 'no cgroup hierarchy is mounted; mount cgroup2 on /sys/fs/cgroup'

@@ -118,11 +118,14 @@ status() {
 
 # What a shell evaluates so that the tests find the engines.
 environment() {
-    local name engines=()
+    local name key engines=()
     for name in $(names "$@"); do
         answers "$name" || die "$name is not up; bring it up with: engine up $name"
         engines+=("$name=unix://$(socket_of "$name")")
-        printf 'export ALVEARY_TEST_CLI_%s=%q\n' "$(tr a-z- A-Z_ <<<"$name")" "$(program_of "$name")"
+        key=$(tr a-z- A-Z_ <<<"$name")
+        printf 'export ALVEARY_TEST_CLI_%s=%q\n' "$key" "$(program_of "$name")"
+        [ "$(engine_family "$name")" != docker ] || printf 'export ALVEARY_TEST_TCP_%s=%q ALVEARY_TEST_CERTIFICATES_%s=%q\n' \
+            "$key" "$(docker_tcp "$name")" "$key" "$state_root/$name/certificates"
     done
     printf 'export ALVEARY_TEST_ENGINES=%q\n' "$(IFS=, && echo "${engines[*]}")"
 }

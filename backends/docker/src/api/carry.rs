@@ -1,6 +1,5 @@
 //! Bollard's requests, over our own connections.
 
-use std::fmt;
 use std::io;
 
 use ::http::{HeaderValue, Request, Response, header};
@@ -9,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::classify::Trouble;
-use crate::http::{Http, Sent, lost, uri};
+use crate::http::{Carried, Http, Sent, lost, uri};
 
 /// Carries what bollard asks for, in the version that it forgets to say.
 pub(super) async fn carry(
@@ -30,21 +29,9 @@ pub(super) async fn carry(
     carried
         .await
         .map_err(|trouble: Trouble| bollard::errors::Error::IOError {
-            err: io::Error::other(Carried(trouble)),
+            err: Carried(trouble).into_io(),
         })
 }
-
-/// A trouble on its way through bollard.
-#[derive(Debug)]
-struct Carried(Trouble);
-
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.words)
-    }
-}
-
-impl std::error::Error for Carried {}
 
 pub(super) fn from_bollard(error: bollard::errors::Error) -> Trouble {
     use bollard::errors::Error as E;
@@ -54,13 +41,7 @@ pub(super) fn from_bollard(error: bollard::errors::Error) -> Trouble {
             message,
         } => Trouble::said(Some(status_code), message),
         E::DockerStreamError { error } => Trouble::said(None, error),
-        E::IOError { err } => match err
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<Carried>())
-        {
-            Some(carried) => carried.0.clone(),
-            None => lost(&err),
-        },
+        E::IOError { err } => lost(&err),
         error => lost(&error),
     }
 }

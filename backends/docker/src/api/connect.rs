@@ -2,25 +2,38 @@
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
-use std::process::Stdio;
-use std::task::{Context, Poll};
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::ssh::Piped;
+use super::tls;
 use crate::classify::{Class, Trouble};
 use crate::find::{Endpoint, Surroundings};
 use crate::http::{Dial, Io};
 
 /// Connects to what this process is said to use, anew each time.
-pub(super) struct Direct(pub(super) Surroundings);
+pub(super) struct Direct {
+    here: Surroundings,
+    /// Where an engine has been reached. Should its socket be away for a moment, another engine's is not taken for
+    /// it: there, none of the swarm's agents would be.
+    settled: OnceLock<Endpoint>,
+}
 
 impl Direct {
+    pub(super) fn new(here: Surroundings) -> Self {
+        Self {
+            here,
+            settled: OnceLock::new(),
+        }
+    }
+
     fn endpoint(&self) -> Result<Endpoint, Trouble> {
-        let chosen = self.0.choose();
+        if let Some(settled) = self.settled.get() {
+            return Ok(settled.clone());
+        }
+        let chosen = self.here.choose();
         chosen.map_err(|reasons| Trouble::new(Class::Unreachable, reasons))
     }
 }
@@ -28,11 +41,24 @@ impl Direct {
 #[async_trait]
 impl Dial for Direct {
     async fn dial(&self) -> Result<Box<dyn Io>, Trouble> {
-        connect(&self.endpoint()?).await
+        let endpoint = self.endpoint()?;
+        let connection = connect(&endpoint).await?;
+        // Whoever was first has settled it.
+        let _ = self.settled.set(endpoint);
+        Ok(connection)
     }
 
     fn is_local(&self) -> bool {
         self.endpoint().is_ok_and(|endpoint| endpoint.is_local())
+    }
+
+    fn is_dear(&self) -> bool {
+        self.endpoint().is_ok_and(|endpoint| {
+            matches!(
+                endpoint,
+                Endpoint::Ssh(_) | Endpoint::Tcp { tls: Some(_), .. }
+            )
+        })
     }
 }
 
@@ -45,7 +71,7 @@ impl fmt::Display for Direct {
     }
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Io>, Trouble> {
+pub(super) async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Io>, Trouble> {
     let said = |error: io::Error| {
         let class = match error.kind() {
             io::ErrorKind::PermissionDenied => Class::Denied,
@@ -55,76 +81,44 @@ async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Io>, Trouble> {
     };
     match endpoint {
         Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(said)?)),
-        Endpoint::Tcp { address, tls: None } => {
+        Endpoint::Tcp { address, tls } => {
             let stream = TcpStream::connect(address).await.map_err(said)?;
             stream.set_nodelay(true).map_err(said)?;
-            Ok(Box::new(stream))
+            match tls {
+                None => Ok(Box::new(stream)),
+                Some(files) => tls::secure(stream, address, files).await,
+            }
         }
-        Endpoint::Tcp { tls: Some(_), .. } => Err(Trouble::new(
-            Class::Unreachable,
-            format!("{endpoint}: connections by TLS are not made here; reach the engine by ssh"),
-        )),
-        Endpoint::Ssh(target) => Ok(Box::new(Piped::ssh(target).map_err(said)?)),
+        Endpoint::Ssh(target) => Ok(Box::new(Piped::open(target)?)),
     }
 }
 
-/// A connection through a program's standard input and output. The program ends with it.
-struct Piped {
-    _program: Child,
-    input: ChildStdin,
-    output: ChildStdout,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Piped {
-    /// Talks to the engine of another host through its own `docker`, as Docker's program does.
-    fn ssh(target: &str) -> io::Result<Self> {
-        let mut program = Command::new("ssh");
-        if let Some((host, port)) = target.rsplit_once(':') {
-            program.args(["-p", port, "--", host]);
-        } else {
-            program.args(["--", target]);
+    #[tokio::test]
+    async fn an_engine_whose_socket_is_away_for_a_moment_is_no_other_engine() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path("podman")).unwrap();
+        let ours = tokio::net::UnixListener::bind(path("docker.sock")).unwrap();
+        let _other = tokio::net::UnixListener::bind(path("podman/podman.sock")).unwrap();
+        let here = Surroundings {
+            runtime_dir: Some(folder.path().to_owned()),
+            ..Surroundings::default()
+        };
+        let mut direct = Direct::new(here);
+        // The engine of this host, if there is one, is none of this test's business.
+        let first = Endpoint::Unix(path("docker.sock"));
+        if direct.endpoint().unwrap() != first {
+            direct.settled = OnceLock::from(first);
         }
-        let mut child = program
-            .args(["docker", "system", "dial-stdio"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let ends = child.stdin.take().zip(child.stdout.take());
-        let (input, output) = ends.ok_or_else(|| io::Error::other("ssh has no ends to talk to"))?;
-        Ok(Self {
-            _program: child,
-            input,
-            output,
-        })
-    }
-}
-
-impl AsyncRead for Piped {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.output).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Piped {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.input).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.input).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.input).poll_shutdown(cx)
+        drop(direct.dial().await.unwrap());
+        drop(ours);
+        std::fs::remove_file(path("docker.sock")).unwrap();
+        let trouble = direct.dial().await.err().unwrap();
+        assert_eq!(trouble.class, Class::Unreachable);
+        assert!(trouble.words.contains("docker.sock"), "{}", trouble.words);
     }
 }

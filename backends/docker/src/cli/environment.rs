@@ -53,17 +53,24 @@ pub(super) fn of_program(
         .iter()
         .filter_map(|key| Some((OsString::from(key), ours(key)?)))
         .collect();
+    if let Some(folder) = &settings.certificates {
+        leave_out(
+            &mut env,
+            &["DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"],
+        );
+        env.push(("DOCKER_TLS_VERIFY".into(), "1".into()));
+        env.push(("DOCKER_CERT_PATH".into(), folder.into()));
+    }
     let mut set = |host: String| {
-        env.retain(|(key, _)| {
-            ![
+        leave_out(
+            &mut env,
+            &[
                 "DOCKER_HOST",
                 "DOCKER_CONTEXT",
                 "CONTAINER_HOST",
                 "CONTAINER_CONNECTION",
-            ]
-            .iter()
-            .any(|said| key == said)
-        });
+            ],
+        );
         env.push(("DOCKER_HOST".into(), host.clone().into()));
         env.push(("CONTAINER_HOST".into(), host.into()));
     };
@@ -79,6 +86,10 @@ pub(super) fn of_program(
     // What is read from them is compared with English words.
     env.push(("LC_ALL".into(), "C".into()));
     env
+}
+
+fn leave_out(env: &mut Vec<(OsString, OsString)>, keys: &[&str]) {
+    env.retain(|(key, _)| !keys.iter().any(|left_out| key == left_out));
 }
 
 /// Whether the engine's host is this one, as far as can be told without asking it.
@@ -153,6 +164,18 @@ mod tests {
         assert_eq!(get(&env, "DOCKER_HOST"), Some("unix:///run/mine.sock"));
         assert_eq!(get(&env, "CONTAINER_HOST"), Some("unix:///run/mine.sock"));
         assert_eq!(get(&env, "DOCKER_CONTEXT"), None);
+    }
+
+    #[test]
+    fn the_program_secures_its_connections_as_the_settings_say() {
+        let settings = Settings {
+            certificates: Some("/srv/certificates".into()),
+            ..Settings::default()
+        };
+        let env = env(&settings, &Surroundings::default());
+        assert_eq!(get(&env, "DOCKER_TLS_VERIFY"), Some("1"));
+        assert_eq!(get(&env, "DOCKER_CERT_PATH"), Some("/srv/certificates"));
+        assert_eq!(get(&env, "DOCKER_TLS"), None);
     }
 
     #[test]

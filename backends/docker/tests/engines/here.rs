@@ -17,6 +17,8 @@ pub(crate) struct Here {
     pub(crate) engine: TestEngine,
     pub(crate) uid: SwarmUid,
     folder: PathBuf,
+    /// Settings above those that every trial has.
+    pub(crate) settings: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Here {
@@ -28,10 +30,18 @@ impl Here {
             engine: engine.clone(),
             uid,
             folder,
+            settings: serde_json::Map::new(),
         }
     }
 
     async fn connect<C: BackendConfig>(&self) -> Arc<dyn AgentBackend> {
+        let backend = self.unasked::<C>().await;
+        backend.check().await.expect("the engine answers");
+        backend
+    }
+
+    /// Whether or not an engine answers.
+    pub(crate) async fn unasked<C: BackendConfig>(&self) -> Arc<dyn AgentBackend> {
         // Both ways are managers of one swarm, and share what is known of it.
         let state = self.folder.join(C::FAMILY);
         std::fs::create_dir_all(&state).expect("the folder can be written");
@@ -46,10 +56,11 @@ impl Here {
         if C::NAME == DockerCliConfig::NAME {
             settings["program"] = self.engine.program().into();
         }
+        for (key, value) in &self.settings {
+            settings[key] = value.clone();
+        }
         let config: C = serde_json::from_value(settings).expect("good settings");
-        let backend = config.connect(context).await.expect("it connects");
-        backend.check().await.expect("the engine answers");
-        backend
+        config.connect(context).await.expect("it connects")
     }
 
     pub(crate) async fn api(&self) -> Arc<dyn AgentBackend> {
