@@ -138,6 +138,7 @@ impl Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Up(verbs::up::Up),
+    Spawn(verbs::spawn::Spawn),
     Down(verbs::down::Down),
     #[command(visible_alias = "ls")]
     Ps(verbs::ps::Ps),

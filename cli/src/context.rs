@@ -33,6 +33,11 @@ impl Context {
         Ok(self.open_fleet(fleet, supervise).await?)
     }
 
+    /// The same, of a fleet that is not quite what the file says.
+    pub(crate) async fn open_fleet_to_start(&self, fleet: Fleet) -> Result<Opened, Failure> {
+        Ok(self.open_fleet(fleet, false).await?)
+    }
+
     /// Opens the swarm of the file to say what would be done. One that never was leaves no trace: its state folder is gone
     /// with what this gives beside it.
     pub(crate) async fn open_to_plan(&self) -> Result<(Option<TempDir>, Opened), Failure> {
@@ -122,7 +127,7 @@ impl Context {
     }
 
     /// Which file, swarm and backend are meant.
-    fn load_options(&self) -> LoadOptions {
+    pub(crate) fn load_options(&self) -> LoadOptions {
         let mut options = LoadOptions::default();
         options.file.clone_from(&self.global.file);
         options.swarm = self.global.swarm.as_ref().map(ToString::to_string);

@@ -14,6 +14,7 @@ pub(crate) mod ps;
 pub(crate) mod restart;
 pub(crate) mod rm;
 pub(crate) mod scale;
+pub(crate) mod spawn;
 pub(crate) mod startup;
 pub(crate) mod stats;
 pub(crate) mod stop;
@@ -46,6 +47,7 @@ pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failu
 
 async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
     match verb {
+        Verb::Spawn(spawn) => spawn.run(context).await,
         Verb::Down(down) => down.run(context).await,
         Verb::Ps(ps) => ps.run(context).await,
         Verb::Logs(logs) => logs.run(context).await,

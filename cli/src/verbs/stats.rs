@@ -159,7 +159,7 @@ impl Stats {
 struct Row {
     schema: u32,
     name: String,
-    id: AgentId,
+    agent_id: AgentId,
     at: String,
     cpu_percent: Option<f64>,
     cpu_seconds: Option<f64>,
@@ -178,7 +178,7 @@ impl Row {
         Self {
             schema: SCHEMA,
             name: agent.name().to_owned(),
-            id: agent.id().clone(),
+            agent_id: agent.id().clone(),
             at: rfc3339(usage.at),
             cpu_percent,
             cpu_seconds: usage.cpu.map(|cpu| cpu.as_secs_f64()),

@@ -16,6 +16,7 @@ mod ordered_end;
 mod output;
 mod pty;
 mod racing;
+mod spawning;
 mod supervisors;
 mod tally;
 mod terminal;

@@ -1,0 +1,86 @@
+//! Agents that stand in no file.
+
+use std::fs;
+
+use crate::hive::{Hive, is_alive, pid_of};
+
+#[test]
+fn an_agent_that_stands_in_no_file_is_the_swarms_until_it_is_removed() {
+    let hive = Hive::new(
+        "swarm = \"demo\"\n[defaults]\nenv = { LOG = \"info\" }\n[agents.other]\ncommand = [\"sleep\", \"1000\"]\n",
+    );
+    fs::write(hive.path().join("more.env"), "FROM_FILE=yes\n").unwrap();
+    let mut command = hive.command();
+    command.env("HANDED", "on").args([
+        "spawn",
+        "--name",
+        "scribe",
+        "-e",
+        "KIND=one off",
+        "-e",
+        "HANDED",
+        "--env-file",
+        "more.env",
+        "--capability",
+        "write",
+        "--",
+        "sh",
+        "-c",
+        "echo $AGENT_NAME/$LOG/$KIND/$HANDED/$FROM_FILE; exec sleep 1000",
+    ]);
+    let ran = crate::hive::finish(&mut command);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    let agent = hive.agent("scribe");
+    assert_eq!(ran.stdout().trim(), agent["agent_id"].as_str().unwrap());
+    assert_eq!(agent["capabilities"][0], "write");
+    crate::hive::eventually("what it writes", || {
+        (hive.ok(&["logs", "scribe"]) == "scribe/info/one off/on/yes\n").then_some(())
+    });
+    assert_eq!(hive.agents().len(), 1, "and nobody else was started");
+
+    // Bringing up what the file says leaves it alone.
+    hive.ok(&["up", "-d"]);
+    let pid = pid_of(&hive.agent("scribe"));
+    assert_eq!(hive.agents().len(), 2);
+    assert!(is_alive(pid));
+    hive.ok(&["down"]);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn two_of_a_program_have_names_of_their_own() {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    hive.ok(&["spawn", "--", "sleep", "1000"]);
+    hive.ok(&["spawn", "sleep", "1000"]);
+    let agents = hive.agents();
+    let names: Vec<_> = agents
+        .iter()
+        .map(|agent| agent["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 2);
+    assert!(
+        names.iter().all(|name| name.starts_with("sleep-")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
+    let hive = Hive::new("swarm = \"demo\"\n[agents.echo]\ncommand = [\"true\"]\n");
+    for (args, words) in [
+        (
+            &["spawn", "--name", "echo", "true"][..],
+            "has an agent `echo`",
+        ),
+        (&["spawn", "--name", "a/b", "true"], "a/b"),
+        (&["spawn", "--memory", "much", "true"], "much"),
+        (&["spawn", "alveary-absent"], "alveary-absent"),
+        (&["spawn", "--restart", "sometimes", "true"], "sometimes"),
+        (&["spawn"], "command"),
+    ] {
+        let refused = hive.run(args);
+        assert_eq!(refused.code(), Some(2), "{args:?}: {refused}");
+        assert!(refused.stderr().contains(words), "{args:?}: {refused}");
+    }
+    assert!(hive.agents().is_empty(), "{:?}", hive.agents());
+}
