@@ -28,3 +28,8 @@ pub use state::{Desired, LeaseHolder, SwarmRecord};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code in the guide, for the same reason.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide/library.md")]
+struct Guide;
