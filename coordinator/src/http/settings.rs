@@ -47,7 +47,8 @@ impl Default for Guard {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),
-            body: 1024 * 1024,
+            // The longest report, when each of its bytes is written as `\u0001`, and what is around it.
+            body: 2 * 1024 * 1024,
             header_time: Duration::from_secs(15),
             body_time: Duration::from_secs(15),
             write_time: Duration::from_secs(30),

@@ -1,0 +1,94 @@
+//! Agents of `alveary-agent` against a real coordinator: every promise over a channel inside one process, and over
+//! HTTP on loopback with tokens.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+#[path = "agents/auctions.rs"]
+mod auctions;
+#[path = "agents/bed.rs"]
+mod bed;
+#[path = "agents/hands.rs"]
+mod hands;
+#[path = "agents/loss.rs"]
+mod loss;
+#[path = "agents/words.rs"]
+mod words;
+#[path = "agents/work.rs"]
+mod work;
+
+use std::process::ExitCode;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+
+use bed::Way;
+
+type Play = fn(Way) -> BoxFuture<'static, ()>;
+
+/// Trials, named by where they stand.
+macro_rules! plays {
+    ($($part:ident: [$($name:ident),+ $(,)?]),+ $(,)?) => {
+        [$($((
+            concat!(stringify!($part), "::", stringify!($name)),
+            (|way| $part::$name(way).boxed()) as Play,
+        )),+),+]
+    };
+}
+
+fn main() -> ExitCode {
+    let over_both = plays! {
+        work: [
+            a_task_is_heard_of_bid_for_won_taken_up_and_done,
+            what_a_handler_cannot_do_fails_with_its_reason_and_is_not_tried_again,
+            a_program_reads_its_task_and_prints_its_result,
+            the_longest_result_arrives_whole_whatever_is_in_it,
+            a_result_that_is_too_long_fails_its_task,
+            an_agent_does_as_many_tasks_at_a_time_as_it_is_told,
+            many_agents_do_many_tasks_each_once,
+        ],
+        auctions: [
+            the_lowest_bid_wins_and_of_equal_ones_the_first,
+            an_auction_is_over_as_soon_as_all_who_are_free_and_able_have_bid,
+            who_goes_without_a_bid_is_waited_for_no_longer,
+            an_auction_that_somebody_free_stays_out_of_lasts_its_length,
+            a_task_goes_to_who_can_do_it_however_cheap_others_are,
+            a_bid_of_who_cannot_do_it_is_answered_and_does_not_count,
+            a_bid_after_the_auction_is_answered_and_does_not_count,
+            a_task_for_which_nobody_bids_fails,
+        ],
+        loss: [
+            the_task_of_an_agent_that_falls_silent_goes_to_another_and_its_late_report_is_refused,
+            work_on_what_is_another_agents_now_is_called_off,
+            an_agent_whose_report_came_too_late_goes_on,
+            an_agent_that_goes_gives_back_what_it_has_at_once,
+            an_agent_that_is_told_to_end_finishes_what_it_has_begun,
+            a_task_that_is_lost_too_often_fails,
+            what_is_won_and_not_taken_up_goes_to_another,
+            who_falls_silent_is_offline_until_its_next_word,
+        ],
+        words: [
+            an_agent_speaks_for_itself_alone,
+            a_call_made_again_has_no_second_effect,
+            a_claim_whose_answer_was_lost_is_answered_again,
+            what_is_not_there_is_told_apart_from_what_is_over,
+            who_waits_for_tasks_hears_of_those_that_open_later_and_of_no_others,
+            who_waits_for_work_has_it_when_it_is_won,
+            a_pulse_is_answered_with_what_is_not_the_agents_any_more,
+        ],
+    };
+    let trials = [Way::Channel, Way::Http].into_iter().flat_map(|way| {
+        over_both
+            .into_iter()
+            .map(move |(name, play)| trial(format!("{way}::{name}"), way, play))
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn trial(name: String, way: Way, play: Play) -> Trial {
+    Trial::test(name, move || {
+        let runtime = Runtime::new()?;
+        runtime.block_on(play(way));
+        Ok(())
+    })
+}
