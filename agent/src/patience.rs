@@ -20,9 +20,16 @@ impl Patience {
     const LONGEST: Duration = Duration::from_secs(3);
 
     pub(crate) fn new() -> Self {
+        Self::at_most(2 * Self::LONGEST)
+    }
+
+    /// One that is never longer between two attempts than this, or as long as any other if that is shorter.
+    pub(crate) fn at_most(longest: Duration) -> Self {
+        // What is added by chance may be as much again.
+        let longest = (longest / 2).clamp(Self::FIRST, Self::LONGEST);
         let delays = ExponentialBuilder::new()
             .with_min_delay(Self::FIRST)
-            .with_max_delay(Self::LONGEST)
+            .with_max_delay(longest)
             .with_jitter()
             .without_max_times();
         Self {

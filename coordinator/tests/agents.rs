@@ -1,16 +1,32 @@
 //! Agents of `alveary-agent` against a real coordinator: every promise over a channel inside one process, and over
-//! HTTP on loopback with tokens.
+//! HTTP on loopback with tokens. What needs processes that are killed, stopped or deceived is tried with such.
+//!
+//! What cannot be tried here is shown as ignored, with the cure; where `CI` is `true` it fails.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what is not tried is said, with the cure"
+)]
 
+#[path = "agents/acts.rs"]
+mod acts;
 #[path = "agents/auctions.rs"]
 mod auctions;
 #[path = "agents/bed.rs"]
 mod bed;
+#[path = "agents/clock.rs"]
+mod clock;
 #[path = "agents/hands.rs"]
 mod hands;
 #[path = "agents/loss.rs"]
 mod loss;
+#[path = "agents/processes.rs"]
+mod processes;
+#[path = "agents/restart.rs"]
+mod restart;
+#[path = "agents/stopped.rs"]
+mod stopped;
 #[path = "agents/words.rs"]
 mod words;
 #[path = "agents/work.rs"]
@@ -19,7 +35,7 @@ mod work;
 use std::process::ExitCode;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 use tokio::runtime::Runtime;
 
 use bed::Way;
@@ -36,7 +52,21 @@ macro_rules! plays {
     };
 }
 
+/// The same for those of one way only, with what is missing for them here.
+macro_rules! alone {
+    ($($part:ident: [$(($missing:expr, $name:ident)),+ $(,)?]),+ $(,)?) => {
+        [$($((
+            concat!(stringify!($part), "::", stringify!($name)),
+            $missing,
+            $part::$name().boxed(),
+        )),+),+]
+    };
+}
+
 fn main() -> ExitCode {
+    if let Some(ended) = acts::act() {
+        return ended;
+    }
     let over_both = plays! {
         work: [
             a_task_is_heard_of_bid_for_won_taken_up_and_done,
@@ -77,18 +107,57 @@ fn main() -> ExitCode {
             a_pulse_is_answered_with_what_is_not_the_agents_any_more,
         ],
     };
-    let trials = [Way::Channel, Way::Http].into_iter().flat_map(|way| {
-        over_both
-            .into_iter()
-            .map(move |(name, play)| trial(format!("{way}::{name}"), way, play))
-    });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    let mut trials: Vec<Trial> = Vec::new();
+    for way in [Way::Channel, Way::Http] {
+        let each = over_both.into_iter();
+        trials.extend(each.map(|(name, play)| trial(&format!("{way}::{name}"), None, play(way))));
+    }
+    let python = (!runs("python3")).then_some("there is no `python3` here (install CPython)");
+    let faketime = clock::library().is_none().then_some(clock::CURE);
+    let of_processes = alone! {
+        restart: [
+            (None, agents_that_wait_are_found_again_after_a_kill),
+            (None, agents_that_wait_are_found_again_after_an_orderly_end),
+        ],
+        stopped: [
+            (python, a_stopped_agents_report_is_refused_with_409_and_recorded),
+            (None, a_stopped_agent_calls_off_another_agents_work_when_it_goes_on),
+        ],
+        clock: [
+            (faketime, a_wall_clock_that_is_moved_by_an_hour_moves_no_auction_and_loses_no_agent),
+        ],
+    };
+    let each = of_processes.into_iter();
+    trials.extend(
+        each.map(|(name, missing, play)| trial(&format!("processes::{name}"), missing, play)),
+    );
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        for missing in [python, faketime].into_iter().flatten() {
+            println!("ignored: {missing}");
+        }
+    }
+    conclusion.exit_code()
 }
 
-fn trial(name: String, way: Way, play: Play) -> Trial {
-    Trial::test(name, move || {
+/// Whether a program of this name is there.
+fn runs(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn trial(name: &str, missing: Option<&'static str>, play: BoxFuture<'static, ()>) -> Trial {
+    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    Trial::ignorable_test(name, move || {
+        match missing {
+            Some(cure) if in_ci => return Err(cure.into()),
+            Some(cure) => return Ok(Completion::ignored_with(cure)),
+            None => {}
+        }
         let runtime = Runtime::new()?;
-        runtime.block_on(play(way));
-        Ok(())
+        runtime.block_on(play);
+        Ok(Completion::Completed)
     })
+    .with_ignored_flag(missing.is_some() && !in_ci)
 }

@@ -24,7 +24,8 @@ pub(super) async fn beat(session: Arc<Session>) -> Error {
 
 /// One beat, tried again until it is heard.
 async fn beat_once(session: &Session, limit: Duration) -> Result<()> {
-    let mut patience = Patience::new();
+    // A coordinator that comes back counts anew from there: the agent must be heard before it counts to the end.
+    let mut patience = Patience::at_most(limit);
     let began = Instant::now();
     let mut told = false;
     loop {

@@ -127,13 +127,17 @@ impl Fake {
 
     /// Waits until it is so.
     pub(crate) async fn until(&self, what: &str, so: impl Fn(&State) -> bool) {
+        self.until_in(Duration::from_secs(20), what, so).await;
+    }
+
+    /// The same, within this time.
+    pub(crate) async fn until_in(&self, limit: Duration, what: &str, so: impl Fn(&State) -> bool) {
         let mut changes = self.changed.subscribe();
         let wait = async {
             while !self.look(&so) {
                 changes.changed().await.expect("the sender is here");
             }
         };
-        let limit = Duration::from_secs(20);
         let so = tokio::time::timeout(limit, wait).await.is_ok();
         assert!(so, "not within {limit:?}: {what}; {self:?}");
     }

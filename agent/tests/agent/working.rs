@@ -182,6 +182,33 @@ async fn the_heart_beats_for_what_is_worked_on() {
     agent.end().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_heart_that_is_not_heard_beats_on_in_time() {
+    let fake = Fake::with_heartbeat(Duration::from_secs(3));
+    let lost = 20;
+    for _ in 0..lost {
+        fake.fault(Verb::Pulse, Fault::Lost(ErrorKind::Unavailable));
+    }
+    let began = tokio::time::Instant::now();
+    let agent = Running::start(
+        Agent::builder("loud")
+            .handler(shout)
+            .transport(Arc::new(fake.clone())),
+    );
+    fake.until_in(Duration::from_mins(5), "a beat is heard", |state| {
+        !state.pulses.is_empty()
+    })
+    .await;
+    // A third of the heartbeat between two, at most: a coordinator that is back hears of it in time.
+    let most = Duration::from_secs(lost + 1);
+    let took = began.elapsed();
+    assert!(
+        took <= most,
+        "{took:?} until the first of {lost} and one is heard"
+    );
+    agent.end().await.unwrap();
+}
+
 /// Counts how many are at work, and lets nobody go on before it is told.
 #[derive(Clone, Default)]
 struct Gate {

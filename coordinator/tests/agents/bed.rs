@@ -130,13 +130,11 @@ impl Bed {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(event) => event,
-            Err(_) => panic!(
-                "not within {PATIENCE:?}: {what}; what happened: {:#?}",
-                self.story().await
-            ),
+        if let Ok(event) = tokio::time::timeout(PATIENCE, found).await {
+            return event;
         }
+        let story = self.story().await;
+        panic!("not within {PATIENCE:?}: {what}; what happened: {story:#?}");
     }
 
     /// Waits until a task has been given to this agent.
