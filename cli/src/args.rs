@@ -145,6 +145,7 @@ pub(crate) enum Verb {
     Logs(verbs::logs::Logs),
     Inspect(verbs::inspect::Inspect),
     Exec(verbs::exec::Exec),
+    Events(verbs::events::Events),
     Stats(verbs::stats::Stats),
     Wait(verbs::wait::Wait),
     Stop(verbs::stop::Stop),

@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -56,6 +57,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Stop(stop) => stop.run(context).await,
         Verb::Kill(kill) => kill.run(context).await,
         Verb::Exec(exec) => exec.run(context).await,
+        Verb::Events(events) => events.run(context).await,
         Verb::Stats(stats) => stats.run(context).await,
         Verb::Restart(restart) => restart.run(context).await,
         Verb::Rm(rm) => rm.run(context).await,

@@ -15,6 +15,7 @@ use crate::failure::{Failure, tell_of};
 use crate::outcome::Outcome;
 use crate::output::{self, Table, rfc3339};
 use crate::record::SCHEMA;
+use crate::values;
 
 /// Shows what agents use up: processor, memory, processes, disks, networks
 ///
@@ -27,7 +28,7 @@ pub(crate) struct Stats {
     no_stream: bool,
 
     /// How much time is between two readings
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::duration)]
     every: Duration,
 
     /// How to print it: for people, or as one JSON object a line for each agent and reading

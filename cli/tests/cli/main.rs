@@ -9,6 +9,7 @@ mod beside;
 mod damage;
 mod detached;
 mod foreground;
+mod happening;
 mod hive;
 mod importing;
 mod listing;
