@@ -88,14 +88,14 @@ impl Events {
                         break;
                     }
                 }
-                SwarmEvent::Snapshot(agents) => teller.again(agents)?,
-                SwarmEvent::Changed(agent) => teller.changed(*agent)?,
+                SwarmEvent::Snapshot(agents) => teller.again(&agents)?,
+                SwarmEvent::Changed(agent) => teller.changed(&agent)?,
                 SwarmEvent::Removed(id) => teller.removed(&id)?,
                 SwarmEvent::Fetching(fetch) => {
                     let what = match fetch.stage {
-                        FetchStage::UnderWay { .. } => continue,
                         FetchStage::Here => "is here",
                         FetchStage::GivenUp => "does not come",
+                        // How far it is, is no news.
                         _ => continue,
                     };
                     teller.tell(
@@ -163,7 +163,7 @@ impl Teller<'_> {
     }
 
     /// Something may have been missed: what differs is told.
-    fn again(&mut self, agents: Vec<Agent>) -> io::Result<()> {
+    fn again(&mut self, agents: &[Agent]) -> io::Result<()> {
         let gone: Vec<_> = self
             .known
             .keys()
@@ -173,14 +173,14 @@ impl Teller<'_> {
         for id in gone {
             self.removed(&id)?;
         }
-        agents.into_iter().try_for_each(|agent| self.changed(agent))
+        agents.iter().try_for_each(|agent| self.changed(agent))
     }
 
-    fn changed(&mut self, agent: Agent) -> io::Result<()> {
+    fn changed(&mut self, agent: &Agent) -> io::Result<()> {
         let before = self.known.insert(agent.id().clone(), agent.clone());
-        let stands = how_it_stands(&agent);
+        let stands = how_it_stands(agent);
         let news = before.as_ref().map(how_it_stands) != Some(stands.clone());
-        if news && self.is_meant(&agent) {
+        if news && self.is_meant(agent) {
             let event = if before.is_none() {
                 "created"
             } else {
@@ -191,7 +191,7 @@ impl Teller<'_> {
                 event,
                 &agent.info.name,
                 stands,
-                Some(&agent),
+                Some(agent),
             )?;
         }
         Ok(())
