@@ -58,6 +58,7 @@ def faults(alveary):
             found += [f"{name}: nothing says `{message}`" for message in messages(text) if not is_said(message)]
         if page == ROOT / "docs/security.md":
             found += [f"{name}: there is no test `{test}`" for test in named_tests(text) if test not in tests]
+            found += [f"{name}: no test is named for the threat {row}" for row in unshown(text)]
     return found
 
 
@@ -138,6 +139,13 @@ def test_names():
         ["git", "grep", "-hoE", r"\bfn [a-z0-9_]+", "--", "*.rs"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return {line.removeprefix("fn ") for line in sources.stdout.splitlines()}
+
+
+def unshown(text):
+    """The threats of a page's tables whose row names no test."""
+    tables = re.findall(r"^\| threat \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    rows = [row.strip("| ").split(" | ") for table in tables for row in table.splitlines()]
+    return [row[0] for row in rows if not named_tests(row[-1])]
 
 
 def named_tests(text):
