@@ -82,6 +82,14 @@ torture-docker *args:
         tests/engines/images docker-20
         cargo test --quiet --package alveary-docker --all-features --test faults -- "$@"' -- {{ args }}
 
+# The pictures of the coordinator's page in docs/pictures, anew. Needs Debian's chromium and chromium-driver, and pngquant.
+pictures:
+    tests/pictures
+
+# Holds a coordinator against its document; arguments are schemathesis's own.
+fuzz *args:
+    tests/openapi/fuzz {{ args }}
+
 # The five agents of the README.
 quickstart:
     cargo run -p alveary-cli -- up --file examples/quickstart.toml

@@ -17,7 +17,7 @@ mod text;
 mod time;
 mod work;
 
-pub use agent::{AgentStatus, AgentView, Registration, Welcome};
+pub use agent::{AgentStatus, AgentView, MAX_NAME, Registration, Welcome};
 pub use bid::{BidAnswer, BidView, NewBid};
 pub use capability::{Capabilities, Capability, InvalidCapability, MAX_CAPABILITIES};
 pub use event::{Event, Happening};

@@ -21,6 +21,7 @@ mod recovery;
 mod reporting;
 mod working;
 
+pub(crate) use bidding::NO_AUCTION;
 pub use giving::IdempotencyKey;
 pub use looking::{AuctionView, MAX_PAGE, Metrics, Page, TaskFilter, TaskPage};
 pub(crate) use reporting::Outcome;

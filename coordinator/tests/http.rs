@@ -4,10 +4,14 @@
 
 #[path = "http/bed.rs"]
 mod bed;
+#[path = "http/document.rs"]
+mod document;
 #[path = "http/door.rs"]
 mod door;
 #[path = "http/events.rs"]
 mod events;
+#[path = "http/hostile.rs"]
+mod hostile;
 #[path = "http/original.rs"]
 mod original;
 #[path = "http/page.rs"]

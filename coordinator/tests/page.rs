@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use alveary_agent::protocol::{NewBid, Registration};
+use alveary_agent::protocol::{Claim, NewBid, Registration};
 use alveary_coordinator::Settings;
 use alveary_coordinator::http::Guard;
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -120,6 +120,23 @@ impl Scene<'_> {
         self.runtime.block_on(self.bed.give(description))
     }
 
+    /// A task that asks for capabilities.
+    fn give_for(&self, description: &str, capabilities: &[&str]) {
+        let task = json!({"description": description, "capabilities": capabilities});
+        let tasks = vec![serde_json::from_value(task).unwrap()];
+        self.runtime
+            .block_on(self.bed.coordinator.add(tasks, None))
+            .unwrap();
+    }
+
+    /// The agent is gone.
+    fn leave(&self, id: &str) {
+        let id = Bed::agent(id);
+        self.runtime
+            .block_on(self.bed.coordinator.gone(&id))
+            .unwrap();
+    }
+
     fn register(&self, id: &str, name: &str, capabilities: &[&str]) {
         let registration = json!({"agent_id": id, "name": name, "capabilities": capabilities});
         let registration: Registration = serde_json::from_value(registration).unwrap();
@@ -136,20 +153,34 @@ impl Scene<'_> {
             .unwrap();
     }
 
+    /// The agent takes up what it has won.
+    fn claim(&self, agent: &str) -> Claim {
+        let request = json!({"agent_id": agent, "wait_ms": 10_000});
+        let request = serde_json::from_value(request).unwrap();
+        let claim = self.bed.coordinator.claim(request);
+        self.runtime.block_on(claim).unwrap().unwrap()
+    }
+
     /// The agent takes up what it has won, and delivers.
     fn deliver(&self, agent: &str, result: &str) {
+        let claim = self.claim(agent);
+        let report = json!({"attempt": claim.attempt, "result": result});
+        let report = serde_json::from_value(report).unwrap();
         let coordinator = &self.bed.coordinator;
-        self.runtime.block_on(async {
-            let request =
-                serde_json::from_value(json!({"agent_id": agent, "wait_ms": 10_000})).unwrap();
-            let claim = coordinator.claim(request).await.unwrap().unwrap();
-            let report = json!({"attempt": claim.attempt, "result": result});
-            let report = serde_json::from_value(report).unwrap();
-            coordinator
-                .complete(claim.task_id, None, report)
-                .await
-                .unwrap();
-        });
+        self.runtime
+            .block_on(coordinator.complete(claim.task_id, None, report))
+            .unwrap();
+    }
+
+    /// The agent takes up what it has won, and cannot do it.
+    fn fail(&self, agent: &str, reason: &str) {
+        let claim = self.claim(agent);
+        let report = json!({"attempt": claim.attempt, "reason": reason});
+        let report = serde_json::from_value(report).unwrap();
+        let coordinator = &self.bed.coordinator;
+        self.runtime
+            .block_on(coordinator.fail(claim.task_id, None, report))
+            .unwrap();
     }
 
     fn shows(&self, part: &str, text: &str) {
@@ -191,7 +222,7 @@ fn lives(scene: &Scene<'_>) {
     scene.shows("auctions", "Sing a song of sixpence");
     scene.bid(&task, "echo", 42);
     scene.shows("auctions", "42 sats");
-    scene.shows("happened", "echo bids 42 sats");
+    scene.shows("happened", "has a bid: echo, 42 sats");
     // The last that could bid does: the auction is over.
     scene.bid(&task, "idle", 77);
     scene.shows("task-list", "assigned");
@@ -215,19 +246,34 @@ fn is_safe(scene: &Scene<'_>) {
     scene.bid(&task, "evil", 1);
     scene.deliver("evil", hostile);
     scene.shows("task-list", "completed");
+    let failing = scene.give("'; DROP TABLE tasks; --");
+    scene.bid(&failing, "evil", 1);
+    scene.fail("evil", hostile);
+    scene.shows("happened", "failed: <script>window.pwned=1</script>");
+    scene.shows("task-list", "'; DROP TABLE tasks; --");
+    is_unharmed(scene);
     scene.browser.goto(&scene.url(&format!("/tasks/{task}")));
     scene.browser.until_live();
     let shown = scene
         .browser
         .script("return document.querySelector('pre.text').textContent");
     assert_eq!(shown, json!(hostile));
-    let made = "return document.querySelectorAll('main img, main svg, main script, main b[onmouseover]').length";
-    assert_eq!(scene.browser.script(made), json!(0));
-    assert_eq!(
-        scene.browser.script("return window.pwned ?? null"),
-        json!(null)
-    );
+    is_unharmed(scene);
+    scene
+        .browser
+        .goto(&scene.url(&format!("/?status={}&after={}", "<script>", "'--")));
+    scene.browser.until_live();
+    is_unharmed(scene);
     scene.complains_of_nothing();
+}
+
+/// Nothing on the page was made of what somebody wrote, and nothing of it has run.
+fn is_unharmed(scene: &Scene<'_>) {
+    let made = "return document.querySelectorAll('main img, main svg, main script, main b[onmouseover], \
+                main a[href^=javascript]').length";
+    assert_eq!(scene.browser.script(made), json!(0));
+    let pwned = scene.browser.script("return window.pwned ?? null");
+    assert_eq!(pwned, json!(null));
 }
 
 fn keyboard(scene: &Scene<'_>) {
@@ -368,48 +414,91 @@ fn furnish(scene: &Scene<'_>) {
         "scribe",
         "Ten lines: the bridge is to be painted green; the budget is as last year; …",
     );
+    let broken = scene.give("Draw the hive from above");
+    for (agent, sats) in [("echo", 60), ("scribe", 55), ("lute", 40)] {
+        scene.bid(&broken, agent, sats);
+    }
+    scene.fail("lute", "I have no hands to draw with");
     let second = scene.give("Translate the letter from Lisbon into English");
     for (agent, sats) in [("echo", 18), ("scribe", 40), ("lute", 55)] {
         scene.bid(&second, agent, sats);
     }
-    let off = scene.give("Count the bees in hive 7");
-    let off = off.parse().unwrap();
+    scene.claim("echo");
+    scene.register("owl", "Night owl", &["translate", "watch", "count"]);
+    scene.register("heron", "heron", &["fish"]);
+    scene.leave("heron");
+    let off = scene.give("Count the bees in hive 7").parse().unwrap();
     scene
         .runtime
         .block_on(scene.bed.coordinator.cancel(off))
         .unwrap();
     let open = scene.give("Write a short song about honey, in four verses that rhyme");
-    scene.bid(&open, "lute", 62);
-    scene.bid(&open, "echo", 75);
-    scene.give("Find out what the weather will be like on the day of the fair");
+    for (agent, sats) in [("lute", 62), ("owl", 75), ("echo", 48)] {
+        scene.bid(&open, agent, sats);
+    }
+    let open = scene.give("Find out what the weather will be like on the day of the fair");
+    scene.bid(&open, "owl", 30);
+    scene.give_for("Sing the song about honey", &["sing"]);
 }
 
 fn pictures(scene: &Scene<'_>) {
+    const DESK: (u32, u32) = (1200, 800);
+    const PHONE: (u32, u32) = (390, 844);
     let Some(folder) = std::env::var_os("ALVEARY_SCREENSHOTS").map(std::path::PathBuf::from) else {
         // Without a folder it is tried that there is something to keep.
         scene.sign_in();
         assert!(scene.browser.picture().starts_with(b"\x89PNG"));
         return;
     };
-    furnish(scene);
-    scene.browser.as_on(1280, 800, "light");
-    scene.browser.goto(&scene.url("/login"));
     let keep = |name: &str| std::fs::write(folder.join(name), scene.browser.picture()).unwrap();
-    keep("page-login.png");
-    scene.sign_in();
-    let task = "return document.querySelector('#task-list tbody tr:last-child a').pathname";
-    let task = scene.browser.script(task);
-    for (name, width, height, scheme, path) in [
-        ("page-light.png", 1280, 800, "light", "/"),
-        ("page-dark.png", 1280, 800, "dark", "/"),
-        ("page-phone.png", 390, 844, "light", "/"),
-        ("page-phone-dark.png", 390, 844, "dark", "/#tasks"),
-        ("page-task.png", 1280, 800, "light", task.as_str().unwrap()),
-    ] {
+    let look = |name: &str, (width, height): (u32, u32), scheme: &str, path: &str| {
         scene.browser.as_on(width, height, scheme);
         scene.browser.goto(&scene.url(path));
         scene.browser.until_live();
         keep(name);
+    };
+    scene.browser.as_on(DESK.0, DESK.1, "light");
+    scene.browser.goto(&scene.url("/login"));
+    keep("look-login.png");
+    scene.sign_in();
+    look("look-empty.png", DESK, "light", "/");
+    furnish(scene);
+    let done = "return [...document.querySelectorAll('#task-list tbody tr')]\
+        .find((row) => row.querySelector('.chip.completed')).querySelector('a').pathname";
+    scene.shows("task-list", "completed");
+    let done = scene.browser.script(done);
+    let done = done.as_str().unwrap();
+    look("page-light.png", DESK, "light", "/");
+    look("page-dark.png", DESK, "dark", "/");
+    look("page-task.png", DESK, "light", done);
+    look("page-phone.png", PHONE, "light", "/");
+    look("look-phone-dark.png", PHONE, "dark", "/#tasks");
+    look("look-phone-task.png", PHONE, "dark", done);
+    // Much of everything, and long.
+    for number in 0..60 {
+        let id = format!("worker-{number:02}");
+        scene.register(
+            &id,
+            &id,
+            &["summarise", "translate", "count", "watch", "sing"],
+        );
     }
+    let long = "A description that goes on and on, as people write them when they are in a hurry. "
+        .repeat(30);
+    scene.give(&long);
+    scene.give(&"Longwordwithoutabreak".repeat(60));
+    for number in 0..40 {
+        scene.give(&format!("Count the bees in hive {number}"));
+    }
+    look("look-much.png", DESK, "light", "/");
+    look("look-much-phone.png", PHONE, "light", "/");
+    let longest = "return document.querySelector('#task-list tbody tr:nth-child(42) a').pathname";
+    let longest = scene.browser.script(longest);
+    look(
+        "look-long-task.png",
+        PHONE,
+        "light",
+        longest.as_str().unwrap(),
+    );
     scene.complains_of_nothing();
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::time::millis;
 use super::{Capabilities, EventId, Timestamp};
 
+/// The most characters of an agent's name.
+pub const MAX_NAME: usize = 256;
+
 /// An agent presents itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +20,7 @@ pub struct Registration {
     /// Who it is.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::AgentId))]
     pub agent_id: AgentId,
-    /// What people call it.
+    /// What people call it: at most [`MAX_NAME`] characters.
     #[cfg_attr(feature = "openapi", schema(max_length = 256))]
     pub name: String,
     /// What it can do.

@@ -11,11 +11,18 @@ use serde::{Deserialize, Serialize};
 /// The most [`Capabilities`] that an agent has or a task asks for.
 pub const MAX_CAPABILITIES: usize = 256;
 
-/// One thing that an agent can do: 1 to 256 bytes without commas, control characters and white space at its ends.
+/// One thing that an agent can do: 1 to 256 characters, none of them a comma, a control character, or one that hides or
+/// reorders others; without white space at its ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^,\\s](?:[^,\\p{Cc}]*[^,\\s])?$"))]
+#[cfg_attr(feature = "openapi", schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 256,
+    // White space around it is taken, and dropped.
+    pattern = "^\\s*(?!\\s)[^,\\u0000-\\u001f\\u007f-\\u009f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\u{e0000}-\u{e007f}]+\\s*$"
+))]
 pub struct Capability(String);
 
 impl Capability {
@@ -23,7 +30,7 @@ impl Capability {
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidCapability> {
         let text = text.as_ref().trim();
         let bad = |c: char| is_unsafe(c) || c == ',';
-        if text.is_empty() || text.len() > 256 || text.contains(bad) {
+        if text.is_empty() || text.chars().count() > 256 || text.contains(bad) {
             return Err(InvalidCapability::Form(text.to_owned()));
         }
         Ok(Self(text.to_owned()))

@@ -28,7 +28,7 @@ pub struct AttemptToken(Uuid);
 )]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(value_type = u64, minimum = 0))]
+#[cfg_attr(feature = "openapi", schema(value_type = u64, format = "uint64", minimum = 0, maximum = 18_446_744_073_709_551_615_u64))]
 pub struct EventId(pub u64);
 
 /// The text is not a UUID.

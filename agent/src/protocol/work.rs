@@ -21,7 +21,7 @@ pub struct ClaimRequest {
     pub holding: Vec<AttemptToken>,
     /// How long to wait for one, in milliseconds.
     #[serde(default, rename = "wait_ms", with = "millis")]
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64, format = "uint64", maximum = 18_446_744_073_709_551_615_u64))]
     pub wait: Duration,
 }
 

@@ -17,6 +17,9 @@ use crate::store::{attempts, bids, tasks};
 /// or in their own time: no turn is longer for a longer list.
 const LOOKED_AT: usize = 256;
 
+/// What is said of a bid for a task that is not open for bids, or is none.
+pub(crate) const NO_AUCTION: &str = "No open auction for this task — it may have already closed.";
+
 impl Turn<'_> {
     /// Opens the next auction of a task that stands as `from`.
     pub(super) fn open_auction(
@@ -64,8 +67,7 @@ impl Turn<'_> {
         self.enter_bidder(new)?;
         let Some(open) = self.book.auctions.get_mut(&new.task_id) else {
             self.book.tally.refused_bids += 1;
-            let message = "No open auction for this task — it may have already closed.";
-            return Ok(answer(false, message.to_owned()));
+            return Ok(answer(false, NO_AUCTION.to_owned()));
         };
         let able = match self.book.members.get(&new.agent_id) {
             Some(member) if member.registered => &member.capabilities,

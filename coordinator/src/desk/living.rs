@@ -1,7 +1,8 @@
 //! Agents: they come, give signs of life, fall silent and go.
 
 use alveary_agent::protocol::{
-    AgentStatus, Capabilities, Happening, NewBid, Pulse, PulseAnswer, Registration, Welcome,
+    AgentStatus, Capabilities, Happening, MAX_NAME, NewBid, ProblemKind, Pulse, PulseAnswer,
+    Registration, Welcome,
 };
 use alveary_core::AgentId;
 
@@ -14,6 +15,16 @@ impl Turn<'_> {
     /// An agent presents itself. Again: what it says now is what holds.
     pub(crate) fn register(&mut self, registration: &Registration) -> Result<Welcome> {
         let id = &registration.agent_id;
+        let characters = registration.name.chars().count();
+        if characters > MAX_NAME {
+            return Err(Error::new(
+                ProblemKind::Invalid,
+                format!(
+                    "the name of agent {id} has {characters} characters, and {MAX_NAME} is the most"
+                ),
+            )
+            .with_cure("give it a shorter name"));
+        }
         let known = self.book.members.get(id);
         let news = known.is_none_or(|member| {
             !member.registered

@@ -27,6 +27,7 @@ struct Inner {
     hosts: Hosts,
     limiter: Limiter,
     followers: Arc<Semaphore>,
+    waiting: Arc<()>,
     fleet: Option<Arc<dyn Fleet>>,
     closing: CancellationToken,
 }
@@ -45,6 +46,7 @@ impl App {
             hosts: Hosts::new(&guard.hosts, listening),
             limiter: Limiter::new(guard.rate),
             followers: Arc::new(Semaphore::new(guard.event_clients)),
+            waiting: Arc::default(),
             coordinator,
             tokens,
             guard,
@@ -91,9 +93,20 @@ impl App {
         Arc::clone(&self.0.followers).try_acquire_owned().ok()
     }
 
-    /// How many places among those who follow events are free.
-    pub(crate) fn places(&self) -> usize {
-        self.0.followers.available_permits()
+    /// How many follow events.
+    pub(crate) fn followers(&self) -> usize {
+        let free = self.0.followers.available_permits();
+        self.0.guard.event_clients.saturating_sub(free)
+    }
+
+    /// Somebody waits for something to happen, for as long as this is held.
+    pub(crate) fn wait(&self) -> Arc<()> {
+        Arc::clone(&self.0.waiting)
+    }
+
+    /// How many wait for something to happen.
+    pub(crate) fn waiting(&self) -> usize {
+        Arc::strong_count(&self.0.waiting).saturating_sub(1)
     }
 
     /// Whether somebody who proves nothing may use the original's routes.

@@ -7,9 +7,10 @@ use axum::Router;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+    ComponentsBuilder, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema, Type,
 };
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 
@@ -87,9 +88,17 @@ const AT_THE_READING: [(&str, &str); 2] = [
 fn complete(mut api: OpenApi) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
         let reader = Reader::of(path);
-        let operations = [&mut item.get, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            tell(operation, reader);
+        let operations = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(operation_id(method, path));
+                straighten(operation);
+                tell(operation, reader);
+            }
         }
     }
     let components = api.components.take().unwrap_or_default();
@@ -106,6 +115,51 @@ fn complete(mut api: OpenApi) -> OpenApi {
             .build(),
     );
     api
+}
+
+/// What generated clients call an operation. Handlers of several routes bear one name, and these have to differ.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split('/').filter(|word| !word.is_empty());
+    let words = words.map(|word| word.trim_matches(['{', '}']));
+    let words: Vec<_> = [method].into_iter().chain(words).collect();
+    words.join("_")
+}
+
+/// A header that may be left out is left out, and never the word `null`.
+fn straighten(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else {
+            continue;
+        };
+        parameter.schema = parameter.schema.take().map(without_null);
+    }
+}
+
+fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::OneOf(mut either)) => {
+            either.items.retain(|item| {
+                let RefOr::T(Schema::Object(object)) = item else {
+                    return true;
+                };
+                object.schema_type != SchemaType::Type(Type::Null)
+            });
+            match <[_; 1]>::try_from(either.items) {
+                Ok([only]) => only,
+                Err(items) => {
+                    either.items = items;
+                    RefOr::T(Schema::OneOf(either))
+                }
+            }
+        }
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Array(types) = &mut object.schema_type {
+                types.retain(|one| *one != Type::Null);
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
 }
 
 fn tell(operation: &mut Operation, reader: Reader) {

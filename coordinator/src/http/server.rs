@@ -12,7 +12,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
@@ -33,6 +34,15 @@ const HEAD: usize = 64 * 1024;
 /// How long to leave listening alone after the system refused a connection for want of something.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// How many connections the system keeps that have not been taken yet. Beyond that it loses some, and their clients
+/// wait for seconds until they try again.
+const QUEUE: u32 = 4096;
+
+/// How many clients are told at once that there is no place, and how long each may take to hear it. Those beyond are
+/// cut off.
+const TOLD: usize = 256;
+const TELLING: Duration = Duration::from_secs(1);
+
 /// Addresses that are listened on, before anybody is answered.
 #[derive(Debug)]
 pub struct Listeners {
@@ -42,6 +52,10 @@ pub struct Listeners {
 
 impl Listeners {
     /// Listens on each of these addresses; port 0 takes a free one. The error names the address.
+    #[expect(
+        clippy::unused_async,
+        reason = "it needs a runtime, and whoever looks a name up one day waits here"
+    )]
     pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
         let mut bound = Self {
             listeners: Vec::with_capacity(addresses.len()),
@@ -51,7 +65,7 @@ impl Listeners {
             let named = |error: io::Error| {
                 io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
             };
-            let listener = TcpListener::bind(address).await.map_err(named)?;
+            let listener = listen(*address).map_err(named)?;
             bound.addresses.push(listener.local_addr().map_err(named)?);
             bound.listeners.push(listener);
         }
@@ -70,6 +84,17 @@ impl Listeners {
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // What an earlier server's connections leave behind does not keep its port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// A coordinator's HTTP server.
@@ -135,6 +160,7 @@ impl Server {
         );
         let doors = Doors {
             connections: Arc::new(Semaphore::new(app.guard().connections)),
+            told: Arc::new(Semaphore::new(TOLD)),
             router: routes::all(app.clone()),
             app,
         };
@@ -198,6 +224,7 @@ struct Doors {
     app: App,
     router: Router,
     connections: Arc<Semaphore>,
+    told: Arc<Semaphore>,
 }
 
 impl Doors {
@@ -215,7 +242,11 @@ impl Doors {
                             let watcher = begun.graceful.watcher();
                             begun.connections.spawn(self.clone().serve(stream, from, place, watcher));
                         }
-                        Err(_) => refuse(&stream),
+                        Err(_) => {
+                            if let Ok(told) = Arc::clone(&self.told).try_acquire_owned() {
+                                begun.connections.spawn(refuse(stream, told));
+                            }
+                        }
                     },
                     Err(error) => {
                         // A client that is gone again, or no descriptors left: neither ends the server.
@@ -263,12 +294,23 @@ impl Doors {
     }
 }
 
-/// Tells a client that there is no place, as far as that goes without waiting for it.
-fn refuse(stream: &TcpStream) {
+/// Tells a client that there is no place, and waits a little until it has heard.
+///
+/// A connection that is closed with its question unread is reset, and the answer is lost with it.
+async fn refuse(mut stream: TcpStream, _told: OwnedSemaphorePermit) {
     const FULL: &[u8] =
         b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
         connection: close\r\n\r\n";
-    if let Err(error) = stream.try_write(FULL) {
-        tracing::debug!(%error, "a client was not told that there is no place");
+    let telling = async {
+        stream.write_all(FULL).await?;
+        stream.shutdown().await?;
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    match tokio::time::timeout(TELLING, telling).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a client was not told that there is no place"),
+        Err(_) => tracing::debug!("a client does not go that was told that there is no place"),
     }
 }

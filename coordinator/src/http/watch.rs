@@ -52,9 +52,12 @@ async fn healthz(State(app): State<App>) -> Response {
 async fn metrics(State(app): State<App>) -> Response {
     match app.coordinator().metrics().await {
         Ok(metrics) => {
-            let followers = app.guard().event_clients.saturating_sub(app.places());
+            let clients = exposition::Clients {
+                following: app.followers(),
+                waiting: app.waiting(),
+            };
             let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-            (kind, exposition::of(&metrics, followers)).into_response()
+            (kind, exposition::of(&metrics, clients)).into_response()
         }
         Err(error) => Refusal::from(error).told(Reader::Person),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alveary_coordinator::http::{Guard, Listeners, Server};
 use alveary_coordinator::{Bidders, Coordinator, Database, Settings, Tokens};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A coordinator that is served.
 #[derive(Debug)]
@@ -109,6 +109,29 @@ impl Bed {
 
     pub(crate) fn agent(id: &str) -> AgentId {
         AgentId::new(id).unwrap()
+    }
+
+    /// Waits until so many clients wait for something to happen, as the server itself says.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        self.until_counted("alveary_waiting_clients", count).await;
+    }
+
+    /// Waits until one of the server's numbers is this.
+    pub(crate) async fn until_counted(&self, name: &str, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        let wanted = format!("\n{name} {count}\n");
+        loop {
+            let numbers = self.get("/metrics").send().await.body;
+            if numbers.contains(&wanted) {
+                return;
+            }
+            assert!(Instant::now() < until, "it is not {count}: {numbers}");
+        }
+    }
+
+    /// The document that the server gives of itself.
+    pub(crate) async fn document(&self) -> Value {
+        self.get("/openapi.json").send().await.json()
     }
 
     /// Sends these bytes, and reads what comes until the other side closes.

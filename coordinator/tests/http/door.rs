@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::bed::{Answer, Bed, PATIENCE};
+use super::bed::{Answer, Ask, Bed, PATIENCE};
 
 fn anybody() -> Settings {
     Settings::default().with_bidders(Bidders::Anybody)
@@ -100,30 +100,6 @@ async fn a_wrong_token_is_refused_where_none_is_asked_for_too() {
 }
 
 #[tokio::test]
-async fn a_body_of_ten_megabytes_is_too_large() {
-    let bed = Bed::open().await;
-    let body = vec![b'a'; 10 * 1024 * 1024];
-    for path in ["/internal/bids", "/swarm/tasks", "/login"] {
-        let answer = bed
-            .post(path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body.clone());
-        assert_eq!(answer.send().await.status, 413, "{path}");
-    }
-    let v1 = bed
-        .post("/v1/tasks")
-        .admin()
-        .header("content-type", "application/json")
-        .body(body.clone());
-    assert_eq!(v1.send().await.status, 413);
-    let unknown = bed
-        .post("/v1/tasks")
-        .header("content-type", "application/json")
-        .body(&body[..100]);
-    assert_eq!(unknown.send().await.status, 401);
-}
-
-#[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
     let guard = guard(|guard| guard.header_time = Duration::from_millis(300));
     let bed = Bed::with(anybody(), guard).await;
@@ -137,6 +113,50 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
         began.elapsed()
     );
     assert!(!String::from_utf8_lossy(&read).contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_not_waited_for_and_gives_its_place_to_others() {
+    const PLACES: usize = 8;
+    let guard = guard(|guard| {
+        guard.header_time = Duration::from_millis(600);
+        guard.connections = PLACES;
+    });
+    let bed = Bed::with(anybody(), guard).await;
+    let began = Instant::now();
+    let mut drips = Vec::new();
+    for _ in 0..PLACES {
+        let mut stream = TcpStream::connect(bed.address).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: ")
+            .await
+            .unwrap();
+        drips.push(tokio::spawn(async move {
+            // A little now and then, without end: a time-out between bytes would never come.
+            let mut tick = tokio::time::interval(Duration::from_millis(50));
+            let mut some = [0; 64];
+            loop {
+                tokio::select! {
+                    _ = tick.tick() => if stream.write_all(b"y").await.is_err() { return },
+                    read = stream.read(&mut some) => if !matches!(read, Ok(1..)) { return },
+                }
+            }
+        }));
+    }
+    let full = bed.raw(&bed.get("/healthz").bytes("1.0")).await;
+    assert_eq!(Answer::read(&full).unwrap().status, 503);
+    for drip in drips {
+        tokio::time::timeout(PATIENCE, drip)
+            .await
+            .expect("it is kept")
+            .unwrap();
+    }
+    assert!(
+        began.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
+    bed.until_counted("alveary_event_clients", 0).await;
 }
 
 #[tokio::test]
@@ -282,22 +302,8 @@ async fn a_server_that_takes_anybody_does_not_leave_loopback_unless_told_to() {
     open(true, &cancel).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_end_answers_who_waits_and_lets_go_who_follows() {
-    let mut bed = Bed::open().await;
-    let waiting = bed.get("/internal/tasks?wait=20s").bytes("1.0");
-    let following = bed.get("/v1/events").admin().bytes("1.0");
-    let (mut waits, mut follows) = (
-        TcpStream::connect(bed.address).await.unwrap(),
-        TcpStream::connect(bed.address).await.unwrap(),
-    );
-    waits.write_all(&waiting).await.unwrap();
-    follows.write_all(&following).await.unwrap();
-    let mut some = [0; 15];
-    follows.read_exact(&mut some).await.unwrap();
-    assert_eq!(&some, b"HTTP/1.0 200 OK");
-    // Who waits is not seen to wait; the metrics are asked behind it, on a connection that came later.
-    assert_eq!(bed.get("/metrics").send().await.status, 200);
+/// Ends a server that somebody still asks something, and gives what they are answered.
+async fn ended(bed: &mut Bed, asked: Vec<TcpStream>) -> Vec<Vec<u8>> {
     bed.cancel.cancel();
     let served = bed.served.take().unwrap();
     tokio::time::timeout(PATIENCE, served)
@@ -305,9 +311,61 @@ async fn the_end_answers_who_waits_and_lets_go_who_follows() {
         .expect("it does not end")
         .unwrap()
         .unwrap();
-    let mut rest = Vec::new();
-    waits.read_to_end(&mut rest).await.unwrap();
-    assert_eq!(Answer::read(&rest).unwrap().json(), json!([]));
-    follows.read_to_end(&mut rest).await.unwrap();
     assert!(TcpStream::connect(bed.address).await.is_err());
+    let mut answers = Vec::new();
+    for mut stream in asked {
+        let mut read = Vec::new();
+        stream.read_to_end(&mut read).await.unwrap();
+        answers.push(read);
+    }
+    answers
+}
+
+/// A server in no hurry: who is not let go at its end holds it up for longer than a test has patience.
+async fn unhurried() -> Bed {
+    let guard = guard(|guard| {
+        guard.drain = PATIENCE * 3;
+        guard.longest_wait = PATIENCE * 3;
+    });
+    Bed::with(anybody().with_auction(PATIENCE * 3), guard).await
+}
+
+async fn begin(bed: &Bed, ask: Ask<'_>) -> TcpStream {
+    let mut stream = TcpStream::connect(bed.address).await.unwrap();
+    stream.write_all(&ask.bytes("1.1")).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn the_end_answers_who_waits_and_lets_go_who_follows() {
+    let mut bed = unhurried().await;
+    let register = json!({"agent_id": "echo", "name": "echo"});
+    bed.post("/v1/agents").admin().json(&register).send().await;
+    let claim = json!({"agent_id": "echo", "wait_ms": 60_000});
+    let asked = vec![
+        begin(&bed, bed.get("/internal/tasks?wait=60s")).await,
+        begin(&bed, bed.post("/v1/claims").admin().json(&claim)).await,
+        begin(&bed, bed.get("/v1/events").admin()).await,
+    ];
+    bed.until_waiting(2).await;
+    bed.until_counted("alveary_event_clients", 1).await;
+    let answers = ended(&mut bed, asked).await;
+    let read = |at: usize| Answer::read(&answers[at]).unwrap();
+    assert_eq!((read(0).status, read(0).json()), (200, json!([])));
+    assert_eq!(read(1).status, 204);
+    assert_eq!(read(2).status, 200);
+    // A stream that is cut off lacks its last chunk.
+    assert!(answers[2].ends_with(b"\r\n0\r\n\r\n"), "{:?}", read(2));
+}
+
+#[tokio::test]
+async fn the_end_tells_who_waits_for_an_auction_that_it_will_not_be_told() {
+    let mut bed = unhurried().await;
+    let ask = bed.post("/swarm/tasks/auction").form("description=sing");
+    let asked = vec![begin(&bed, ask).await];
+    bed.until_waiting(1).await;
+    let answers = ended(&mut bed, asked).await;
+    let answer = Answer::read(&answers[0]).unwrap();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.headers["retry-after"], "1");
 }

@@ -20,7 +20,7 @@ use super::ruler;
 
 /// An agent, with the fields that the original knows.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Row {
+pub(super) struct AgentRow {
     id: String,
     name: String,
     status: AgentStatus,
@@ -31,8 +31,8 @@ pub(super) struct Row {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Rows {
-    agents: Vec<Row>,
+pub(super) struct AgentRows {
+    agents: Vec<AgentRow>,
 }
 
 #[derive(ToSchema)]
@@ -57,7 +57,7 @@ pub(super) struct Stopped {
     agent_id: String,
 }
 
-impl From<AgentView> for Row {
+impl From<AgentView> for AgentRow {
     fn from(agent: AgentView) -> Self {
         Self {
             id: agent.id.to_string(),
@@ -73,16 +73,16 @@ impl From<AgentView> for Row {
 /// The agents that were heard of.
 #[utoipa::path(
     get, path = "/swarm/agents", tag = "original",
-    responses((status = OK, body = Rows)),
+    responses((status = OK, body = AgentRows)),
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-) -> Result<Json<Rows>, No> {
+) -> Result<Json<AgentRows>, No> {
     ruler(&app, &caller)?;
     let agents = app.coordinator().agents().await?;
-    let agents = agents.into_iter().map(Row::from).collect();
-    Ok(Json(Rows { agents }))
+    let agents = agents.into_iter().map(AgentRow::from).collect();
+    Ok(Json(AgentRows { agents }))
 }
 
 /// Starts an agent of the swarm around this coordinator, where there is one.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alveary_agent::protocol::{EventId, NewBid, OpenTask};
+use alveary_agent::protocol::{EventId, NewBid, OpenTask, Sats};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -17,9 +17,7 @@ use super::super::body;
 use super::super::guard::caller::Caller;
 use super::fault::{Detail, Fault, No, Place};
 use super::{anyone, bid as reading, reporter, speaks_for};
-
-/// What the coordinator says of a bid for a task that is over.
-const NO_AUCTION: &str = "No open auction for this task — it may have already closed.";
+use crate::desk::NO_AUCTION;
 
 /// Up to where in the book an answer tells.
 pub(crate) const AFTER: &str = "x-alveary-after";
@@ -34,13 +32,26 @@ pub(super) struct Bid {
     /// Who bids.
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     agent_id: String,
-    /// What it asks. A text that writes a whole number is taken too.
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    bid_sats: u64,
+    /// What it asks.
+    bid_sats: Whole,
     /// What it can do, separated by commas.
     #[schema(required = false, default = "")]
     capabilities: Option<String>,
 }
+
+/// A whole number, or a text that writes one.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it documents what is read field by field")]
+enum Whole {
+    Number(Sats),
+    Written(WrittenNumber),
+}
+
+/// A whole number, written.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = String, pattern = r"^\s*\+?0{0,9}[1-9][0-9]{0,14}(\.0{1,9})?\s*$")]
+struct WrittenNumber(String);
 
 /// What became of a bid.
 #[derive(Serialize, ToSchema)]
@@ -58,7 +69,9 @@ pub(super) struct BidAnswered {
 #[utoipa::path(
     get, path = "/internal/tasks", tag = "original",
     params(
-        ("wait" = Option<String>, Query, description = "how long to wait for one, such as `5s`, at most 30 s"),
+        ("wait" = Option<String>, Query, pattern = "^([0-9]{1,9}(ms|s|m)?)?$",
+         description = "how long to wait for one, such as `5s`, `500ms` or `1m`, seconds without a unit; \
+                        what is longer than the coordinator waits is cut to that"),
         ("after" = Option<EventId>, Query, description = "what `x-alveary-after` of the last answer said"),
     ),
     responses(
@@ -82,6 +95,7 @@ pub(super) async fn open_tasks(
         app.coordinator().seen(agent);
     }
     let wait = wait.unwrap_or_default().min(app.guard().longest_wait);
+    let _waits = (!wait.is_zero()).then(|| app.wait());
     let open = tokio::select! {
         open = app.coordinator().open_tasks(after, wait) => open?,
         () = app.closing().cancelled() => {
@@ -136,15 +150,23 @@ pub(super) async fn bid(
     }))
 }
 
-/// `5s`, `500ms`, or a number of seconds.
+/// `5s`, `500ms`, `1m`, or a number of seconds: to the letter what the document says, and nothing besides.
 fn duration(text: &str) -> Option<Duration> {
-    match text.parse::<u32>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds.into())),
-        Err(_) => humantime::parse_duration(text).ok(),
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    if !(1..=9).contains(&digits) {
+        return None;
+    }
+    let number = number.parse::<u64>().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_mins(number)),
+        _ => None,
     }
 }
 
-/// A parameter of the query, by its last value.
+/// A parameter of the query, by its last value. An empty one is as good as none.
 pub(super) fn parameter<T>(
     query: &str,
     name: &'static str,
@@ -152,7 +174,7 @@ pub(super) fn parameter<T>(
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, Fault> {
     let given = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
-    let Some((_, value)) = given.last() else {
+    let Some((_, value)) = given.last().filter(|(_, value)| !value.is_empty()) else {
         return Ok(None);
     };
     match read(&value) {

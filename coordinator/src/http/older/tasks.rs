@@ -26,7 +26,7 @@ const MOST: usize = 10_000;
 
 /// A task, with the fields that the original knows.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Row {
+pub(super) struct TaskRow {
     id: TaskId,
     description: Description,
     status: TaskStatus,
@@ -37,13 +37,13 @@ pub(super) struct Row {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Rows {
-    tasks: Vec<Row>,
+pub(super) struct TaskRows {
+    tasks: Vec<TaskRow>,
 }
 
 /// A task that was given.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Given {
+pub(super) struct TaskGiven {
     task_id: TaskId,
     description: Description,
     status: TaskStatus,
@@ -87,7 +87,7 @@ pub(super) struct ReasonForm {
     reason: Option<String>,
 }
 
-impl From<TaskView> for Row {
+impl From<TaskView> for TaskRow {
     fn from(task: TaskView) -> Self {
         Self {
             id: task.id,
@@ -106,7 +106,7 @@ impl From<TaskView> for Row {
     get, path = "/swarm/tasks", tag = "original",
     params(("status" = Option<TaskStatus>, Query, description = "only those that stand so")),
     responses(
-        (status = OK, body = Rows),
+        (status = OK, body = TaskRows),
         (status = UNPROCESSABLE_ENTITY, body = Detail, description = "there is no such status"),
     ),
 )]
@@ -114,29 +114,22 @@ pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     uri: Uri,
-) -> Result<Json<Rows>, No> {
+) -> Result<Json<TaskRows>, No> {
     anyone(&app, &caller)?;
     let query = uri.query().unwrap_or_default();
     let status = parameter(
         query,
         "status",
         "pending, bidding, assigned, running, completed or failed",
-        |text| {
-            if text.is_empty() {
-                Some(None)
-            } else {
-                text.parse().ok().map(Some)
-            }
-        },
-    )?
-    .flatten();
+        |text| text.parse().ok(),
+    )?;
     let tasks = if status == Some(TaskStatus::Assigned) {
         app.coordinator().assigned(reporter(&caller)).await?
     } else {
         newest(&app, status).await?
     };
-    let tasks = tasks.into_iter().map(Row::from).collect();
-    Ok(Json(Rows { tasks }))
+    let tasks = tasks.into_iter().map(TaskRow::from).collect();
+    Ok(Json(TaskRows { tasks }))
 }
 
 async fn newest(app: &App, status: Option<TaskStatus>) -> Result<Vec<TaskView>, No> {
@@ -168,7 +161,7 @@ async fn newest(app: &App, status: Option<TaskStatus>) -> Result<Vec<TaskView>, 
     post, path = "/swarm/tasks", tag = "original",
     request_body(content = TaskForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = OK, body = Given),
+        (status = OK, body = TaskGiven),
         (status = UNPROCESSABLE_ENTITY, body = Detail, description = "there is no description"),
     ),
 )]
@@ -176,10 +169,10 @@ pub(super) async fn add(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Json<Given>, No> {
+) -> Result<Json<TaskGiven>, No> {
     ruler(&app, &caller)?;
     let task = give(&app, request).await?;
-    Ok(Json(Given {
+    Ok(Json(TaskGiven {
         task_id: task.id,
         description: task.description,
         status: task.status,
@@ -203,6 +196,7 @@ pub(super) async fn auction(
     ruler(&app, &caller)?;
     let before = app.coordinator().metrics().await?.latest_event;
     let task = give(&app, request).await?;
+    let _waits = app.wait();
     let won = tokio::select! {
         won = outcome(&app, before, task.id) => won?,
         () = app.closing().cancelled() => {

@@ -165,7 +165,7 @@ impl From<TaskView> for TaskCard {
     }
 }
 
-/// An event in a sentence, and the task that it is about.
+/// An event in a sentence; where it is about a task, that is the sentence's subject.
 pub(super) struct Happened {
     pub(super) at: Moment,
     pub(super) text: String,
@@ -194,21 +194,21 @@ fn sentence(what: Happening) -> (Option<TaskId>, String) {
             format!("is open for bids again (auction {auction})"),
         ),
         Happening::BidPlaced { task, agent, sats } => {
-            (Some(task), format!("{agent} bids {sats} sats"))
+            (Some(task), format!("has a bid: {agent}, {sats} sats"))
         }
         Happening::Assigned {
             task, agent, sats, ..
-        } => (Some(task), format!("{agent} wins with {sats} sats")),
-        Happening::Started { task, agent, .. } => (Some(task), format!("{agent} begins")),
+        } => (Some(task), format!("goes to {agent} for {sats} sats")),
+        Happening::Started { task, agent, .. } => (Some(task), format!("is begun by {agent}")),
         Happening::Superseded {
             task, agent, why, ..
-        } => (Some(task), format!("{agent} has lost it: {why}")),
+        } => (Some(task), format!("is taken from {agent}: {why}")),
         Happening::LateReport { task, agent, .. } => (
             Some(task),
-            format!("{agent} reports too late, and is refused"),
+            format!("is reported by {agent}, too late: refused"),
         ),
-        Happening::Completed { task, agent } => (Some(task), format!("{agent} has done it")),
-        Happening::Failed { task, reason, .. } => (Some(task), format!("failed: {reason}")),
+        Happening::Completed { task, agent } => (Some(task), format!("is done by {agent}")),
+        Happening::Failed { task, reason, .. } => (Some(task), format!("has failed: {reason}")),
         Happening::AgentRegistered { agent, name } if agent.as_str() == name => {
             (None, format!("Agent {agent} is here"))
         }

@@ -42,6 +42,19 @@ pub(super) struct Resync {
     lost: u64,
 }
 
+/// An event as it is sent, field by field.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it documents what `one` and `resync` write")]
+pub(super) struct Sent {
+    /// The event's number; `resync` has none.
+    id: Option<String>,
+    /// Its kind.
+    event: String,
+    /// The event, or how many are lost, as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// What happens, as server-sent events: `id` is the event's number, `event` its kind, `data` the event as JSON.
 ///
 /// After a lost connection it goes on where it was (`Last-Event-ID`). A client that is so slow, or was away so
@@ -51,7 +64,7 @@ pub(super) struct Resync {
     get, path = "/v1/events", tag = "events",
     params(From, ("Last-Event-ID" = Option<EventId>, Header, description = "the last event that was seen")),
     responses(
-        (status = OK, body = String, content_type = "text/event-stream"),
+        (status = OK, body = Sent, content_type = "text/event-stream"),
         (status = SERVICE_UNAVAILABLE, body = Problem, description = "as many follow as may"),
     ),
 )]

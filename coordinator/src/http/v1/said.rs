@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::super::app::App;
 use super::super::body::{self, is_json, media_type};
@@ -31,13 +32,25 @@ impl<T: DeserializeOwned> FromRequest<App> for Said<T> {
             .cure("send `Content-Type: application/json`"));
         }
         let body = body::read(body, app.guard()).await?;
+        let form = serde_json::from_slice(&body)
+            .map_err(|error| Refusal::malformed(format!("the body is not JSON: {error}")))?;
+        if !is_of_objects(&form) {
+            return Err(Refusal::invalid(
+                "the body is not what is asked for: it has to be an object",
+            ));
+        }
         serde_json::from_slice(&body).map(Self).map_err(|error| {
-            if error.is_data() {
-                Refusal::invalid(format!("the body is not what is asked for: {error}"))
-            } else {
-                Refusal::malformed(format!("the body is not JSON: {error}"))
-            }
+            Refusal::invalid(format!("the body is not what is asked for: {error}"))
         })
+    }
+}
+
+/// Whether fields have names. Without this a list of their values alone would be taken too, in the order in which they
+/// happen to be declared.
+fn is_of_objects(form: &Value) -> bool {
+    match form {
+        Value::Array(items) => items.iter().all(Value::is_object),
+        other => other.is_object(),
     }
 }
 

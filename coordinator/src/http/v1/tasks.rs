@@ -42,8 +42,13 @@ impl TryFrom<Value> for NewTasks {
 #[expect(dead_code, reason = "it documents what `NewTasks` reads")]
 pub(super) enum OneOrMany {
     One(NewTask),
-    Many(Vec<NewTask>),
+    Many(Many),
 }
+
+/// Tasks that are given together.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = Vec<NewTask>, min_items = 1, max_items = 1000)]
+pub(super) struct Many(Vec<NewTask>);
 
 /// Tasks that were given.
 #[derive(Serialize, ToSchema)]

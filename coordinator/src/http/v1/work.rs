@@ -42,6 +42,7 @@ pub(super) async fn claim(
         wait: Duration::ZERO,
         ..request.clone()
     };
+    let _waits = (!request.wait.is_zero()).then(|| app.wait());
     let claim = tokio::select! {
         claim = app.coordinator().claim(request) => claim?,
         () = app.closing().cancelled() => app.coordinator().claim(at_once).await?,

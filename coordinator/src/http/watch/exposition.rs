@@ -6,16 +6,25 @@ use alveary_agent::protocol::{AgentStatus, TaskStatus};
 
 use crate::Metrics;
 
-/// The numbers as text. `followers` is how many follow the events.
-pub(super) fn of(metrics: &Metrics, followers: usize) -> String {
+/// How many clients there are of those that stay.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clients {
+    /// They follow the events.
+    pub(super) following: usize,
+    /// They asked for something that is not there yet.
+    pub(super) waiting: usize,
+}
+
+/// The numbers as text.
+pub(super) fn of(metrics: &Metrics, clients: Clients) -> String {
     let mut text = String::new();
     // A string takes everything that is written into it.
-    let written = write(&mut text, metrics, followers);
+    let written = write(&mut text, metrics, clients);
     debug_assert!(written.is_ok());
     text
 }
 
-fn write(text: &mut String, metrics: &Metrics, followers: usize) -> fmt::Result {
+fn write(text: &mut String, metrics: &Metrics, clients: Clients) -> fmt::Result {
     family(text, "alveary_tasks", "gauge", "Tasks by how they stand.")?;
     for status in TaskStatus::ALL {
         let count = metrics.tasks.get(&status).unwrap_or(&0);
@@ -26,7 +35,7 @@ fn write(text: &mut String, metrics: &Metrics, followers: usize) -> fmt::Result 
         let count = metrics.agents.get(&status).unwrap_or(&0);
         writeln!(text, "alveary_agents{{status=\"{status}\"}} {count}")?;
     }
-    let followers = u64::try_from(followers).unwrap_or(u64::MAX);
+    let many = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     for (name, kind, help, value) in [
         (
             "alveary_open_auctions",
@@ -44,7 +53,13 @@ fn write(text: &mut String, metrics: &Metrics, followers: usize) -> fmt::Result 
             "alveary_event_clients",
             "gauge",
             "Clients that follow the events.",
-            followers,
+            many(clients.following),
+        ),
+        (
+            "alveary_waiting_clients",
+            "gauge",
+            "Clients that wait for a task, or for an auction's end.",
+            many(clients.waiting),
         ),
         (
             "alveary_bids_total",
