@@ -71,6 +71,10 @@ torture cycles='1000' rounds='50':
     CONFORMANCE_ROUNDS={{ rounds }} rows {{ rounds }} conformance agents_that_start_while_their_manager_is_killed
     exit $status
 
+# A thousand tasks, fifty agents, and a coordinator that is killed twenty times while they work.
+torture-coordinator *args:
+    ALVEARY_TORTURE=full cargo test --release --package alveary-coordinator --test crowd -- {{ args }}
+
 # The bad days of containers at full size, as one table, on engines that are there for this alone. As root.
 torture-docker *args:
     #!/usr/bin/env bash

@@ -215,21 +215,25 @@ pub(crate) enum Due {
     Agent(AgentId),
 }
 
-/// What is due when, the soonest first.
+/// What is due when, the soonest first, and of what is due at once what was entered first.
 ///
 /// Entries are not taken back: who takes one out looks whether it still means anything, and puts it back for later
 /// where a heartbeat has come since. So a heartbeat costs nothing here.
 #[derive(Debug, Default)]
-pub(crate) struct Dues(BinaryHeap<Reverse<(Instant, Due)>>);
+pub(crate) struct Dues {
+    heap: BinaryHeap<Reverse<(Instant, u64, Due)>>,
+    entered: u64,
+}
 
 impl Dues {
     pub(crate) fn at(&mut self, when: Instant, due: Due) {
-        self.0.push(Reverse((when, due)));
+        self.entered += 1;
+        self.heap.push(Reverse((when, self.entered, due)));
     }
 
     /// When the soonest is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse((when, _))| *when)
+        self.heap.peek().map(|Reverse((when, ..))| *when)
     }
 
     /// Takes out one whose time has come.
@@ -237,6 +241,6 @@ impl Dues {
         if self.next()? > now {
             return None;
         }
-        self.0.pop().map(|Reverse((_, due))| due)
+        self.heap.pop().map(|Reverse((.., due))| due)
     }
 }

@@ -54,8 +54,8 @@ pub(crate) struct News {
     pub(crate) due: watch::Sender<Option<Instant>>,
     /// For each agent that waits, or has waited: that it has won something.
     won: Mutex<HashMap<AgentId, Arc<Notify>>>,
-    /// Is gone when the desk is.
-    ended: watch::Sender<bool>,
+    /// Whether the desk is closed.
+    pub(crate) ended: watch::Sender<bool>,
 }
 
 /// Says that the desk is gone, whatever ended its thread: who waits for the end is not left waiting.
@@ -72,6 +72,12 @@ impl News {
     pub(crate) fn won(&self, agent: &AgentId) -> Arc<Notify> {
         let mut won = self.won.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(won.entry(agent.clone()).or_default())
+    }
+
+    /// Waits until the desk is closed.
+    pub(crate) async fn ended(&self) {
+        // The sender is ours: waiting cannot fail.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     fn publish(&self, desk: &mut Desk) {
@@ -202,11 +208,9 @@ impl Clerk {
 
     /// Ends the thread after the turns that wait already, and waits until the file is closed.
     pub(crate) async fn end(&self) {
-        let mut ended = self.news.ended.subscribe();
         // Where it cannot be told it has ended, or is about to.
         let _ = self.calls.send(Call::End).await;
-        // The sender is ours: waiting cannot fail.
-        let _ = ended.wait_for(|ended| *ended).await;
+        self.news.ended().await;
     }
 }
 

@@ -8,7 +8,7 @@ use alveary_agent::protocol::{
     NewBid, NewTask, OpenTasks, Pulse, PulseAnswer, Registration, TaskId, TaskView, Welcome,
 };
 use alveary_core::AgentId;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::clerk::Clerk;
 use crate::desk::{AuctionView, IdempotencyKey, Metrics, Outcome, Page, TaskFilter, TaskPage};
@@ -70,7 +70,8 @@ impl Coordinator {
         &self.settings
     }
 
-    /// Ends it, whoever else has a handle, and closes the file. Every later call is `Unavailable`.
+    /// Ends it, whoever else has a handle, and closes the file. Every later call is `Unavailable`, and so is what
+    /// waits; streams of events end.
     pub async fn close(&self) {
         self.clerk.end().await;
     }
@@ -128,7 +129,11 @@ impl Coordinator {
                 return Ok(open);
             }
             // Whether it was changed, ended or in vain: the next question tells.
-            let _ = tokio::time::timeout_at(until, opened.changed()).await;
+            tokio::select! {
+                _ = opened.changed() => {}
+                () = sleep_until(until) => {}
+                () = self.clerk.news().ended() => {}
+            }
         }
     }
 
@@ -185,7 +190,11 @@ impl Coordinator {
                 return Ok(claim);
             }
             // Whether something was won or not: the next question tells.
-            let _ = tokio::time::timeout_at(until.min(now + sign), next).await;
+            tokio::select! {
+                () = next => {}
+                () = sleep_until(until.min(now + sign)) => {}
+                () = self.clerk.news().ended() => {}
+            }
         }
     }
 

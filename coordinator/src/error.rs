@@ -104,6 +104,13 @@ impl StdError for Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
+        Self::of_file("the coordinator's file", error)
+    }
+}
+
+impl Error {
+    /// What SQLite says of a file that is called `file`.
+    pub(crate) fn of_file(file: impl fmt::Display, error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         let (kind, cure) = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => (
@@ -127,7 +134,7 @@ impl From<rusqlite::Error> for Error {
                 "try again; if it stays so, restart the coordinator",
             ),
         };
-        Self::new(kind, format!("the coordinator's file fails: {error}"))
+        Self::new(kind, format!("{file} fails: {error}"))
             .with_cure(cure)
             .with_source(error)
     }

@@ -20,10 +20,10 @@ pub(crate) mod events;
 pub(crate) mod row;
 pub(crate) mod submissions;
 pub(crate) mod tasks;
+mod version;
 
-mod migrations {
-    refinery::embed_migrations!("migrations");
-}
+/// How long another program that writes into the file is waited for.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// Where a coordinator keeps its book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,34 +43,27 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the book, and brings the tables of an older one up to date. One that another process has open is a
-    /// conflict.
+    /// Opens the book, and brings the tables of an older one up to date. One that another process has open, that a
+    /// later version has written, or that is no book, is refused and left as it is.
     pub(crate) fn open(database: &Database) -> Result<Self> {
-        let (mut connection, lock) = match database {
-            Database::Memory => (Connection::open_in_memory()?, None),
+        let (name, opened, lock) = match database {
+            Database::Memory => {
+                let name = "the coordinator's memory".to_owned();
+                (name, Connection::open_in_memory(), None)
+            }
             Database::File(path) => {
-                let lock = lock(path)?;
-                (Connection::open(path)?, Some(lock))
+                let (lock, real) = lock(path)?;
+                let name = path.display().to_string();
+                (name, Connection::open(real), Some(lock))
             }
         };
+        let of_file = |error| Error::of_file(&name, error);
+        let mut connection = opened.map_err(of_file)?;
         // For those who look at the file by other programs while we write: we never wait for ourselves.
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.set_prepared_statement_cache_capacity(64);
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // A commit survives the death of this process. Only the machine's may take the last ones along, and then
-        // the file is whole.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        migrations::migrations::runner()
-            .run(&mut connection)
-            .map_err(|error| {
-                Error::new(
-                    ProblemKind::Internal,
-                    format!("the coordinator's file cannot be brought up to date: {error}"),
-                )
-                .with_cure("use the version of alveary that wrote it, or one after it")
-                .with_source(error)
-            })?;
+        connection.busy_timeout(BUSY).map_err(of_file)?;
+        version::check(&connection, &name)?;
+        tune(&connection).map_err(of_file)?;
+        version::bring_up(&mut connection, &name)?;
         Ok(Self {
             connection,
             _lock: lock,
@@ -78,8 +71,18 @@ impl Store {
     }
 }
 
-/// Takes the lock beside the file, and makes the file, so that it is this user's alone from the first.
-fn lock(path: &Path) -> Result<File> {
+fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit survives the death of this process. Only the machine's may take the last ones along, and then the
+    // file is whole.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// Makes the file, so that it is this user's alone from the first, and takes the lock beside it. Says what the file
+/// is called where it lies: whatever other names lead to it, it has one lock.
+fn lock(path: &Path) -> Result<(File, PathBuf)> {
     let cannot = |path: &Path, error: std::io::Error| {
         Error::new(
             ProblemKind::Unavailable,
@@ -98,7 +101,9 @@ fn lock(path: &Path) -> Result<File> {
             .open(path)
             .map_err(|error| cannot(path, error))
     };
-    let mut beside = path.as_os_str().to_owned();
+    open(path)?;
+    let real = path.canonicalize().map_err(|error| cannot(path, error))?;
+    let mut beside = real.as_os_str().to_owned();
     beside.push(".lock");
     let beside = PathBuf::from(beside);
     let lock = open(&beside)?;
@@ -113,6 +118,5 @@ fn lock(path: &Path) -> Result<File> {
         }
         Err(TryLockError::Error(error)) => return Err(cannot(&beside, error)),
     }
-    open(path)?;
-    Ok(lock)
+    Ok((lock, real))
 }

@@ -19,7 +19,8 @@ const BATCH: u32 = 256;
 /// What happens, in order and without a gap, until the coordinator ends or an event cannot be read.
 ///
 /// It is read from the book as fast as it is taken: who is slow misses nothing and holds nobody up, as long as the
-/// events are kept. It does not keep the coordinator alive.
+/// events are kept. Each event's number is the one before and one; where it is not, those between were thrown away.
+/// It does not keep the coordinator alive.
 pub struct Events {
     stream: BoxStream<'static, Result<Event>>,
     lost: bool,
@@ -28,15 +29,11 @@ pub struct Events {
 impl Events {
     pub(super) async fn follow(clerk: Clerk, after: Option<EventId>) -> Result<Self> {
         let latest = clerk.news().latest.subscribe();
-        let (after, lost) = clerk
-            .call(move |desk, _| {
-                let after = after.unwrap_or(desk.latest());
-                Ok((after, desk.has_lost(after)))
-            })
-            .await?;
+        let (after, lost) = clerk.call(move |desk, _| Ok(desk.place(after))).await?;
         let place = Place {
             clerk: clerk.downgrade(),
             latest,
+            ended: clerk.news().ended.subscribe(),
             after,
             read: VecDeque::new(),
         };
@@ -50,7 +47,8 @@ impl Events {
         })
     }
 
-    /// Whether events between the one asked for and the first that comes have been thrown away.
+    /// Whether events between the one asked for and the first that comes have been thrown away, or the one asked for
+    /// is of another book.
     pub fn has_lost(&self) -> bool {
         self.lost
     }
@@ -76,6 +74,7 @@ impl fmt::Debug for Events {
 struct Place {
     clerk: WeakClerk,
     latest: watch::Receiver<EventId>,
+    ended: watch::Receiver<bool>,
     after: EventId,
     read: VecDeque<Event>,
 }
@@ -89,19 +88,23 @@ impl Place {
                 return Ok(Some(event));
             }
             let after = self.after;
-            if self
-                .latest
-                .wait_for(|latest| *latest > after)
-                .await
-                .is_err()
-            {
-                return Ok(None);
-            }
-            let Some(clerk) = self.clerk.upgrade() else {
+            let news = tokio::select! {
+                news = self.latest.wait_for(|latest| *latest > after) => news.is_ok(),
+                _ = self.ended.wait_for(|ended| *ended) => false,
+            };
+            let clerk = self
+                .clerk
+                .upgrade()
+                .filter(|clerk| news && !clerk.has_ended());
+            let Some(clerk) = clerk else {
                 return Ok(None);
             };
             let events = clerk.call(move |desk, _| desk.events_after(after, BATCH));
-            self.read = events.await?.into();
+            match events.await {
+                Ok(events) => self.read = events.into(),
+                Err(_) if clerk.has_ended() => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clerk::WeakClerk;
+use crate::error::{Error, Result};
 
 /// How long to wait before what failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -27,16 +28,20 @@ pub(super) async fn keep(mut due: watch::Receiver<Option<Instant>>, clerk: WeakC
             },
             () = is_due => {}
         }
-        let Some(clerk) = clerk.upgrade() else { return };
-        let done = clerk
-            .call(|desk, at| desk.turn(at, |turn| turn.do_what_is_due()))
-            .await;
-        if let Err(error) = done {
-            if clerk.has_ended() {
+        // What failed is not due any more as far as is known, and may be due all the same.
+        while let Err(error) = do_what_is_due(&clerk).await {
+            if clerk.upgrade().is_none_or(|clerk| clerk.has_ended()) {
                 return;
             }
             tracing::warn!("what is due cannot be done, and is tried again: {error}");
             sleep(PAUSE).await;
         }
     }
+}
+
+async fn do_what_is_due(clerk: &WeakClerk) -> Result<()> {
+    let clerk = clerk.upgrade().ok_or_else(Error::ended)?;
+    clerk
+        .call(|desk, at| desk.turn(at, |turn| turn.do_what_is_due()))
+        .await
 }

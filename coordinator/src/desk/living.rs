@@ -69,7 +69,7 @@ impl Turn<'_> {
         capabilities: &Capabilities,
         registered: bool,
     ) -> Result<()> {
-        let is_new = !self.book.members.contains_key(id);
+        let was_watched = self.book.lives_until(id, self.settings).is_some();
         let member = self.book.members.entry(id.clone());
         let member = member.or_insert_with(|| Member::new(self.at.now, self.at.shown));
         member.name = name;
@@ -78,7 +78,7 @@ impl Turn<'_> {
         self.changed = true;
         self.freed = true;
         self.save(id)?;
-        if is_new {
+        if !was_watched {
             self.book.watch(id, self.settings);
         }
         Ok(())

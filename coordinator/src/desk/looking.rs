@@ -133,8 +133,10 @@ impl Desk {
         Ok(bids::of_task(&self.store.connection, task, MAX_BIDS)?)
     }
 
-    /// The open tasks, or those that opened after `after`.
+    /// The open tasks, or those that opened after `after`. Who names what has not happened here means another book,
+    /// and is told all.
     pub(crate) fn open_tasks(&self, after: Option<EventId>) -> OpenTasks {
+        let after = after.filter(|after| *after <= self.latest());
         let from = EventId(after.unwrap_or_default().0.saturating_add(1));
         let opened = self.book.opened.range(from..);
         let view = |(_, task): (_, &TaskId)| Some(self.book.auctions.get(task)?.view(*task));
@@ -179,9 +181,15 @@ impl Desk {
         Ok(events::after(&self.store.connection, after, limit)?)
     }
 
-    /// Whether events after this one have been thrown away.
-    pub(crate) fn has_lost(&self, after: EventId) -> bool {
-        after < self.kept_from
+    /// From where to tell what happens after an event, and whether something before it cannot be told: events that
+    /// were thrown away, or those of another book, where this one has not come so far.
+    pub(crate) fn place(&self, after: Option<EventId>) -> (EventId, bool) {
+        let latest = self.latest();
+        match after {
+            None => (latest, false),
+            Some(after) if after > latest => (latest, true),
+            Some(after) => (after, after < self.kept_from),
+        }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -124,7 +124,7 @@ pub(crate) struct Open {
     pub(crate) opened: EventId,
 }
 
-/// The tasks that are open for bids, in order of arrival.
+/// The tasks that are open for bids, in the order in which they opened.
 pub(crate) fn open_for_bids(db: &Connection) -> Result<Vec<Open>> {
     let open = |row: &Row<'_>| {
         Ok(Open {
@@ -138,7 +138,7 @@ pub(crate) fn open_for_bids(db: &Connection) -> Result<Vec<Open>> {
     };
     db.prepare(
         "SELECT id, description, capabilities, auctions, attempts, opened FROM tasks
-         WHERE status = 'bidding' ORDER BY seq",
+         WHERE status = 'bidding' ORDER BY opened",
     )?
     .query_map([], open)?
     .collect()

@@ -1,0 +1,225 @@
+//! Tasks come in, and are found again.
+
+use alveary_agent::protocol::{NewTask, ProblemKind, TaskId, TaskStatus};
+use alveary_coordinator::{IdempotencyKey, MAX_PAGE, Page, Settings, TaskFilter};
+
+use super::bed::{AUCTION, Bed, agent, task};
+
+fn key(key: &str) -> IdempotencyKey {
+    IdempotencyKey::new(key).unwrap()
+}
+
+fn of(status: TaskStatus) -> TaskFilter {
+    TaskFilter {
+        status: Some(status),
+        agent: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_tasks_under_a_key_are_given_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book");
+    let tasks = vec![task("sing"), task("")];
+    let bed = Bed::file(Settings::default(), &path).await;
+    let first = bed
+        .coordinator
+        .add(tasks.clone(), Some(key("k")))
+        .await
+        .unwrap();
+    let other = bed
+        .coordinator
+        .add(tasks.clone(), Some(key("l")))
+        .await
+        .unwrap();
+    assert_ne!(first[0].id, other[0].id);
+    let again = bed
+        .coordinator
+        .add(tasks.clone(), Some(key("k")))
+        .await
+        .unwrap();
+    assert_eq!(again, first);
+    bed.pass(AUCTION).await;
+    bed.coordinator.close().await;
+    // Over a restart too; and they are told as they stand now.
+    let bed = Bed::file(Settings::default(), &path).await;
+    let again = bed.coordinator.add(tasks, Some(key("k"))).await.unwrap();
+    assert_eq!(
+        again.iter().map(|task| task.id).collect::<Vec<_>>(),
+        [first[0].id, first[1].id]
+    );
+    assert!(again.iter().all(|task| task.status == TaskStatus::Failed));
+    assert_eq!(bed.all_tasks().await.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_tasks_under_a_key_that_was_used_are_a_conflict() {
+    let bed = Bed::open(Settings::default()).await;
+    bed.coordinator
+        .add(vec![task("sing")], Some(key("k")))
+        .await
+        .unwrap();
+    let long = NewTask::new("sing,dance".parse().unwrap());
+    for other in [
+        vec![],
+        vec![task("dance")],
+        vec![task("sing"), task("sing")],
+        vec![long],
+    ] {
+        let error = bed
+            .coordinator
+            .add(other, Some(key("k")))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ProblemKind::Conflict);
+        let told = "the idempotency key `k` was used for other tasks (use another key for these)";
+        assert_eq!(error.to_string(), told);
+    }
+    assert_eq!(bed.all_tasks().await.len(), 1);
+}
+
+#[test]
+fn a_key_is_visible_and_short() {
+    assert!(IdempotencyKey::new("k".repeat(255)).is_ok());
+    for bad in [
+        String::new(),
+        "k".repeat(256),
+        "a b".to_owned(),
+        "ä".to_owned(),
+        "a\n".to_owned(),
+    ] {
+        let error = IdempotencyKey::new(&bad).unwrap_err();
+        assert_eq!(error.kind(), ProblemKind::Invalid, "{bad}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_at_once_are_refused_and_none_is_taken() {
+    let bed = Bed::open(Settings::default()).await;
+    let error = bed
+        .coordinator
+        .add(vec![task(""); 10_001], None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ProblemKind::TooLarge);
+    assert_eq!(bed.all_tasks().await.len(), 0);
+    assert_eq!(bed.coordinator.add(vec![], None).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_show_each_task_once_and_in_order_also_while_more_come_and_others_end() {
+    let bed = Bed::open(Settings::default()).await;
+    let mut given: Vec<TaskId> = Vec::new();
+    for _ in 0..7 {
+        given.push(bed.give("").await);
+    }
+    let mut page = Page {
+        limit: 2,
+        ..Page::default()
+    };
+    let mut seen = Vec::new();
+    loop {
+        let got = bed
+            .coordinator
+            .tasks(TaskFilter::default(), page.clone())
+            .await
+            .unwrap();
+        assert!(got.tasks.len() <= 2);
+        seen.extend(got.tasks.iter().map(|task| task.id));
+        if seen.len() == 4 {
+            given.push(bed.give("").await);
+            bed.coordinator.cancel(given[0]).await.unwrap();
+            bed.coordinator.cancel(given[5]).await.unwrap();
+        }
+        match got.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, given);
+    let newest = Page {
+        limit: 3,
+        newest_first: true,
+        ..Page::default()
+    };
+    let got = bed
+        .coordinator
+        .tasks(TaskFilter::default(), newest.clone())
+        .await
+        .unwrap();
+    let ids: Vec<_> = got.tasks.iter().map(|task| task.id).collect();
+    assert_eq!(ids, [given[7], given[6], given[5]]);
+    let next = Page {
+        after: got.next,
+        ..newest
+    };
+    let got = bed
+        .coordinator
+        .tasks(TaskFilter::default(), next)
+        .await
+        .unwrap();
+    assert_eq!(got.tasks[0].id, given[4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_leaves_what_it_names() {
+    let bed = Bed::open(Settings::default()).await;
+    let done = bed.begun("a").await;
+    bed.complete(done.task_id, done.attempt, "la")
+        .await
+        .unwrap();
+    let running = bed.begun("a").await;
+    let open = bed.give("").await;
+    let list = async |filter: TaskFilter| {
+        let got = bed
+            .coordinator
+            .tasks(filter, Page::default())
+            .await
+            .unwrap();
+        got.tasks.iter().map(|task| task.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(of(TaskStatus::Completed)).await, [done.task_id]);
+    assert_eq!(list(of(TaskStatus::Bidding)).await, [open]);
+    assert_eq!(list(of(TaskStatus::Assigned)).await, []);
+    let whose = |status, id| TaskFilter {
+        status,
+        agent: Some(agent(id)),
+    };
+    let both = [done.task_id, running.task_id];
+    assert_eq!(list(whose(None, "a")).await, both);
+    assert_eq!(list(whose(Some(TaskStatus::Running), "a")).await, both[1..]);
+    assert_eq!(list(whose(None, "b")).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_has_between_one_task_and_as_many_as_are_allowed() {
+    let bed = Bed::open(Settings::default()).await;
+    let many = MAX_PAGE as usize + 1;
+    bed.coordinator
+        .add(vec![task(""); many], None)
+        .await
+        .unwrap();
+    for (asked, got) in [(0, 1), (1, 1), (u32::MAX, MAX_PAGE as usize)] {
+        let page = Page {
+            limit: asked,
+            ..Page::default()
+        };
+        let tasks = bed
+            .coordinator
+            .tasks(TaskFilter::default(), page)
+            .await
+            .unwrap();
+        assert_eq!(tasks.tasks.len(), got);
+        assert!(tasks.next.is_some());
+    }
+    let beyond = Page {
+        after: Some(TaskId::random()),
+        ..Page::default()
+    };
+    let error = bed
+        .coordinator
+        .tasks(TaskFilter::default(), beyond)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ProblemKind::Invalid);
+}
