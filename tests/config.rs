@@ -247,6 +247,35 @@ fn placeholders_expand_where_they_should_and_json_is_left_alone() {
 }
 
 #[test]
+fn this_program_is_put_into_a_container_that_speaks_of_it_to_be_read_alone() {
+    let fleet = fleet(
+        "[agents.ours]\ncommand = ['{exe}', 'agent']\ncontainer = { mounts = ['data:/data'] }\n\
+         [agents.theirs]\ncommand = ['true']",
+    );
+    let place = Place::container("/usr/bin/alveary");
+    let spec = |name: &str| {
+        let member = fleet.member(name).unwrap();
+        fleet.spec(&member, &AgentId::random(), &place).unwrap()
+    };
+    let ours = spec("ours");
+    let mounts: Vec<_> = ours
+        .container
+        .mounts
+        .iter()
+        .map(|m| (&*m.source, &*m.target, m.read_only))
+        .collect();
+    assert_eq!(
+        mounts,
+        [
+            ("data", "/data", false),
+            ("/usr/bin/alveary", "/opt/alveary/alveary", true),
+        ]
+    );
+    assert_eq!(ours.command, ["/opt/alveary/alveary", "agent"]);
+    assert!(spec("theirs").container.mounts.is_empty());
+}
+
+#[test]
 fn an_agent_that_names_no_directory_works_in_the_files_folder_but_in_a_container_in_its_images() {
     let fleet = fleet("[agents.echo]\ncommand = ['true']");
     let cwd = |place: &Place| {

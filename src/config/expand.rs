@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use alveary_core::{AgentId, AgentSpec, Ready, ReadyCheck};
+use alveary_core::{
+    AgentId, AgentSpec, Error, ErrorKind, InvalidMount, Mount, Operation, Ready, ReadyCheck, Result,
+};
 
 use super::agent::{FleetAgent, Member};
 use super::fleet::Fleet;
 use super::place::Place;
 use super::template::Placeholders;
+
+/// Where this program is seen in a container.
+const INSIDE: &str = "/opt/alveary/alveary";
 
 pub(crate) fn spec(
     fleet: &Fleet,
@@ -17,7 +22,11 @@ pub(crate) fn spec(
     id: &AgentId,
     place: &Place,
 ) -> AgentSpec {
-    let exe = place.exe.to_string_lossy();
+    let exe = if place.container {
+        INSIDE.into()
+    } else {
+        place.exe.to_string_lossy()
+    };
     let placeholders = Placeholders {
         index: member.index,
         name: &member.name,
@@ -34,6 +43,36 @@ pub(crate) fn spec(
     spec.cwd = cwd(fleet.folder(), spec.cwd.as_deref(), place, &placeholders);
     spec.ready = spec.ready.map(|ready| expand_ready(ready, &placeholders));
     spec
+}
+
+/// Puts this program into a container that is to find it there.
+pub(crate) fn bring_us(spec: &mut AgentSpec, place: &Place) -> Result<()> {
+    if place.container && speaks_of_us(spec) {
+        spec.container.mounts.push(of_us(&place.exe)?);
+    }
+    Ok(())
+}
+
+/// How this program gets into a container.
+fn of_us(exe: &Path) -> Result<Mount> {
+    let mount = format!("{}:{INSIDE}:ro", exe.display());
+    mount.parse().map_err(|error: InvalidMount| {
+        Error::new(
+            ErrorKind::InvalidSpec,
+            Operation::Spawn,
+            format!(
+                "this program, which `{{exe}}` stands for, cannot be put into a container: {error}"
+            ),
+        )
+        .cure("move it to a path without a `:`")
+        .caused_by(error)
+    })
+}
+
+/// Whether the agent is to find this program in its container.
+fn speaks_of_us(spec: &AgentSpec) -> bool {
+    let mut texts = spec.command.iter().chain(spec.env.values());
+    texts.any(|text| text.contains(INSIDE))
 }
 
 /// `env` over `env_file` over what every agent is told about itself.

@@ -152,7 +152,8 @@ impl Fleet {
             )
             .cure("add it to the file, or stop those that run with `--prune`"));
         };
-        let spec = expand::spec(self, agent, member, id, place);
+        let mut spec = expand::spec(self, agent, member, id, place);
+        expand::bring_us(&mut spec, place).map_err(|error| error.agent(id))?;
         spec.validate().map_err(|error| error.agent(id))?;
         Ok(spec)
     }
