@@ -45,11 +45,25 @@ fn every_fleet_is_right() {
 }
 
 #[test]
-fn the_quickstart_is_five_agents_of_plain_shell() {
-    let quickstart = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart.toml"));
+fn the_quickstart_is_five_agents_of_plain_shell_and_ten_tasks_that_one_of_them_can_do() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let quickstart = load(&examples.join("quickstart.toml"));
     assert_eq!(quickstart.members().len(), 5);
     for agent in &quickstart.agents {
-        assert_eq!(agent.template.command[..2], ["sh", "-c"]);
+        assert_eq!(agent.template.command[..2], ["{exe}", "agent"]);
+        let exec = agent.template.command.last().unwrap();
+        assert!(exec.starts_with("sh -c "), "{exec}");
+    }
+    let tasks = quickstart.coordinator.unwrap().tasks.unwrap();
+    assert_eq!(tasks, examples.join("tasks.jsonl"));
+    let tasks = std::fs::read_to_string(tasks).unwrap();
+    assert_eq!(tasks.lines().count(), 10);
+    for line in tasks.lines() {
+        let able = |agent: &&alveary::FleetAgent| {
+            let mut capabilities = agent.template.capabilities.iter();
+            capabilities.any(|able| line.contains(&format!("[\"{able}\"]")))
+        };
+        assert_eq!(quickstart.agents.iter().filter(able).count(), 1, "{line}");
     }
 }
 

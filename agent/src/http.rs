@@ -1,6 +1,8 @@
 //! The way to a coordinator over HTTP.
 
 mod answer;
+mod events;
+mod tasks;
 mod token;
 
 use std::fmt;
@@ -13,6 +15,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 
+pub use events::{EventStream, News};
+pub use tasks::{MAX_BATCH, TaskClient, TaskPage, TaskQuery};
 pub use token::TokenFile;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -92,15 +96,23 @@ impl HttpTransport {
         url
     }
 
-    /// Calls, within the time that it waits and that of an answer. A token that is refused is read again, once: it
-    /// may have been changed.
+    /// Calls, within the time that it waits and that of an answer.
     async fn call(
         &self,
         wait: Duration,
         make: impl Fn(&Client) -> RequestBuilder + Send + Sync,
     ) -> Result<Response> {
+        self.begin(|client| make(client).timeout(wait + ANSWER))
+            .await
+    }
+
+    /// Calls. A token that is refused is read again, once: it may have been changed.
+    async fn begin(
+        &self,
+        make: impl Fn(&Client) -> RequestBuilder + Send + Sync,
+    ) -> Result<Response> {
         let send = async |fresh: bool| {
-            let mut request = make(&self.client).timeout(wait + ANSWER);
+            let mut request = make(&self.client);
             if let Some(token) = &self.token {
                 request = request.header(AUTHORIZATION, token.bearer(fresh).await?);
             }
@@ -119,10 +131,7 @@ impl HttpTransport {
         wait: Duration,
         body: &(impl Serialize + Sync),
     ) -> Result<Response> {
-        let json = serde_json::to_vec(body).map_err(|error| {
-            Error::new(ErrorKind::Invalid, "the question cannot be written as JSON")
-                .with_source(error)
-        })?;
+        let json = json_of(body)?;
         let url = self.url(path);
         let response = self
             .call(wait, |client| {
@@ -146,6 +155,12 @@ impl HttpTransport {
             .with_cure("see whether it runs, and whether this is its address")
             .with_source(error.without_url())
     }
+}
+
+fn json_of(body: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(body).map_err(|error| {
+        Error::new(ErrorKind::Invalid, "the question cannot be written as JSON").with_source(error)
+    })
 }
 
 /// The innermost reason, which says what the system said.

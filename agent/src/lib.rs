@@ -4,6 +4,7 @@
 //! |---|---|
 //! | an agent | [`Agent`], with closures or [`Program`]s as [`Handler`]s and a [`Pricing`] |
 //! | a way to its coordinator | a [`Transport`]: [`HttpTransport`], or the coordinator's own for agents in its process |
+//! | to give tasks to a coordinator, and to follow them | a `TaskClient` (feature `http`) |
 //! | what they say to each other | [`protocol`] |
 
 mod agent;
@@ -22,7 +23,10 @@ pub use alveary_core::AgentId;
 pub use error::{Error, ErrorKind, Result};
 pub use handler::{Handler, Task, Unable};
 #[cfg(feature = "http")]
-pub use http::{HttpTransport, InvalidUrl, TokenFile};
+pub use http::{
+    EventStream, HttpTransport, InvalidUrl, MAX_BATCH, News, TaskClient, TaskPage, TaskQuery,
+    TokenFile,
+};
 pub use pricing::{InvalidPricing, Pricing, Quote};
 pub use program::{InvalidProgram, Program};
 pub use transport::Transport;

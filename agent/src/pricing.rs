@@ -104,6 +104,14 @@ impl Pricing {
         })))
     }
 
+    /// The program that names the price, where one does.
+    pub fn as_program(&self) -> Option<&Program> {
+        match &self.0 {
+            Way::Program(program) => Some(program),
+            Way::Range(_) | Way::Function(_) => None,
+        }
+    }
+
     /// What to ask for this task; `None` to not bid.
     pub(crate) async fn price(&self, quote: Quote) -> Option<Sats> {
         match &self.0 {

@@ -153,6 +153,12 @@ pub(crate) enum Verb {
     Restart(verbs::restart::Restart),
     Rm(verbs::rm::Rm),
     Scale(verbs::scale::Scale),
+    #[cfg(feature = "coordinator")]
+    Task(verbs::task::Task),
+    #[cfg(feature = "coordinator")]
+    Agent(verbs::agent::Agent),
+    #[cfg(feature = "coordinator")]
+    Coordinator(verbs::coordinator::Coordinator),
     Doctor(verbs::doctor::Doctor),
     Config(verbs::config::Config),
     Init(verbs::init::Init),

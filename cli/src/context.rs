@@ -9,6 +9,7 @@ use alveary::{
 use tempfile::TempDir;
 
 use crate::args::Global;
+use crate::coordinating::tell_agents;
 use crate::failure::Failure;
 use crate::output::note;
 
@@ -29,7 +30,6 @@ impl Context {
     /// `supervise`: agents are restarted here, as soon as nobody else does it.
     pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
         let fleet = self.fleet()?;
-        without_a_coordinator(&fleet)?;
         Ok(self.open_fleet(fleet, supervise).await?)
     }
 
@@ -42,7 +42,6 @@ impl Context {
     /// with what this gives beside it.
     pub(crate) async fn open_to_plan(&self) -> Result<(Option<TempDir>, Opened), Failure> {
         let mut fleet = self.fleet()?;
-        without_a_coordinator(&fleet)?;
         let mut passing = None;
         if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
             let folder = tempfile::tempdir().map_err(|error| {
@@ -102,10 +101,8 @@ impl Context {
     }
 
     async fn open_fleet(&self, fleet: Fleet, supervise: bool) -> Result<Opened, Error> {
-        let opened = OpenOptions::new()
-            .supervise(supervise)
-            .open_fleet(fleet)
-            .await?;
+        let options = OpenOptions::new().supervise(supervise);
+        let opened = tell_agents(options).open_fleet(fleet).await?;
         if let Some(auto) = &opened.auto {
             note(format_args!("backend: {auto}"));
         }
@@ -114,7 +111,7 @@ impl Context {
 
     /// The file as it is, or, where the swarm is given by name, what its state folder knows of it: a file that
     /// is gone or broken keeps nobody from seeing and stopping what was started from it.
-    fn fleet_or_recorded(&self) -> Result<Fleet, Error> {
+    pub(crate) fn fleet_or_recorded(&self) -> Result<Fleet, Error> {
         let options = self.load_options();
         let broken = match Fleet::load(&options) {
             Ok(fleet) => return Ok(fleet),
@@ -133,17 +130,6 @@ impl Context {
         options.swarm = self.global.swarm.as_ref().map(ToString::to_string);
         options.backend.clone_from(&self.global.backend);
         options
-    }
-}
-
-/// Agents that wait for a coordinator would wait for ever: none is brought up.
-fn without_a_coordinator(fleet: &Fleet) -> Result<(), Failure> {
-    match fleet.coordinator {
-        None => Ok(()),
-        Some(_) => Err(Failure::input(
-            "the file has a table `[coordinator]`, and this version of alveary runs no coordinator beside a swarm yet",
-            "take the table out; agents find a coordinator of your own by `env = { COORDINATOR_URL = \"…\" }`",
-        )),
     }
 }
 

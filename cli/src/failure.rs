@@ -22,6 +22,16 @@ pub(crate) enum Failure {
         /// What to do about it: a clause that begins with a verb.
         cure: String,
     },
+    /// A coordinator, or the way to it, says so.
+    #[cfg(feature = "coordinator")]
+    Coordinator {
+        /// What is the matter.
+        what: String,
+        /// What to do about it.
+        cure: Option<String>,
+        /// What the shell is told.
+        outcome: Outcome,
+    },
     /// The output could not be written.
     Output(io::Error),
 }
@@ -40,9 +50,22 @@ impl Failure {
         match self {
             Self::Alveary(error) => outcome_of(error),
             Self::Input { .. } => Outcome::BadInput,
+            #[cfg(feature = "coordinator")]
+            Self::Coordinator { outcome, .. } => *outcome,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done,
             Self::Output(_) => Outcome::Backend,
+        }
+    }
+
+    /// What is the matter, and what to do about it.
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn in_words(&self) -> (String, Option<String>) {
+        match self {
+            Self::Alveary(error) => (error.summary(), error.how_to_cure().map(str::to_owned)),
+            Self::Input { what, cure } => (what.clone(), Some(cure.clone())),
+            Self::Coordinator { what, cure, .. } => (what.clone(), cure.clone()),
+            Self::Output(error) => (error.to_string(), None),
         }
     }
 
@@ -51,6 +74,8 @@ impl Failure {
         match self {
             Self::Alveary(error) => tell_error(error),
             Self::Input { what, cure } => tell(what, Some(cure)),
+            #[cfg(feature = "coordinator")]
+            Self::Coordinator { what, cure, .. } => tell(what, cure.as_deref()),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Self::Output(error) => tell(
                 &format!("failed to write the output: {error}"),
@@ -133,6 +158,38 @@ pub(crate) fn outcome_of(error: &Error) -> Outcome {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Alveary(error)
+    }
+}
+
+#[cfg(feature = "coordinator")]
+impl From<alveary_agent::Error> for Failure {
+    fn from(error: alveary_agent::Error) -> Self {
+        use alveary_agent::ErrorKind as Kind;
+        Self::Coordinator {
+            what: error.message().to_owned(),
+            cure: error.cure().map(str::to_owned),
+            // What a coordinator refuses is mended by saying something else to it, or to another.
+            outcome: match error.kind() {
+                Kind::Unavailable | Kind::Busy => Outcome::Backend,
+                _ => Outcome::BadInput,
+            },
+        }
+    }
+}
+
+#[cfg(feature = "coordinator")]
+impl From<alveary_coordinator::Error> for Failure {
+    fn from(error: alveary_coordinator::Error) -> Self {
+        use alveary_agent::protocol::ProblemKind as Kind;
+        Self::Coordinator {
+            what: error.message().to_owned(),
+            cure: error.cure().map(str::to_owned),
+            outcome: match error.kind() {
+                Kind::Internal => Outcome::Backend,
+                // Another file, or other rights to this one, mend it.
+                _ => Outcome::BadInput,
+            },
+        }
     }
 }
 

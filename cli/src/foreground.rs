@@ -8,9 +8,10 @@ use alveary::{
 };
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
+use crate::coordinating::{Batch, Beside, Results, in_the_foreground};
 use crate::failure::{Failure, tell_of};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
@@ -25,7 +26,28 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const NO_HURRY: Duration = Duration::from_hours(365 * 24);
 
 /// Brings the swarm up, shows it, and stops it at the end.
-pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, Failure> {
+///
+/// Where the file brings tasks along, that is when they are over; otherwise when all agents are, or somebody asks
+/// for it.
+pub(crate) async fn run(
+    opened: &Opened,
+    options: UpOptions,
+    batch: Option<Batch>,
+) -> Result<Outcome, Failure> {
+    let mut beside = Beside::begin(opened);
+    // Agents are told where it is when they start.
+    in_the_foreground(opened, &mut beside).await?;
+    let outcome = watched(opened, options, batch, &mut beside).await;
+    beside.end().await?;
+    outcome
+}
+
+async fn watched(
+    opened: &Opened,
+    options: UpOptions,
+    batch: Option<Batch>,
+    beside: &mut Beside,
+) -> Result<Outcome, Failure> {
     let swarm = &opened.swarm;
     let everyone = options.names.is_empty();
     let (options, mut told) = steps::told(options);
@@ -42,6 +64,10 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
     let mut outcome = Outcome::Done;
     let mut stopping = 0;
     let mut last_words: Option<Instant> = None;
+    let (tell, mut lines) = unbounded_channel();
+    let mut batch = batch.map(|batch| batch.work(tell));
+    let mut tasks: Tasks = None;
+    let mut results: Option<Results> = None;
 
     loop {
         let waiting = work.is_some();
@@ -72,6 +98,7 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
                             stopping = 1;
                             work = Some(stop(swarm, &show, everyone, false));
                         }
+                        tasks = batch.take().map(FutureExt::boxed);
                     }
                     Done::Stopped(stops) => {
                         for Stop { id, name, failure } in stops? {
@@ -85,6 +112,20 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
                     }
                 }
             }
+            Some(line) = lines.recv() => show.say(line),
+            done = through(&mut tasks, beside) => {
+                match done {
+                    Ok(done) => results = Some(done),
+                    Err(failure) => {
+                        failure.tell();
+                        outcome = outcome.or(failure.outcome());
+                    }
+                }
+                if stopping == 0 {
+                    stopping = 1;
+                    work = Some(stop(swarm, &show, everyone, false));
+                }
+            }
             heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,
         }
@@ -93,6 +134,10 @@ pub(crate) async fn run(opened: &Opened, options: UpOptions) -> Result<Outcome, 
         }
     }
     let ended_well = show.table(&opened.fleet).await?;
+    if let Some(results) = results {
+        results.print()?;
+        outcome = outcome.or(results.outcome());
+    }
     Ok(if ended_well {
         outcome
     } else {
@@ -140,6 +185,24 @@ impl Stop {
             }),
         }
     }
+}
+
+type Tasks = Option<BoxFuture<'static, Result<Results, Failure>>>;
+
+/// Waits until the tasks that the file brings along are over, or cannot be.
+async fn through(tasks: &mut Tasks, beside: &mut Beside) -> Result<Results, Failure> {
+    let over = async {
+        match tasks {
+            Some(tasks) => tasks.await,
+            None => std::future::pending().await,
+        }
+    };
+    let through = tokio::select! {
+        over = over => over,
+        failure = beside.failed() => Err(failure),
+    };
+    *tasks = None;
+    through
 }
 
 type Work<'a> = Option<BoxFuture<'a, Done>>;

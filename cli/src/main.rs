@@ -4,6 +4,8 @@ mod args;
 mod bulk;
 mod coming;
 mod context;
+#[cfg_attr(not(feature = "coordinator"), path = "no_coordinator.rs")]
+mod coordinating;
 mod detach;
 mod failure;
 mod filter;
@@ -63,6 +65,11 @@ fn speak_of_own_doings(verb: &Verb) {
     let (filter, asked) = match (std::env::var("ALVEARY_LOG"), verb) {
         (Ok(filter), _) => (filter, true),
         (Err(_), Verb::Supervise(_)) => ("info".to_owned(), true),
+        // What becomes of its tasks is all that there is to see of it.
+        #[cfg(feature = "coordinator")]
+        (Err(_), Verb::Agent(_)) => ("warn,alveary_agent=info".to_owned(), false),
+        #[cfg(feature = "coordinator")]
+        (Err(_), Verb::Coordinator(_)) => ("warn".to_owned(), false),
         (Err(_), _) => (DAMAGE.to_owned(), false),
     };
     let form = tracing_subscriber::fmt()

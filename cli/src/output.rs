@@ -18,6 +18,8 @@ pub(crate) use excerpt::excerpt;
 pub(crate) use fetches::Fetches;
 pub(crate) use json::{write_line, write_pretty};
 pub(crate) use lines::{LinePrinter, LineStyle};
+#[cfg(feature = "coordinator")]
+pub(crate) use progress::Bar;
 pub(crate) use progress::Progress;
 pub(crate) use screen::Screen;
 pub(crate) use style::paint;
@@ -33,6 +35,22 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
 pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Writes what somebody else wrote to stdout: to a terminal so that it cannot drive it, else as it is.
+#[cfg(feature = "coordinator")]
+pub(crate) fn print_harmless(bytes: &[u8]) -> io::Result<()> {
+    use std::io::IsTerminal;
+    if !io::stdout().is_terminal() {
+        return print_bytes(bytes);
+    }
+    let mut out = stdout();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        write_escaped(&mut out, text)?;
+        writeln!(out)?;
+    }
     out.flush()
 }
 

@@ -11,6 +11,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| "it is no length of time (`10s`, `1m 30s` and `10` are)".to_owned())
 }
 
+/// A length of time that is not nothing.
+#[cfg(feature = "coordinator")]
+pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| match time {
+        Duration::ZERO => Err("no time at all is too short".to_owned()),
+        time => Ok(time),
+    })
+}
+
 /// A moment: by RFC 3339, or how long ago it was.
 pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
     if let Ok(at) = humantime::parse_rfc3339_weak(text) {

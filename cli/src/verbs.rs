@@ -1,7 +1,11 @@
 //! The verbs, one a file.
 
+#[cfg(feature = "coordinator")]
+pub(crate) mod agent;
 pub(crate) mod completions;
 pub(crate) mod config;
+#[cfg(feature = "coordinator")]
+pub(crate) mod coordinator;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod events;
@@ -20,6 +24,8 @@ pub(crate) mod startup;
 pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod supervise;
+#[cfg(feature = "coordinator")]
+pub(crate) mod task;
 pub(crate) mod up;
 pub(crate) mod wait;
 
@@ -32,9 +38,13 @@ use crate::outcome::Outcome;
 /// Carries out what was asked for.
 pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
     match verb {
-        // These two have their own answer to Ctrl-C.
+        // These have their own answer to Ctrl-C.
         Verb::Up(up) => up.run(context).await,
         Verb::Supervise(supervise) => supervise.run(context).await,
+        #[cfg(feature = "coordinator")]
+        Verb::Agent(agent) => agent.run().await,
+        #[cfg(feature = "coordinator")]
+        Verb::Coordinator(coordinator) => coordinator.run().await,
         verb => {
             let mut interrupts = Interrupts::take()?;
             tokio::select! {
@@ -62,6 +72,8 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Restart(restart) => restart.run(context).await,
         Verb::Rm(rm) => rm.run(context).await,
         Verb::Scale(scale) => scale.run(context).await,
+        #[cfg(feature = "coordinator")]
+        Verb::Task(task) => task.run(context).await,
         Verb::Doctor(doctor) => doctor.run(context).await,
         Verb::Config(config) => config.run(context),
         Verb::Import(import) => import.run(),
@@ -69,5 +81,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Startup(startup) => startup.run(context),
         Verb::Completions(completions) => completions.run(),
         Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
+        #[cfg(feature = "coordinator")]
+        Verb::Agent(_) | Verb::Coordinator(_) => Ok(Outcome::Done),
     }
 }

@@ -49,6 +49,12 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         Ok(told.collect())
     }
 
+    /// Refuses what [`up`](Self::up) would refuse before it starts anything, and does nothing.
+    pub async fn check_up(&self, fleet: &Fleet, options: &UpOptions) -> Result<()> {
+        let planned = self.plan(fleet, options).await?;
+        self.look_ahead(fleet, &planned, options)
+    }
+
     /// Brings the swarm to what the file says: starts what is new or has ended, recreates what has changed,
     /// leaves the rest; names keep their ids. Those that others come after are waited for until they are
     /// ready; independent ones start at once, so many at a time.

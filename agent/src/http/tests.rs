@@ -313,3 +313,74 @@ async fn nothing_won_is_an_answer_without_a_body() {
     server.transport().leave(&agent()).await.unwrap();
     assert!(server.asked()[1].starts_with("DELETE /v1/agents/timmy HTTP"));
 }
+
+#[tokio::test]
+async fn who_gives_tasks_gives_them_under_a_key_and_asks_for_the_page_that_is_wanted() {
+    let canned = Canned::new(answer("201 Created", "", r#"{"tasks": []}"#)).await;
+    let client = TaskClient::new(&canned.url).unwrap();
+    let task = crate::protocol::NewTask::new("sing".parse().unwrap());
+    assert!(client.add(&[task], Some("k1")).await.unwrap().is_empty());
+    let asked = canned.asked().remove(0);
+    assert!(asked.starts_with("POST /v1/tasks HTTP/1.1"), "{asked}");
+    assert!(asked.contains("idempotency-key: k1"), "{asked}");
+    assert!(asked.ends_with(r#"[{"description":"sing"}]"#), "{asked}");
+
+    let canned = Canned::new(answer("200 OK", "", r#"{"tasks": [], "next": null}"#)).await;
+    let client = TaskClient::new(&canned.url).unwrap();
+    let query = TaskQuery {
+        status: Some(crate::protocol::TaskStatus::Failed),
+        agent: Some(agent()),
+        limit: Some(7),
+        newest_first: true,
+        ..TaskQuery::default()
+    };
+    assert_eq!(client.tasks(&query).await.unwrap().next, None);
+    let asked = canned.asked().remove(0);
+    let path = "GET /v1/tasks?status=failed&agent=timmy&limit=7&order=newest HTTP/1.1";
+    assert!(asked.starts_with(path), "{asked}");
+}
+
+#[tokio::test]
+async fn events_are_told_in_order_and_a_gap_in_them_too() {
+    use futures_util::StreamExt as _;
+
+    let event = |id: u32| {
+        let task = TaskId::random();
+        format!(
+            "id: {id}\nevent: task_added\ndata: {{\"id\":{id},\"at\":\"2026-01-31T12:00:00.000Z\",\"what\":{{\"kind\":\"task_added\",\"task\":\"{task}\"}}}}\n\n"
+        )
+    };
+    let resync = "event: resync\ndata: {\"lost\":3}\n\n";
+    let body = format!(": hello\nretry: 1000\n\n{}{resync}{}", event(1), event(5));
+    let head = "content-type: text/event-stream\r\n";
+    let canned = Canned::new(answer("200 OK", head, &body)).await;
+    let client = TaskClient::new(&canned.url).unwrap();
+    let told: Vec<_> = client
+        .events(Some(EventId(0)))
+        .await
+        .unwrap()
+        .collect()
+        .await;
+    let ids: Vec<_> = told
+        .into_iter()
+        .map(|news| match news.unwrap() {
+            News::Event(event) => Some(event.id.0),
+            News::Missed => None,
+        })
+        .collect();
+    assert_eq!(ids, [Some(1), None, Some(5)]);
+    assert!(canned.asked()[0].starts_with("GET /v1/events?after=0 "));
+}
+
+#[tokio::test]
+async fn an_event_without_an_end_is_not_kept_for_ever() {
+    use futures_util::StreamExt as _;
+
+    let body = format!("data: \"{}", "x".repeat(3 * 1024 * 1024));
+    let canned = Canned::new(answer("200 OK", "", &body)).await;
+    let client = TaskClient::new(&canned.url).unwrap();
+    let mut events = client.events(None).await.unwrap();
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    assert!(events.next().await.is_none());
+}

@@ -28,16 +28,7 @@ impl Progress {
 
     /// As [`new`](Self::new), beside other bars.
     pub(crate) fn on(screen: Screen, doing: &'static str, total: usize) -> Self {
-        let bar = screen.add(|| {
-            let bar = ProgressBar::new(total as u64);
-            let template = "{prefix} {bar:20} {pos}/{len} {wide_msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_prefix(doing);
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
+        let bar = screen.add(|| bar(doing, total));
         Self { screen, bar }
     }
 
@@ -62,6 +53,46 @@ impl Progress {
     /// Does something that prints, with the bar out of the way.
     pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         self.screen.aside(print)
+    }
+}
+
+fn bar(doing: &'static str, total: usize) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64);
+    let template = "{prefix} {bar:20} {pos}/{len} {wide_msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(doing);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// A bar alone, without a word about any step. It goes away at the end.
+#[cfg(feature = "coordinator")]
+#[derive(Debug)]
+pub(crate) struct Bar(Option<ProgressBar>);
+
+#[cfg(feature = "coordinator")]
+impl Bar {
+    /// Begins, where a terminal looks on: `doing` is shown before the bar.
+    pub(crate) fn on(screen: &Screen, doing: &'static str, total: usize) -> Self {
+        Self(screen.add(|| bar(doing, total)))
+    }
+
+    /// One step more is done.
+    pub(crate) fn advance(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+}
+
+#[cfg(feature = "coordinator")]
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }
 

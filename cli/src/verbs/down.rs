@@ -6,6 +6,7 @@ use alveary::{DownOptions, ShutdownOptions, StopOptions};
 use clap::Args;
 
 use crate::context::Context;
+use crate::coordinating::forget;
 use crate::failure::{Failure, tell_of};
 use crate::outcome::Outcome;
 use crate::output::note;
@@ -62,6 +63,9 @@ impl Down {
             tell_of(left, error);
         }
         if report.is_complete() {
+            if let Some(state) = opened.swarm.state_dir() {
+                forget(state)?;
+            }
             note(format_args!("{} removed", count(report.removed)));
             Ok(Outcome::Done)
         } else {

@@ -1,16 +1,23 @@
 //! `__supervise`: stays with a detached swarm. Started by `up --detach`, and by nobody else.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
+use std::time::Duration;
 
-use alveary::{Supervision, SwarmManager};
+use alveary::{Supervision, SwarmEvent, SwarmManager};
 use clap::Args;
+use futures_util::StreamExt;
 
 use crate::context::Context;
+use crate::coordinating::Beside;
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::note;
 use crate::seat::Seat;
+
+/// How long agents may go on to report while the swarm is taken down.
+const LAST_REPORTS: Duration = Duration::from_secs(15);
 
 /// Stays with a detached swarm
 #[derive(Debug, Args)]
@@ -23,7 +30,8 @@ impl Supervise {
             note(format_args!("this stays in its caller's session: {error}"));
         }
         let mut interrupts = Interrupts::take()?;
-        let swarm = context.open_to_start(true).await?.swarm;
+        let opened = context.open_to_start(true).await?;
+        let swarm = &opened.swarm;
         let seat = match swarm.state_dir() {
             Some(folder) => Seat::take(folder)?,
             None => None,
@@ -32,16 +40,53 @@ impl Supervise {
             note("others look after this swarm already");
             return Ok(Outcome::Done);
         };
+        let mut beside = Beside::begin(&opened);
         tokio::select! {
-            down = swarm.until_down() => down?,
+            down = swarm.until_down() => {
+                down?;
+                // Who is being stopped may still have something to report.
+                until_nobody_lives(swarm).await;
+            }
             () = interrupts.next() => {}
-            never = restart(&swarm) => match never {},
+            failure = beside.failed() => return Err(failure),
+            never = restart(swarm) => match never {},
         }
+        beside.end().await?;
         // Before the lease, which goes with the swarm: whoever waits for the end of a swarm waits for that,
         // and the next `up` is to find neither.
         drop(seat);
         Ok(Outcome::Done)
     }
+}
+
+/// Waits until all agents have ended, and not for ever: somebody may have changed their mind about the end.
+async fn until_nobody_lives(swarm: &SwarmManager) {
+    let mut events = swarm.subscribe().await;
+    let mut living = HashSet::new();
+    let nobody_lives = async {
+        while let Some(event) = events.next().await {
+            match event {
+                SwarmEvent::Snapshot(agents) => {
+                    let alive = agents
+                        .into_iter()
+                        .filter(|agent| !agent.state().has_ended());
+                    living = alive.map(|agent| agent.info.id).collect();
+                }
+                SwarmEvent::Changed(agent) if agent.state().has_ended() => {
+                    living.remove(agent.id());
+                }
+                SwarmEvent::Removed(agent) => {
+                    living.remove(&agent);
+                }
+                _ => {}
+            }
+            if living.is_empty() {
+                return;
+            }
+        }
+    };
+    // Late or not, this ends.
+    let _ = tokio::time::timeout(LAST_REPORTS, nobody_lives).await;
 }
 
 /// Restarts the agents as soon as nobody else does: a foreground `up` may do so for a while, or another

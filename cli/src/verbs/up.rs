@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 
 use crate::coming;
 use crate::context::Context;
+use crate::coordinating::{self, Batch};
 use crate::detach::leave_supervisor;
 use crate::failure::{Failure, tell};
 use crate::foreground;
@@ -64,21 +65,33 @@ impl Up {
         }
         // The one that stays restarts agents; this one only starts them.
         let opened = context.open_to_start(!self.detach).await?;
+        let batch = Batch::read(&opened)?;
+        // Before a coordinator begins: what cannot be right is refused, and nothing is left of it.
+        if opened.fleet.coordinator.is_some() {
+            opened.swarm.check_up(&opened.fleet, &options).await?;
+        }
         if self.detach {
             let mut interrupts = Interrupts::take()?;
             tokio::select! {
-                outcome = self.detached(&opened, options) => outcome,
+                outcome = self.detached(&opened, options, batch) => outcome,
                 () = interrupts.next() => {
                     note("interrupted: what was started goes on; `alveary up -d` goes on too, `alveary down` ends it");
                     Ok(Outcome::Interrupted)
                 }
             }
         } else {
-            foreground::run(&opened, options).await
+            foreground::run(&opened, options, batch).await
         }
     }
 
-    async fn detached(&self, opened: &Opened, options: UpOptions) -> Result<Outcome, Failure> {
+    async fn detached(
+        &self,
+        opened: &Opened,
+        options: UpOptions,
+        batch: Option<Batch>,
+    ) -> Result<Outcome, Failure> {
+        // Agents are told where it is when they start.
+        coordinating::detached(opened).await?;
         let (options, mut told) = steps::told(options);
         let limit = if self.wait {
             self.wait_timeout
@@ -119,6 +132,9 @@ impl Up {
                 let up = |outcome: &UpOutcome| matches!(outcome.result, Ok(Some(_)));
                 if report.outcomes.iter().any(up) {
                     leave_supervisor(opened).await?;
+                    if let Some(batch) = batch {
+                        batch.give().await?;
+                    }
                 }
                 Ok(outcome.or(steps::outcome(&report)))
             }

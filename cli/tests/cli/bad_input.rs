@@ -227,20 +227,3 @@ fn what_is_typed_wrong() {
         assert!(ran.stderr().contains("error:"), "{args:?}: {ran}");
     }
 }
-
-#[test]
-fn a_coordinator_that_nobody_runs_is_not_passed_over() {
-    let hive = Hive::new(
-        r#"
-        [coordinator]
-        [agents.one]
-        command = ["true"]
-        "#,
-    );
-    for args in [&["up"][..], &["up", "--detach"], &["up", "--dry-run"]] {
-        let ran = hive.run(args);
-        assert_eq!(ran.code(), Some(2), "{ran}");
-        assert!(ran.stderr().contains("`[coordinator]`"), "{ran}");
-        assert!(!hive.state().exists(), "nothing is begun");
-    }
-}

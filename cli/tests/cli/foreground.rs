@@ -12,7 +12,7 @@ fn the_quickstart_ends_by_itself_within_its_time_and_shows_how_each_ended() {
     let ran = hive.run(&["up", "--swarm", "demo", "--file", file]);
     assert_eq!(ran.code(), Some(0), "{ran}");
     assert!(
-        began.elapsed() < Duration::from_secs(10),
+        began.elapsed() < Duration::from_secs(30),
         "{:?}",
         began.elapsed()
     );
@@ -21,6 +21,7 @@ fn the_quickstart_ends_by_itself_within_its_time_and_shows_how_each_ended() {
         .lines()
         .skip_while(|line| !line.starts_with("NAME"))
         .skip(1)
+        .take_while(|line| !line.is_empty())
         .map(ToOwned::to_owned)
         .collect();
     assert_eq!(table.len(), 5, "{ran}");
@@ -28,6 +29,23 @@ fn the_quickstart_ends_by_itself_within_its_time_and_shows_how_each_ended() {
         table.iter().all(|line| line.contains("exited with code 0")),
         "{ran}"
     );
+    let (_, tasks) = ran
+        .stdout()
+        .split_once("TASK ")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    assert_eq!(tasks.matches("completed").count(), 10, "{ran}");
+    for word in [
+        "queen",
+        "scout",
+        "forager",
+        "builder",
+        "nurse",
+        "it is decided",
+        "<><>",
+    ] {
+        assert!(tasks.contains(word), "{word}: {tasks}");
+    }
     assert!(hive.run(&["-p", "demo", "ps", "-q"]).stdout().is_empty());
     // The file and the flag named the swarm: it is taken down by what its state folder knows.
     assert_eq!(

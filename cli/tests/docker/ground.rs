@@ -81,6 +81,30 @@ impl Ground {
         }
     }
 
+    /// An image by the name that the examples have for theirs, in which this build of the program runs: the test's
+    /// image and the libraries that the program is linked to. Until the end.
+    pub(crate) fn busybox_that_runs_us(&self) -> Busybox<'_> {
+        let made = self.engine.client(&["create", IMAGE, "true"]);
+        let script = r#"
+            mkdir image
+            docker export "$1" | tar -x -C image
+            ldd "$2" | grep -o '/[^ ]*' | xargs cp -L --parents -t image
+            tar -c -C image . >image.tar
+        "#;
+        let mut packed = self.client_command("sh");
+        packed.args(["-ec", script, "sh", &made, env!("CARGO_BIN_EXE_alveary")]);
+        let packed = packed.output().unwrap();
+        self.engine.client(&["rm", &made]);
+        assert!(packed.status.success(), "{packed:?}");
+        let tar = self.path().join("image.tar");
+        self.engine
+            .client(&["import", tar.to_str().unwrap(), "busybox"]);
+        Busybox {
+            engine: &self.engine,
+            tagged: true,
+        }
+    }
+
     /// The names of this kind of thing that bear a label of ours, of whatever swarm.
     pub(crate) fn ours(&self, kind: &str, beginning: &str) -> Vec<String> {
         let listed = self.engine.client(&[
@@ -104,7 +128,12 @@ impl Ground {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alveary"));
+        self.client_command(env!("CARGO_BIN_EXE_alveary"))
+    }
+
+    /// A program that finds the engine, and its client as `docker`.
+    fn client_command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.path());
         for (variable, _) in std::env::vars_os() {
             let variable = variable.to_string_lossy();

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         planned::a_broken_policy_is_told_in_one_sentence,
         timmy_time::five_agents_are_what_their_dashboard_made_of_them,
         quickstart::the_quickstart_runs_to_its_end_in_containers,
+        quickstart::a_coordinator_listens_where_its_containers_are_and_at_home,
         quickstart::auto_takes_no_engine_where_nobody_names_an_image,
         quickstart::what_one_way_brought_up_the_other_lists_follows_and_ends,
         pulled::lines_say_that_an_image_comes_and_is_there,

@@ -9,27 +9,94 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart.
 const NAMES: [&str; 5] = ["queen", "scout", "forager", "builder", "nurse"];
 
 pub(crate) fn the_quickstart_runs_to_its_end_in_containers(ground: &Ground) {
-    let _image = ground.busybox();
+    let _image = ground.busybox_that_runs_us();
     let swarm = ground.swarm(Path::new(FILE));
-    let said = swarm.ok(&["up"]);
-    for line in [
-        "good morning! this is the queen of the hive",
-        "two thousand eggs so far",
-        "meadow 3: clover, 600 paces east",
-        "that is all I can carry",
-        "a row of six cells, hexagons every one",
-        "hush, they are asleep",
+    let began = std::time::Instant::now();
+    let ran = swarm.run(&["up"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    let out = ran.stdout();
+    let (_, tasks) = out.split_once("TASK ").unwrap();
+    assert_eq!(tasks.matches("completed").count(), 10, "{ran}");
+    for word in [
+        "it is decided",
+        "600 paces east",
+        "it is in the comb",
+        "<><><>",
+        "fed, and asleep",
     ] {
-        assert!(said.contains(line), "{line} is not in {said}");
+        assert!(tasks.contains(word), "{word} is not in {tasks}");
     }
     let agents = swarm.agents();
     let names: Vec<&str> = agents.iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, NAMES);
     for agent in &agents {
+        assert!(tasks.contains(agent["name"].as_str().unwrap()), "{tasks}");
         assert_eq!(agent["state"], "exited", "{agent}");
         assert_eq!(agent["exit"]["code"], 0, "{agent}");
         assert_eq!(agent["backend"], ground.way);
     }
+    let token = ground.path().join("state/hive/coordinator/admin.token");
+    assert!(token.exists());
+    swarm.ok(&["down"]);
+    assert!(swarm.agents().is_empty());
+    assert!(!token.exists());
+}
+
+/// Beyond this host and the containers of the network there is nobody who reaches it.
+pub(crate) fn a_coordinator_listens_where_its_containers_are_and_at_home(ground: &Ground) {
+    let _image = ground.busybox_that_runs_us();
+    let file = ground.file(
+        r#"
+        swarm = "listening"
+        [coordinator]
+        [networks.meadow]
+        [defaults]
+        container = { image = "busybox", networks = ["meadow"] }
+        [agents.echo]
+        capabilities = ["echo"]
+        command = ["{exe}", "agent", "--exec", "cat"]
+        "#,
+    );
+    let swarm = ground.swarm(file);
+    swarm.ok(&["up", "--detach"]);
+    let done = swarm.ok(&["task", "add", "--wait", "--capability", "echo", "say this"]);
+    assert!(done.contains("completed"), "{done}");
+    let address = ground
+        .path()
+        .join("state/listening/coordinator/address.json");
+    let address: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(address).unwrap()).unwrap();
+    let (host, port) = address["listen"]
+        .as_str()
+        .unwrap()
+        .rsplit_once(':')
+        .unwrap();
+    assert_eq!(host, "127.0.0.1");
+    let gateway = address["gateways"]["meadow"].as_str();
+    let gateway = gateway.or_else(|| {
+        let all = address["gateways"].as_object()?;
+        all.values().next()?.as_str()
+    });
+    let mut expected = vec![
+        format!("127.0.0.1:{port}"),
+        format!("{}:{port}", gateway.unwrap()),
+    ];
+    expected.sort();
+    let pid = address["pid"].to_string();
+    let listed = std::process::Command::new("ss")
+        .args(["-Hltnp"])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let mut listening: Vec<String> = listed
+        .lines()
+        .filter(|line| line.contains(&format!("pid={pid},")))
+        .map(|line| line.split_whitespace().nth(3).unwrap().to_owned())
+        .collect();
+    listening.sort();
+    assert_eq!(listening, expected);
+    swarm.ok(&["down"]);
 }
 
 pub(crate) fn what_one_way_brought_up_the_other_lists_follows_and_ends(ground: &Ground) {

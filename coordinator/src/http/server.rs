@@ -72,6 +72,16 @@ impl Listeners {
         Ok(bound)
     }
 
+    /// One that listens already, in whatever way that was brought about.
+    pub fn of(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        Ok(Self {
+            addresses: vec![listener.local_addr()?],
+            listeners: vec![listener],
+        })
+    }
+
     /// These and others.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {

@@ -1,0 +1,127 @@
+//! Files of tasks: one JSON object a line.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use alveary_agent::protocol::NewTask;
+use sha2::{Digest as _, Sha256};
+
+use crate::failure::Failure;
+
+/// A task of a file, and the key under which it is given once, however often the file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileTask {
+    pub(crate) task: NewTask,
+    pub(crate) key: String,
+}
+
+/// The tasks of a file, in its order. `-` is the standard input.
+pub(crate) fn read(file: &Path, scope: &str) -> Result<Vec<FileTask>, Failure> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let text = text.map_err(|error| {
+        Failure::input(
+            format!("the tasks in {} cannot be read: {error}", file.display()),
+            "name a file of text that this user may read",
+        )
+    })?;
+    parse(&text, scope).map_err(|Wrong { line, why }| {
+        Failure::input(
+            format!("{}:{line}: this is no task: {why}", file.display()),
+            "write an object a line, such as {\"description\": \"say hello\", \"capabilities\": [\"speak\"]}",
+        )
+    })
+}
+
+/// A line that is no task.
+#[derive(Debug)]
+struct Wrong {
+    line: usize,
+    why: String,
+}
+
+fn parse(text: &str, scope: &str) -> Result<Vec<FileTask>, Wrong> {
+    let mut seen = HashMap::new();
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| {
+            let wrong = |error: serde_json::Error| Wrong {
+                line: at + 1,
+                // It counts lines too, and always this one.
+                why: error.to_string().replace(" at line 1 column", " at column"),
+            };
+            let task: NewTask = serde_json::from_str(line).map_err(wrong)?;
+            // As it was understood, so that blanks and the order of keys make no other task.
+            let meant = serde_json::to_string(&task).map_err(wrong)?;
+            let times: &mut u32 = seen.entry(meant.clone()).or_default();
+            *times += 1;
+            let key = key(scope, &meant, *times);
+            Ok(FileTask { task, key })
+        })
+        .collect()
+}
+
+/// The same for the same task, unless it stands there several times: then each of them has its own.
+fn key(scope: &str, task: &str, times: u32) -> String {
+    let mut hash = Sha256::new();
+    for part in [scope, task, &times.to_string()] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let mut key = "import-".to_owned();
+    for byte in hash.finalize().iter().take(16) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> Vec<String> {
+        let tasks = parse(text, "").unwrap();
+        tasks.into_iter().map(|task| task.key).collect()
+    }
+
+    #[test]
+    fn a_task_has_the_same_key_wherever_it_stands_and_however_it_is_written() {
+        let sing = r#"{"description": "sing", "capabilities": ["song", "air"]}"#;
+        let same = r#" {"capabilities":["air","song"],"description":"sing"} "#;
+        let dance = r#"{"description": "dance"}"#;
+        let first = keys(&format!("{sing}\n{dance}\n"));
+        let second = keys(&format!("{dance}\n\n{same}"));
+        assert_eq!(first[0], second[1]);
+        assert_eq!(first[1], second[0]);
+        assert_ne!(first[0], first[1]);
+    }
+
+    #[test]
+    fn a_task_that_stands_there_twice_is_two() {
+        let twice = "{\"description\": \"sing\"}\n{\"description\": \"sing\"}";
+        let both = keys(twice);
+        assert_ne!(both[0], both[1]);
+        assert_eq!(keys("{\"description\": \"sing\"}"), both[..1]);
+    }
+
+    #[test]
+    fn another_scope_makes_them_other_tasks() {
+        let text = "{\"description\": \"sing\"}";
+        let today = parse(text, "today").unwrap();
+        assert_ne!(today[0].key, keys(text)[0]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_task_is_named() {
+        let text = "{\"description\": \"sing\"}\n\n{\"described\": \"sing\"}";
+        let wrong = parse(text, "").unwrap_err();
+        assert_eq!(wrong.line, 3);
+        assert!(wrong.why.contains("described"), "{}", wrong.why);
+    }
+}

@@ -1,0 +1,58 @@
+//! `task import`: gives the tasks of a file.
+
+use std::path::PathBuf;
+
+use alveary_agent::TaskClient;
+use clap::{Args, ValueHint};
+
+use super::{Format, outcome};
+use crate::coordinating::task_file;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::output::{Bar, Screen, note};
+
+/// Gives the tasks of a file, one JSON object a line; one that was given by it before is not given again
+#[derive(Debug, Args)]
+#[command(after_help = "Example: alveary task import --wait --format json examples/tasks.jsonl")]
+pub(crate) struct Import {
+    /// Under another key, the same tasks are others, and are given once more
+    #[arg(
+        long,
+        value_name = "KEY",
+        default_value = "",
+        hide_default_value = true
+    )]
+    key: String,
+
+    #[command(flatten)]
+    until: outcome::Until,
+
+    /// The file; `-` is the standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+impl Import {
+    pub(super) async fn run(
+        &self,
+        client: &TaskClient,
+        format: Format,
+    ) -> Result<Outcome, Failure> {
+        let given = task_file::read(&self.file, &self.key)?;
+        let bar = Bar::on(&Screen::new(), "giving", given.len());
+        let mut tasks = Vec::with_capacity(given.len());
+        for one in given {
+            // One by one: a key is for one request, and lines may come and go between two imports.
+            let added = client.add(&[one.task], Some(&one.key)).await?;
+            tasks.extend(added);
+            bar.advance();
+        }
+        drop(bar);
+        match tasks.len() {
+            0 => note("there is no task in it"),
+            1 => note("the task is there"),
+            many => note(format_args!("{many} tasks are there")),
+        }
+        self.until.told(client, format, tasks).await
+    }
+}

@@ -1,0 +1,140 @@
+//! `task watch`: shows what happens.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use alveary_agent::protocol::{Event, EventId, Happening, TaskId};
+use alveary_agent::{ErrorKind, News, TaskClient};
+use clap::Args;
+use futures_util::StreamExt;
+
+use super::{Format, named};
+use crate::coordinating::short;
+use crate::failure::Failure;
+use crate::outcome::Outcome;
+use crate::output::{self, note};
+
+/// Shows what happens, until it is interrupted: tasks, bids, work, agents
+#[derive(Debug, Args)]
+#[command(after_help = "Example: alveary task watch --format json")]
+pub(crate) struct Watch {
+    /// After this event, of those that are kept; from now on without it
+    #[arg(long, value_name = "EVENT")]
+    after: Option<u64>,
+
+    /// Only these tasks, and until they are over
+    #[arg(value_name = "TASK")]
+    tasks: Vec<String>,
+}
+
+impl Watch {
+    pub(super) async fn run(
+        &self,
+        client: &TaskClient,
+        format: Format,
+    ) -> Result<Outcome, Failure> {
+        let mut news = client.events(self.after.map(EventId)).await?;
+        let mut last = self.after.map(EventId);
+        let mut open = HashSet::new();
+        for named in &self.tasks {
+            let task = named::find(client, named).await?;
+            if !task.status.is_over() {
+                open.insert(task.id);
+            }
+        }
+        let only = !self.tasks.is_empty();
+        while !only || !open.is_empty() {
+            let event = match news.next().await {
+                Some(Ok(News::Event(event))) => event,
+                Some(Ok(News::Missed)) => {
+                    note("some of what happened is not kept any more");
+                    continue;
+                }
+                Some(Err(error)) if !error.kind().passes() => return Err(error.into()),
+                // It was restarted, or does not keep up with us: what is kept is told from where this was.
+                Some(Err(_)) | None => {
+                    news = again(client, last).await?;
+                    continue;
+                }
+            };
+            last = Some(event.id);
+            if only && !task_of(&event.what).is_some_and(|task| open.contains(&task)) {
+                continue;
+            }
+            print(&event, format)?;
+            if let Happening::Completed { task, .. } | Happening::Failed { task, .. } = event.what {
+                open.remove(&task);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Waits for a coordinator that was lost.
+async fn again(
+    client: &TaskClient,
+    last: Option<EventId>,
+) -> Result<alveary_agent::EventStream, Failure> {
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+    let mut told = false;
+    loop {
+        match client.events(last).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                if !std::mem::replace(&mut told, true) {
+                    note(format_args!("waiting for the coordinator: {error}"));
+                }
+                tokio::time::sleep(error.after().unwrap_or(PAUSE)).await;
+            }
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+fn print(event: &Event, format: Format) -> Result<(), Failure> {
+    let mut out = output::stdout();
+    if format == Format::Json {
+        output::write_line(&mut out, event)?;
+    } else {
+        let line = format!("{} {}", event.at, sentence(&event.what));
+        writeln!(out, "{}", alveary::Escaped(&line))?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn task_of(what: &Happening) -> Option<TaskId> {
+    match what {
+        Happening::TaskAdded { task }
+        | Happening::AuctionOpened { task, .. }
+        | Happening::BidPlaced { task, .. }
+        | Happening::Assigned { task, .. }
+        | Happening::Started { task, .. }
+        | Happening::Superseded { task, .. }
+        | Happening::LateReport { task, .. }
+        | Happening::Completed { task, .. }
+        | Happening::Failed { task, .. } => Some(*task),
+        _ => None,
+    }
+}
+
+fn sentence(what: &Happening) -> String {
+    let task = task_of(what).map(short).unwrap_or_default();
+    match what {
+        Happening::TaskAdded { .. } => format!("{task} given"),
+        Happening::AuctionOpened { auction, .. } => {
+            format!("{task} open for bids, auction {auction}")
+        }
+        Happening::BidPlaced { agent, sats, .. } => format!("{task} bid of {sats} sats by {agent}"),
+        Happening::Assigned { agent, sats, .. } => format!("{task} won by {agent} for {sats} sats"),
+        Happening::Started { agent, attempt, .. } => {
+            format!("{task} begun by {agent}, attempt {attempt}")
+        }
+        Happening::Superseded { agent, why, .. } => format!("{task} taken from {agent}: {why}"),
+        Happening::LateReport { agent, .. } => format!("{task} late report by {agent}, refused"),
+        Happening::Completed { agent, .. } => format!("{task} completed by {agent}"),
+        Happening::Failed { reason, .. } => format!("{task} failed: {reason}"),
+        Happening::AgentRegistered { agent, name } => format!("agent {name} is here ({agent})"),
+        Happening::AgentChanged { agent, status } => format!("agent {agent} is {status}"),
+        _ => "something that this version does not know".to_owned(),
+    }
+}

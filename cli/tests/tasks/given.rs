@@ -1,0 +1,373 @@
+//! `alveary task`: tasks are given, listed, shown, watched, imported.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::alone::{Alone, good, refused, task};
+use crate::bed::{Agent, program};
+use crate::hive::{finish, signal};
+
+/// A coordinator, and an agent of the admin's that does everything that asks for `echo`.
+struct Shop {
+    dir: tempfile::TempDir,
+    alone: Alone,
+    _agent: Agent,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let alone = Alone::in_folder(dir.path(), &[]);
+        let exec = "sh -c 'cat; test ! -e fail'";
+        let mut agent = Agent::start(
+            program()
+                .current_dir(dir.path())
+                .args([
+                    "agent",
+                    "--exec",
+                    exec,
+                    "--capability",
+                    "echo",
+                    "--name",
+                    "Echo",
+                ])
+                .args(["--agent-id", "e1", "--url", &alone.url, "--bid", "7"])
+                .args(["--token-file", "coordinator.db.token"]),
+        );
+        agent.until_it_says("registered as");
+        Self {
+            dir,
+            alone,
+            _agent: agent,
+        }
+    }
+
+    fn task(&self, args: &[&str]) -> std::process::Command {
+        task(self.dir.path(), &self.alone.url, args)
+    }
+
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        good(&mut self.task(args))
+    }
+
+    #[track_caller]
+    fn records(&self, args: &[&str]) -> Vec<Value> {
+        let mut command = self.task(args);
+        let said = good(command.args(["--format", "json"]));
+        said.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+#[test]
+fn a_task_is_given_waited_for_and_shown() {
+    let shop = Shop::open();
+    let done = shop.records(&["add", "--wait", "--capability", "echo", "hello", "good bye"]);
+    assert_eq!(done.len(), 2);
+    assert_eq!(done[0]["description"], "hello");
+    assert_eq!(done[1]["description"], "good bye");
+    for task in &done {
+        assert_eq!(task["status"], "completed", "{task}");
+        assert_eq!(task["winning_bid"], 7);
+    }
+    let id = done[0]["id"].as_str().unwrap();
+    let shown = shop.ok(&["show", &id[..8]]);
+    for word in [id, "hello", "completed", "7 sats by Echo"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    let record = &shop.records(&["show", id])[0];
+    assert_eq!(record["bids"][0]["agent_id"], "e1");
+    let result = shop.ok(&["show", "--result", id]);
+    assert_eq!(result, record["result"].as_str().unwrap());
+    // A table for people names the agent as people do.
+    let table = shop.ok(&["list"]);
+    assert!(table.contains("Echo"), "{table}");
+    assert!(table.starts_with("TASK"), "{table}");
+}
+
+#[test]
+fn who_waits_for_a_task_that_fails_is_told_by_the_exit_code() {
+    let shop = Shop::open();
+    std::fs::write(shop.dir.path().join("fail"), "").unwrap();
+    let ran = finish(&mut shop.task(&["add", "--wait", "--capability", "echo", "in vain"]));
+    assert_eq!(ran.code(), Some(1), "{ran}");
+    assert!(ran.stdout().contains("failed"), "{ran}");
+}
+
+#[test]
+fn who_does_not_wait_for_ever_is_told_what_is_not_done() {
+    let shop = Shop::open();
+    let ran = finish(&mut shop.task(&[
+        "add",
+        "--wait",
+        "--wait-timeout",
+        "100ms",
+        "--capability",
+        "nobody has this",
+        "later",
+    ]));
+    assert_eq!(ran.code(), Some(1), "{ran}");
+    assert!(
+        ran.stderr().contains("not all tasks are done after 100ms"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_list_has_filters_and_goes_on_over_pages() {
+    let shop = Shop::open();
+    let many: Vec<String> = (0..600).map(|n| format!("task {n}")).collect();
+    let many = many.iter().map(String::as_str);
+    let add = ["add", "--capability", "none"].into_iter().chain(many);
+    shop.ok(&add.collect::<Vec<_>>());
+    shop.ok(&["add", "--wait", "--capability", "echo", "done"]);
+    let all = shop.records(&["list"]);
+    assert_eq!(all.len(), 601);
+    for (n, task) in all.iter().take(600).enumerate() {
+        assert_eq!(task["description"], format!("task {n}"));
+    }
+    assert_eq!(shop.records(&["list", "--limit", "550"]).len(), 550);
+    let newest = shop.records(&["list", "--newest", "-n", "2", "--status", "bidding"]);
+    assert_eq!(newest[0]["description"], "task 599");
+    for agent in ["e1", "Echo"] {
+        let of_agent = shop.records(&["list", "--agent", agent]);
+        assert_eq!(of_agent.len(), 1);
+        assert_eq!(of_agent[0]["description"], "done");
+    }
+    assert_eq!(shop.records(&["list", "--status", "completed"]).len(), 1);
+    refused(
+        &finish(&mut shop.task(&["list", "--agent", "nobody"])),
+        "`nobody`",
+    );
+}
+
+#[test]
+fn a_file_that_is_imported_twice_adds_nothing_and_one_that_has_grown_adds_what_is_new() {
+    let shop = Shop::open();
+    let file = shop.dir.path().join("tasks.jsonl");
+    let same = "{\"description\": \"sing\", \"capabilities\": [\"echo\"]}\n";
+    std::fs::write(&file, format!("{same}\n{same}")).unwrap();
+    let first = shop.records(&["import", "--wait", "tasks.jsonl"]);
+    assert_eq!(
+        first.len(),
+        2,
+        "a line that stands there twice is two tasks"
+    );
+    let again = shop.records(&["import", "--wait", "tasks.jsonl"]);
+    assert_eq!(again, first);
+    std::fs::write(&file, format!("{{\"description\": \"new\"}}\n{same}{same}")).unwrap();
+    let grown = shop.records(&["import", "--wait", "tasks.jsonl"]);
+    assert_eq!(grown[1..], first);
+    assert_eq!(shop.records(&["list"]).len(), 3);
+    // Under another key they are meant once more.
+    shop.records(&["import", "--key", "today", "tasks.jsonl"]);
+    assert_eq!(shop.records(&["list"]).len(), 6);
+}
+
+#[test]
+fn tasks_come_from_a_pipe_too() {
+    let shop = Shop::open();
+    let mut child = shop
+        .task(&["import", "--wait", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin
+        .write_all(b"{\"description\": \"from afar\"}\n")
+        .unwrap();
+    drop(stdin);
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success(), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stdout).contains("from afar"));
+}
+
+#[test]
+fn under_a_key_the_same_is_added_once_and_another_is_refused() {
+    let shop = Shop::open();
+    let first = shop.records(&["add", "--key", "k1", "sing"]);
+    let again = shop.records(&["add", "--key", "k1", "sing"]);
+    assert_eq!(first[0]["id"], again[0]["id"]);
+    refused(
+        &finish(&mut shop.task(&["add", "--key", "k1", "dance"])),
+        "k1",
+    );
+    assert_eq!(shop.records(&["list"]).len(), 1);
+}
+
+#[test]
+fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
+    let shop = Shop::open();
+    let open = shop.records(&["add", "--capability", "other", "later"]);
+    let id = open[0]["id"].as_str().unwrap();
+    let mut watch = shop
+        .task(&["watch", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let of_one = shop
+        .task(&["watch", "--after", "0", &id[..8]])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _other = Agent::start(
+        program()
+            .current_dir(shop.dir.path())
+            .args(["agent", "--exec", "echo done", "--capability", "other"])
+            .args(["--agent-id", "o1", "--url", &shop.alone.url])
+            .args(["--token-file", "coordinator.db.token"]),
+    );
+    let out = of_one.wait_with_output().unwrap();
+    assert!(out.status.success());
+    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    for word in [
+        "given",
+        "open for bids",
+        "won by o1",
+        "begun by o1",
+        "completed by o1",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(!told.contains("Echo"), "{told}");
+    let kinds = lines.by_ref().map(|line| {
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        event["what"]["kind"].as_str().unwrap().to_owned()
+    });
+    assert!(kinds.into_iter().any(|kind| kind == "completed"));
+    signal(watch.id(), Signal::INT);
+    assert_eq!(watch.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn who_waits_goes_on_when_the_coordinator_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Alone::in_folder(dir.path(), &[]);
+    let address = first.url.trim_start_matches("http://").to_owned();
+    let mut wait = task(dir.path(), &first.url, &["add", "--wait", "outlive it"]);
+    let mut wait = Agent::start(&mut wait);
+    // It has been given once it is in the list.
+    crate::hive::eventually("the task is given", || {
+        let listed = good(&mut task(dir.path(), &first.url, &["list"]));
+        listed.contains("outlive it").then_some(())
+    });
+    assert_eq!(first.end(Signal::KILL).code(), None);
+    wait.until_it_says("waiting for the coordinator");
+    let second = Alone::in_folder(dir.path(), &["--listen", &address]);
+    let _agent = Agent::start(
+        program()
+            .current_dir(dir.path())
+            .args([
+                "agent",
+                "--exec",
+                "echo done",
+                "--agent-id",
+                "late",
+                "--url",
+                &second.url,
+            ])
+            .args(["--token-file", "coordinator.db.token"]),
+    );
+    let (status, said, out) = wait.ended_with();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(out.contains("completed"), "{out}");
+}
+
+#[test]
+fn what_an_agent_says_reaches_a_pipe_as_it_is_and_a_table_harmless() {
+    let dir = tempfile::tempdir().unwrap();
+    let alone = Alone::in_folder(dir.path(), &[]);
+    let exec = r"printf '\033[2Jboo\nsecond'";
+    let mut agent = Agent::start(
+        program()
+            .current_dir(dir.path())
+            .args([
+                "agent",
+                "--exec",
+                exec,
+                "--agent-id",
+                "rude",
+                "--url",
+                &alone.url,
+            ])
+            .args(["--token-file", "coordinator.db.token"]),
+    );
+    agent.until_it_says("registered as");
+    let table = good(&mut task(
+        dir.path(),
+        &alone.url,
+        &["add", "--wait", "be rude"],
+    ));
+    assert!(!table.contains('\u{1b}'), "{table:?}");
+    assert!(table.contains("boo …"), "{table:?}");
+    let listed = good(&mut task(
+        dir.path(),
+        &alone.url,
+        &["list", "--format", "json"],
+    ));
+    let id = serde_json::from_str::<Value>(&listed).unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let result = good(&mut task(
+        dir.path(),
+        &alone.url,
+        &["show", "--result", &id],
+    ));
+    assert_eq!(result, "\u{1b}[2Jboo\nsecond");
+}
+
+#[test]
+fn what_cannot_be_right_is_one_sentence_and_gives_nothing() {
+    let shop = Shop::open();
+    std::fs::write(
+        shop.dir.path().join("bad.jsonl"),
+        "{\"description\": \"a\"}\n{\"described\": \"b\"}\n",
+    )
+    .unwrap();
+    std::fs::write(shop.dir.path().join("binary.jsonl"), b"\xff\xfe").unwrap();
+    for (args, words) in [
+        (&["import", "bad.jsonl"][..], "bad.jsonl:2"),
+        (&["import", "none.jsonl"], "none.jsonl"),
+        (&["import", "binary.jsonl"], "binary.jsonl"),
+        (&["show", "not-an-id"], "not-an-id"),
+        (
+            &["show", "00000000-0000-4000-8000-000000000000"],
+            "00000000-0000-4000-8000-000000000000",
+        ),
+        (&["add", "--key", "", "sing"], "key"),
+    ] {
+        refused(&finish(&mut shop.task(args)), words);
+    }
+    for args in [
+        &["add", ""][..],
+        &["add"],
+        &["list", "--status", "odd"],
+        &["add", "--wait-timeout", "1s", "x"],
+    ] {
+        assert_eq!(finish(&mut shop.task(args)).code(), Some(2), "{args:?}");
+    }
+    assert!(shop.records(&["list"]).is_empty());
+    // Another's address, and a swarm that never was.
+    let ran = finish(program().args(["task", "--url", "http://127.0.0.1:1", "list"]));
+    assert_eq!(ran.code(), Some(125), "{ran}");
+    assert!(ran.stderr().contains("cannot be reached"), "{ran}");
+    let empty = tempfile::tempdir().unwrap();
+    let ran = finish(
+        program()
+            .current_dir(empty.path())
+            .env("ALVEARY_STATE_DIR", empty.path())
+            .args(["-p", "never-was", "task", "list"]),
+    );
+    refused(&ran, "`never-was` has no coordinator");
+}
