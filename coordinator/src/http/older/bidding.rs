@@ -34,8 +34,12 @@ pub(super) struct Bid {
     agent_id: String,
     /// What it asks.
     bid_sats: Whole,
-    /// What it can do, separated by commas.
-    #[schema(required = false, default = "")]
+    /// What it can do, separated by commas; what drives a terminal or hides is no part of it.
+    #[schema(
+        required = false,
+        default = "",
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\u{e0000}-\u{e007f}]*$"
+    )]
     capabilities: Option<String>,
 }
 

@@ -104,7 +104,8 @@ impl From<TaskView> for TaskRow {
 /// The tasks, the newest first: all, or those that stand so.
 #[utoipa::path(
     get, path = "/swarm/tasks", tag = "original",
-    params(("status" = Option<TaskStatus>, Query, description = "only those that stand so")),
+    params(("status" = Option<String>, Query, pattern = "^(pending|bidding|assigned|running|completed|failed)?$",
+        description = "only those that stand so")),
     responses(
         (status = OK, body = TaskRows),
         (status = UNPROCESSABLE_ENTITY, body = Detail, description = "there is no such status"),
