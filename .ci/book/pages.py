@@ -65,7 +65,7 @@ def faults(alveary):
 def run(alveary, arguments, folder, **environment):
     """Runs the program where nothing of the user's is seen; what it says, if it fails."""
     clean = {"PATH": os.environ["PATH"], "HOME": folder, "ALVEARY_STATE_DIR": f"{folder}/state", **environment}
-    ran = subprocess.run([alveary, *arguments], cwd=folder, env=clean, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([alveary, *arguments], cwd=folder, env=clean, capture_output=True, text=True, timeout=300)
     return [] if ran.returncode == 0 else [ran.stderr.strip()]
 
 

@@ -43,7 +43,7 @@ class Terminal:
     def run(self, command):
         """What a command says, both streams as a terminal would show them."""
         ran = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, timeout=60,
+            ["bash", "-c", command], cwd=self.folder, env=self.environment, timeout=300,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         return ran.stdout.replace(str(self.folder.parent), "/home/you").rstrip("\n")
