@@ -31,3 +31,8 @@ pub use error::{Error, Result};
 pub use settings::{Bidders, NoBids, Recovery, Settings, ShowClock};
 pub use store::Database;
 pub use token::{Principal, Token, Tokens};
+
+/// The Rust of the page on agents, so that it goes on being right.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../../docs/agents.md")]
+struct AgentsPage;

@@ -21,6 +21,8 @@ mod clock;
 mod hands;
 #[path = "agents/loss.rs"]
 mod loss;
+#[path = "agents/page.rs"]
+mod page;
 #[path = "agents/processes.rs"]
 mod processes;
 #[path = "agents/restart.rs"]
@@ -113,6 +115,7 @@ fn main() -> ExitCode {
         trials.extend(each.map(|(name, play)| trial(&format!("{way}::{name}"), None, play(way))));
     }
     let python = (!runs("python3")).then_some("there is no `python3` here (install CPython)");
+    let shell = python.or((!runs("curl")).then_some("there is no `curl` here (install it)"));
     let faketime = clock::library().is_none().then_some(clock::CURE);
     let of_processes = alone! {
         restart: [
@@ -122,6 +125,12 @@ fn main() -> ExitCode {
         stopped: [
             (python, a_stopped_agents_report_is_refused_with_409_and_recorded),
             (None, a_stopped_agent_calls_off_another_agents_work_when_it_goes_on),
+        ],
+        page: [
+            (None, no_block_is_of_a_language_that_nobody_runs),
+            (None, the_line_that_a_program_reads_is_as_shown),
+            (shell, the_six_requests_make_an_agent),
+            (python, the_agent_in_python_does_one_task_after_the_other),
         ],
         clock: [
             (faketime, a_wall_clock_that_is_moved_by_an_hour_moves_no_auction_and_loses_no_agent),
@@ -134,7 +143,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
-        for missing in [python, faketime].into_iter().flatten() {
+        for missing in [python.or(shell), faketime].into_iter().flatten() {
             println!("ignored: {missing}");
         }
     }

@@ -201,15 +201,15 @@ impl Served<'_> {
         serde_json::from_slice(&answer[length..]).ok()
     }
 
-    /// Gives a task.
+    /// Gives a task that anybody can do.
     pub(crate) async fn give(&self, description: &str) -> TaskId {
-        let given = self
-            .ask(
-                "POST",
-                "/v1/tasks",
-                Some(json!({"description": description})),
-            )
-            .await;
+        self.give_asking(description, &[]).await
+    }
+
+    /// Gives a task that asks for this.
+    pub(crate) async fn give_asking(&self, description: &str, capabilities: &[&str]) -> TaskId {
+        let task = json!({"description": description, "capabilities": capabilities});
+        let given = self.ask("POST", "/v1/tasks", Some(task)).await;
         serde_json::from_value(given.unwrap()["tasks"][0]["id"].clone()).unwrap()
     }
 

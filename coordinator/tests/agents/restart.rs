@@ -42,9 +42,7 @@ async fn restarted_by(signal: Signal) {
         running.push(tokio::spawn(agent.run(cancel.clone())));
         served.until_known(name).await;
     }
-    let toil = serde_json::json!({"description": "dig", "capabilities": ["toil"]});
-    let given = served.ask("POST", "/v1/tasks", Some(toil)).await.unwrap();
-    let toil = serde_json::from_value(given["tasks"][0]["id"].clone()).unwrap();
+    let toil = served.give_asking("dig", &["toil"]).await;
     gate.until_at_work(1).await;
 
     served.process.end(signal).await;
