@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use super::Address;
-use super::beside::{Beside, is_a_supervisor, who};
+use super::beside::{Beside, has_died, is_a_supervisor, who};
 use super::listening::{make_folder, open};
 use crate::detach::leave_supervisor;
 use crate::failure::Failure;
@@ -63,6 +63,18 @@ impl<'a> Wanted<'a> {
             tokio::time::sleep(LOOK).await;
         }
         Ok(true)
+    }
+
+    /// One that was killed has its locks, and what was written of it, until its last thread is gone.
+    async fn until_the_dead_are_gone(&self) -> Result<(), Failure> {
+        let until = Instant::now() + PATIENCE;
+        while who(&self.opened.swarm)?.is_some_and(has_died) {
+            if Instant::now() > until {
+                return Err(late());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Ends a supervisor that has read another file than we. The agents go on; whoever takes its place restarts them.
@@ -118,6 +130,7 @@ pub(crate) async fn detached(opened: &Opened) -> Result<(), Failure> {
         return Ok(());
     };
     let _alone = alone(wanted.state).await?;
+    wanted.until_the_dead_are_gone().await?;
     wanted.displace().await?;
     if !wanted.is_there()? {
         // What keeps it from running is told here: a supervisor has nobody to tell it to.
