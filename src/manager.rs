@@ -5,6 +5,7 @@ mod announced;
 mod bulk;
 mod core;
 mod down;
+mod engine_lease;
 mod errands;
 mod find;
 mod intents;

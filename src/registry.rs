@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, BackendConfig, ConnectContext, Error, ErrorKind, Escaped, Operation,
-    Result,
+    AgentBackend, AgentId, BackendConfig, ConnectContext, EngineCandidate, Error, ErrorKind,
+    Escaped, Operation, Result,
 };
 
 use crate::config::de::from_table;
@@ -52,12 +52,16 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Arc<dyn AgentBackend>>> + S
 type Connect = Box<dyn FnOnce(ConnectContext) -> Connecting + Send>;
 /// Reads the settings; what is wrong with them is told before anything is connected to.
 type Prepare = fn(&Table, Span) -> Result<Connect, crate::config::fault::Fault>;
+type Looking = Pin<Box<dyn Future<Output = Vec<EngineCandidate>> + Send>>;
+/// Reads the settings, and begins to look where the engine may be.
+type Look = fn(&Table, Span) -> Result<Looking, crate::config::fault::Fault>;
 
 #[derive(Clone, Copy)]
 struct Entry {
     name: &'static str,
     family: &'static str,
     prepare: Prepare,
+    look: Look,
 }
 
 impl fmt::Debug for Entry {
@@ -95,6 +99,7 @@ impl Registry {
             name: C::NAME,
             family: C::FAMILY,
             prepare: prepare::<C>,
+            look: look::<C>,
         });
     }
 
@@ -152,6 +157,26 @@ impl Registry {
         })
     }
 
+    /// Every place where an engine of the fleet's backend may be, each asked who is there; of each backend that `auto`
+    /// tries, in its order. Backends whose engine is in no such place are left out.
+    pub async fn candidates(
+        &self,
+        fleet: &Fleet,
+    ) -> Result<Vec<(&'static str, Vec<EngineCandidate>)>, ConfigError> {
+        let words: Vec<_> = self.prepare(fleet)?.names().collect();
+        let mut all = Vec::new();
+        for entry in words.iter().filter_map(|word| self.find(word)) {
+            let nothing = Table::default();
+            let (table, span) = fleet.backends.get(entry.name).unwrap_or((&nothing, 0..0));
+            let looking = (entry.look)(table, span).map_err(|fault| entry.explain(fault, fleet))?;
+            let found = looking.await;
+            if !found.is_empty() {
+                all.push((entry.name, found));
+            }
+        }
+        Ok(all)
+    }
+
     fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
@@ -203,9 +228,20 @@ impl Entry {
     fn read(&self, fleet: &Fleet) -> Result<Connect, ConfigError> {
         let nothing = Table::default();
         let (table, span) = fleet.backends.get(self.name).unwrap_or((&nothing, 0..0));
-        (self.prepare)(table, span)
-            .map_err(|fault| fault.explain(fleet.source(), &format!("backends.{}", self.name)))
+        (self.prepare)(table, span).map_err(|fault| self.explain(fault, fleet))
     }
+
+    fn explain(&self, fault: crate::config::fault::Fault, fleet: &Fleet) -> ConfigError {
+        fault.explain(fleet.source(), &format!("backends.{}", self.name))
+    }
+}
+
+fn look<C: BackendConfig>(
+    table: &Table,
+    span: Span,
+) -> Result<Looking, crate::config::fault::Fault> {
+    let config: C = from_table(table, span)?;
+    Ok(Box::pin(async move { config.candidates().await }))
 }
 
 fn prepare<C: BackendConfig>(

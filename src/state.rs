@@ -9,6 +9,7 @@
 //! | `starts/` | held while an agent is started, so that a stop in another process waits for it; and by whoever is to start those that are recorded |
 //! | a backend's word | that backend's own |
 
+mod engine_lease;
 mod files;
 mod folder;
 mod gates;
@@ -21,6 +22,7 @@ mod secrets;
 mod swarm;
 mod trust;
 
+pub(crate) use engine_lease::{Candidate, EngineLease, Holder, RENEWED, whose};
 pub(crate) use files::Patience;
 pub(crate) use folder::{Folder, default_root};
 pub(crate) use gates::{Gates, StartGuard};

@@ -58,9 +58,8 @@ impl Context {
         Ok((passing, opened))
     }
 
-    /// Opens the swarm of the file, or, where there is no file, a swarm of no agents: for who asks about the
-    /// backend.
-    pub(crate) async fn open_to_ask(&self) -> Result<Opened, Failure> {
+    /// Reads the swarm's file, or, where there is none, gives a swarm of no agents: for who asks about the backend.
+    pub(crate) fn fleet_to_ask(&self) -> Result<Fleet, Failure> {
         let mut options = self.load_options();
         let fleet = match Fleet::load(&options) {
             Err(error) if error.is_no_file() && options.file.is_none() => {
@@ -73,7 +72,12 @@ impl Context {
             }
             read => read,
         };
-        Ok(self.open_fleet(fleet.map_err(Error::from)?, false).await?)
+        Ok(fleet.map_err(Error::from)?)
+    }
+
+    /// Opens the swarm of a file that was read, to ask about its backend.
+    pub(crate) async fn open_to_ask(&self, fleet: Fleet) -> Result<Opened, Failure> {
+        Ok(self.open_fleet(fleet, false).await?)
     }
 
     /// Opens a swarm that has been there before; what it never had cannot be asked for.

@@ -45,6 +45,14 @@ impl Failure {
         }
     }
 
+    /// What the library says, where it is that.
+    pub(crate) fn as_error(&self) -> Option<&Error> {
+        match self {
+            Self::Alveary(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// What the shell is told.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {

@@ -261,6 +261,9 @@ impl AgentBackend for Chaos {
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         self.inner.belongings()
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        self.inner.leases()
+    }
 }
 
 impl Chaos {

@@ -99,6 +99,9 @@ impl AgentBackend for Noted {
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         self.inner.belongings()
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        self.inner.leases()
+    }
 }
 
 impl fmt::Debug for Noted {

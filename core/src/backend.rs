@@ -8,7 +8,7 @@ use crate::capabilities::Capabilities;
 use crate::error::Result;
 use crate::event::EventStream;
 use crate::exit::Exit;
-use crate::facets::{Belongings, Exec, Files, Pause, Plans, Signals, Stats};
+use crate::facets::{Belongings, Exec, Files, Leases, Pause, Plans, Signals, Stats};
 use crate::health::Health;
 use crate::id::{AgentId, BackendKind};
 use crate::info::AgentInfo;
@@ -125,6 +125,11 @@ pub trait AgentBackend: Debug + Display + Send + Sync + 'static {
 
     /// Taking away what is the swarm's own beside its agents, where there can be such things.
     fn belongings(&self) -> Option<&dyn Belongings> {
+        None
+    }
+
+    /// Holding the right to restart agents in the engine, where managers of several hosts reach it.
+    fn leases(&self) -> Option<&dyn Leases> {
         None
     }
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::AgentBackend;
 use crate::error::Result;
+use crate::health::EngineCandidate;
 use crate::id::{SwarmName, SwarmUid};
 use crate::spec::Declared;
 
@@ -28,6 +29,12 @@ pub trait BackendConfig: Debug + Default + DeserializeOwned + Send + Sync + 'sta
     /// Makes the backend for one swarm. Needs no living engine: whether there is one is
     /// [`check`](AgentBackend::check)'s to say.
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>>;
+
+    /// Every place where an engine may be, in the order in which they count, each asked who is there: for who wants
+    /// to know why an engine is not found. None for a backend whose engine is in no such place.
+    async fn candidates(&self) -> Vec<EngineCandidate> {
+        Vec::new()
+    }
 }
 
 /// For which swarm a backend is made.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Belongings, Capabilities,
-    EventOptions, EventStream, Exec, Exit, Files, Health, ListOptions, LogOptions, LogStream,
-    Pause, Plans, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
+    EventOptions, EventStream, Exec, Exit, Files, Health, Leases, ListOptions, LogOptions,
+    LogStream, Pause, Plans, RemoveOptions, Result, Signals, SpawnOptions, Stats, StopOptions,
 };
 
 macro_rules! forward {
@@ -65,6 +65,9 @@ macro_rules! forward {
             }
             fn belongings(&self) -> Option<&dyn Belongings> {
                 (**self).belongings()
+            }
+            fn leases(&self) -> Option<&dyn Leases> {
+                (**self).leases()
             }
         }
     )*};

@@ -40,11 +40,11 @@ pub use exit::{EndedBy, Exit, ExitStatus};
 pub use ext::AgentBackendExt;
 pub use facets::{
     AgentPath, AgentPlan, Belongings, Collected, DiscardOptions, Discarded, Exec, ExecChunk,
-    ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo, FileKind, Files, InvalidPath, Pause,
-    PauseOptions, Plans, PutOptions, Signals, Stats, StatsOptions, TarStream, TtySize, Usage,
-    UsageStream,
+    ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo, FileKind, Files, InvalidPath, Leases,
+    Pause, PauseOptions, Plans, PutOptions, Signals, Stats, StatsOptions, TarStream, Term, TtySize,
+    Usage, UsageStream,
 };
-pub use health::{Health, HealthNote};
+pub use health::{EngineCandidate, Health, HealthNote};
 pub use id::{
     AgentId, BackendKind, Incarnation, InvalidId, InvalidUid, MAX_ID_LEN, SwarmName, SwarmUid,
 };

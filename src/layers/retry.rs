@@ -208,6 +208,9 @@ impl<B: AgentBackend> AgentBackend for Retry<B> {
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         self.inner.belongings()
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        self.inner.leases()
+    }
 }
 
 impl<B: fmt::Display> fmt::Display for Retry<B> {

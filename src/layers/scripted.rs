@@ -187,6 +187,9 @@ impl AgentBackend for Scripted {
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         None
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        None
+    }
 }
 
 #[async_trait]

@@ -272,6 +272,9 @@ impl<B: AgentBackend> AgentBackend for Timeout<B> {
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         self.inner.belongings()
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        self.inner.leases()
+    }
 }
 
 /// Names the agent in an error that does not yet.

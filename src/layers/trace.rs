@@ -175,6 +175,9 @@ impl<B: AgentBackend> AgentBackend for Trace<B> {
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         self.inner.belongings()
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        self.inner.leases()
+    }
 }
 
 impl<B: fmt::Display> fmt::Display for Trace<B> {

@@ -11,7 +11,24 @@ use tokio_util::sync::CancellationToken;
 use super::options::ManagerOptions;
 use super::store::Store;
 use super::table::{Hearing, Table};
-use crate::state::Lease;
+use crate::state::{EngineLease, Lease};
+
+/// By what a manager may restart agents where others might want to.
+#[derive(Debug, Default)]
+pub(super) struct Right {
+    /// Before others of this host.
+    pub(super) lease: Option<Lease>,
+    /// Before those of other hosts.
+    pub(super) in_engine: Option<EngineLease>,
+}
+
+impl Right {
+    /// What was lost is somebody else's, or soon will be.
+    fn holds(&self) -> bool {
+        !self.lease.as_ref().is_some_and(Lease::is_lost)
+            && self.in_engine.as_ref().is_none_or(EngineLease::holds)
+    }
+}
 
 /// What all handles of one manager share with its background task.
 pub(super) struct Core<B: ?Sized> {
@@ -24,7 +41,9 @@ pub(super) struct Core<B: ?Sized> {
     /// Whether it is the one that restarts agents.
     leads: watch::Sender<bool>,
     /// By what it may, where others might want to.
-    lease: Mutex<Option<Lease>>,
+    right: Mutex<Right>,
+    /// Held while a term of the engine's lease is begun, so that none is begun when all are forgotten.
+    pub(super) terms: tokio::sync::Mutex<()>,
     /// Whether the background task is there.
     attached: AtomicBool,
     /// The engine knows one no more that is recorded: whoever removed it is about to forget it.
@@ -60,7 +79,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             options,
             supervise,
             leads: watch::Sender::new(false),
-            lease: Mutex::default(),
+            right: Mutex::default(),
+            terms: tokio::sync::Mutex::default(),
             attached: AtomicBool::new(false),
             bereft: Notify::new(),
             closing: CancellationToken::new(),
@@ -71,25 +91,37 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         *self.leads.borrow()
     }
 
-    /// From now on it is this manager that restarts agents: by this lease, or because nobody else could.
-    pub(super) fn lead(&self, lease: Option<Lease>) {
-        *self.lease() = lease;
+    /// From now on it is this manager that restarts agents: by this right, or because nobody else could.
+    pub(super) fn lead(&self, right: Right) {
+        *self.right() = right;
         self.leads.send_replace(true);
     }
 
     /// It restarts none any more.
     pub(super) fn step_down(&self) {
         self.leads.send_replace(false);
-        *self.lease() = None;
+        *self.right() = Right::default();
     }
 
-    /// Whether it leads, and may: the lease of who sees it lost is somebody else's, or soon will be.
+    /// Whether it leads, and may.
     pub(super) fn may_restart(&self) -> bool {
-        self.leads() && !self.lease().as_ref().is_some_and(Lease::is_lost)
+        self.leads() && self.right().holds()
     }
 
-    fn lease(&self) -> MutexGuard<'_, Option<Lease>> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    /// As [`may_restart`](Self::may_restart), asked of the engine where others could have taken the lease there.
+    pub(super) async fn may_restart_now(&self) -> Result<bool> {
+        if !self.may_restart() {
+            return Ok(false);
+        }
+        let in_engine = self.right().in_engine.clone();
+        match (in_engine, self.backend.leases()) {
+            (Some(lease), Some(leases)) => Ok(lease.is_ours(leases).await? && self.may_restart()),
+            _ => Ok(true),
+        }
+    }
+
+    fn right(&self) -> MutexGuard<'_, Right> {
+        self.right.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until it is this manager that restarts agents.

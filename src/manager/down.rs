@@ -139,6 +139,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 })
                 .await?;
             self.see_off_supervisor().await?;
+            core.forget_the_engines().await?;
         } else if let Err(error) = core.forget_recorded(&removed).await {
             tracing::warn!(kind = %error.kind(), why = error.message(), "agents that were removed could not be forgotten");
         }

@@ -9,7 +9,7 @@ use alveary_core::{
 };
 use tokio::time::Instant;
 
-use super::core::Core;
+use super::core::{Core, Right};
 use super::restart::{self, Decision};
 use super::row::Row;
 use super::start::passes;
@@ -70,7 +70,19 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 break;
             }
             self.sync();
-            self.lead(lease);
+            let in_engine = match self.backend.leases().filter(|_| lease.is_some()) {
+                Some(leases) => match self.wait_for_the_engines(leases).await {
+                    Ok(lease) => Some(lease),
+                    Err(error) => {
+                        tracing::warn!(kind = %error.kind(), why = error.message(), "the engine's lease of the swarm cannot be had");
+                        tokio::time::sleep(LOOK).await;
+                        continue;
+                    }
+                },
+                None => None,
+            };
+            let mut kept = in_engine.clone();
+            self.lead(Right { lease, in_engine });
             // What happened while nobody led.
             for id in self.table.ids(|_| true) {
                 self.table.note(&id, |row| row.decided = None);
@@ -82,10 +94,10 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             if self.store.folder().is_none() {
                 return std::future::pending().await;
             }
-            while self.may_restart() {
+            while self.may_restart() && self.keep_the_engines(&mut kept).await {
                 tokio::time::sleep(LOOK).await;
             }
-            tracing::warn!("the lease of the swarm is lost: its file was removed or replaced");
+            tracing::warn!("the lease of the swarm is lost, or not needed any more");
             self.step_down();
         }
         tracing::warn!(
@@ -153,7 +165,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     async fn start_again(self: &Arc<Self>, plan: &mut Plan) -> Result<Attempt> {
         let id = &plan.id;
         let turn = self.turn(id, false).await?;
-        if !self.may_restart() {
+        if !self.may_restart_now().await? {
             return Ok(Attempt::Abandoned);
         }
         self.store.sync(&self.table)?;

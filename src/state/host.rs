@@ -1,7 +1,12 @@
 //! The few facts of this host that a state folder records.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use alveary_core::Result;
+
+use super::files::io_error;
 
 /// Which boot of the host this is, where the system says.
 pub(super) fn boot_id() -> Option<String> {
@@ -9,6 +14,21 @@ pub(super) fn boot_id() -> Option<String> {
         .ok()
         .map(|id| id.trim().to_owned())
         .filter(|id| !id.is_empty())
+}
+
+/// What it is called, for people.
+pub(super) fn name() -> String {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    name.chars().filter(|c| plain(*c)).collect()
+}
+
+/// A word for this very folder in this boot of this host: no copy of the folder and no other host has it.
+pub(super) fn place(folder: &Path) -> Result<String> {
+    let metadata = std::fs::metadata(folder).map_err(|error| io_error("see", folder, error))?;
+    let boot = boot_id().unwrap_or_else(name);
+    Ok(format!("{boot}-{:x}-{:x}", metadata.dev(), metadata.ino()))
 }
 
 /// The user as whom this process acts.

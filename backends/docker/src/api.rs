@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use ::http::Method;
 use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, Error, ErrorKind, Operation, Result, Signal,
+    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Error, ErrorKind, Operation,
+    Result, Signal,
 };
 use async_trait::async_trait;
 use bollard::Docker;
@@ -32,7 +33,7 @@ use crate::container::Containers;
 use crate::engine::{
     Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref, Telling,
 };
-use crate::find::Surroundings;
+use crate::find::{Candidate, Surroundings};
 use crate::http::{self, Http, SMALL, archive, query};
 use crate::layers::Layers;
 use crate::plan::Plan;
@@ -59,6 +60,19 @@ impl BackendConfig for DockerApiConfig {
         }
         let engine = Api::new(&self.0)?;
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
+    }
+
+    async fn candidates(&self) -> Vec<EngineCandidate> {
+        let patience = self.0.timeout.ask;
+        let ask = |candidate: Candidate| async move {
+            let unreached = |why| Trouble::new(Class::Unreachable, why);
+            let http = Http::new(
+                connect::Direct::to(candidate.endpoint.map_err(unreached)?),
+                patience,
+            );
+            Ok::<_, Trouble>(facts(http.facts().await?).health())
+        };
+        Surroundings::of_this_process(&self.0).look(ask).await
     }
 }
 
@@ -129,6 +143,14 @@ impl Api {
     }
 }
 
+fn facts(told: &http::Facts) -> EngineFacts {
+    EngineFacts {
+        version: told.version.clone(),
+        api: told.api(),
+        podman: told.podman,
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Made {
@@ -160,11 +182,7 @@ impl Engine for Api {
     }
 
     async fn facts(&self) -> Answer<EngineFacts> {
-        let facts = self.http.facts().await?;
-        Ok(EngineFacts {
-            version: facts.version.clone(),
-            podman: facts.podman,
-        })
+        Ok(facts(self.http.facts().await?))
     }
 
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {

@@ -16,6 +16,8 @@ pub(crate) struct Trouble {
 pub(crate) enum Class {
     /// Nobody was reached: the request has had no effect.
     Unreachable,
+    /// There is nothing where an engine may be.
+    Absent,
     /// The program that would reach it is not there.
     #[cfg(feature = "cli")]
     NoClient,
@@ -229,6 +231,11 @@ impl Class {
                 K::EngineUnavailable,
                 "the engine cannot be reached",
                 "start it, or say where it is by `host` in the backend's settings or by DOCKER_HOST",
+            ),
+            Self::Absent => (
+                K::EngineUnavailable,
+                "there is no engine",
+                "start one that listens there, if it is to be used",
             ),
             #[cfg(feature = "cli")]
             Self::NoClient => (

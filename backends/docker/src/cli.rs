@@ -23,7 +23,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alveary_core::{AgentBackend, BackendConfig, ConnectContext, Result, Signal};
+use alveary_core::{
+    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Operation, Result, Signal,
+};
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
@@ -38,7 +40,7 @@ use crate::container::Containers;
 use crate::engine::{
     Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref, Telling,
 };
-use crate::find::Surroundings;
+use crate::find::{Candidate, Surroundings};
 use crate::http::Http;
 use crate::layers::Layers;
 use crate::plan::Plan;
@@ -63,6 +65,36 @@ impl BackendConfig for DockerCliConfig {
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
         let engine = Cli::new(&self.0);
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
+    }
+
+    async fn candidates(&self) -> Vec<EngineCandidate> {
+        let settings = &self.0;
+        let here = Surroundings::of_this_process(settings);
+        let ours = |key: &str| std::env::var_os(key);
+        let name = settings.program.clone();
+        let name = name.unwrap_or_else(|| "docker".to_owned());
+        let patience = settings.timeout.ask;
+        if environment::speaks_podman(settings) {
+            let env = environment::of_program(settings, &here, ours);
+            let program = Program { name, env };
+            let known = Known::ask(&program, patience).await;
+            let answer = known.map(|known| known.facts().health());
+            let answer = answer.map_err(|trouble| trouble.error(Operation::Check));
+            let named_by = format!("what `{}` finds by itself", program.name);
+            return vec![EngineCandidate::new(named_by, answer).with_chosen(true)];
+        }
+        let ask = |candidate: Candidate| {
+            let env = environment::of_program_at(settings, &here, &candidate, ours);
+            let program = Program {
+                name: name.clone(),
+                env,
+            };
+            async move {
+                let known = Known::ask(&program, patience).await?;
+                Ok::<_, Trouble>(known.facts().health())
+            }
+        };
+        here.look(ask).await
     }
 }
 
@@ -188,10 +220,7 @@ impl Engine for Cli {
 
     async fn facts(&self) -> Answer<EngineFacts> {
         let known = self.known().await?;
-        Ok(EngineFacts {
-            version: known.version.clone(),
-            podman: known.podman,
-        })
+        Ok(known.facts())
     }
 
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {

@@ -6,6 +6,7 @@ mod coming;
 mod events;
 mod facets;
 mod last_words;
+mod leases;
 mod logs;
 mod pieces;
 mod plans;
@@ -203,9 +204,7 @@ impl<E: Engine> AgentBackend for Containers<E> {
             .learn()
             .await
             .map_err(|trouble| trouble.error(Operation::Check))?;
-        let mut health = Health::default()
-            .with_version(facts.version.clone())
-            .with_endpoint(self.engine().to_string());
+        let mut health = facts.health().with_endpoint(self.engine().to_string());
         if !self.0.secrets.can_be() {
             health = health.with_note(
                 "secrets cannot be handed over as files here",
@@ -299,6 +298,11 @@ impl<E: Engine> AgentBackend for Containers<E> {
 
     fn belongings(&self) -> Option<&dyn alveary_core::Belongings> {
         Some(self)
+    }
+
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        // For an engine of this host, the swarm's own lock is held by whoever is here.
+        (!self.engine().is_local()).then_some(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{FetchStage, LogStreamKind, Signal};
+use alveary_core::{FetchStage, Health, LogStreamKind, Signal};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
@@ -136,11 +136,22 @@ pub(crate) enum Inside {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EngineFacts {
     pub(crate) version: String,
+    /// The version of its API that is spoken with it; empty where only its program tells.
+    pub(crate) api: String,
     /// Podman's logs and init differ from Docker's.
     pub(crate) podman: bool,
 }
 
 impl EngineFacts {
+    /// As whoever asks for it is told.
+    pub(crate) fn health(&self) -> Health {
+        let health = Health::default().with_version(self.version.clone());
+        if self.api.is_empty() {
+            return health;
+        }
+        health.with_api(self.api.clone())
+    }
+
     /// Before Docker 23 the driver `local` drops the line break of a line that it kept in parts.
     pub(crate) fn drops_line_breaks(&self) -> bool {
         self.is_docker_before(23)
@@ -266,7 +277,13 @@ pub(crate) mod test {
     fn only_podman_before_4_7_knows_no_host_gateway() {
         let knows = |version: &str, podman| {
             let version = version.to_owned();
-            EngineFacts { version, podman }.knows_host_gateway()
+            let api = String::new();
+            EngineFacts {
+                version,
+                api,
+                podman,
+            }
+            .knows_host_gateway()
         };
         assert!(!knows("4.3.1", true));
         assert!(!knows("3.4.4", true));

@@ -3,6 +3,8 @@
 
 mod context;
 mod endpoint;
+#[cfg(any(feature = "api", feature = "cli"))]
+mod look;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,23 @@ pub(crate) struct Candidate {
     pub(crate) said_by: String,
     /// Where it is, or why that cannot be told.
     pub(crate) endpoint: Result<Endpoint, String>,
+    /// Whether somebody has said it, and it was not only looked for.
+    pub(crate) said: bool,
+    /// The context that says it, which may say more than an address.
+    pub(crate) context: Option<String>,
+}
+
+impl Candidate {
+    /// Why nothing can be there, where that is seen without asking.
+    pub(crate) fn absent(&self) -> Option<String> {
+        match &self.endpoint {
+            Ok(Endpoint::Unix(path)) if !path.exists() => {
+                Some(format!("there is no {}", path.display()))
+            }
+            Ok(_) => None,
+            Err(why) => Some(why.clone()),
+        }
+    }
 }
 
 /// What is looked at: a test has its own.
@@ -67,9 +86,8 @@ impl Surroundings {
         self.docker_config.clone().or_else(usual)
     }
 
-    /// Every place, the likeliest first. What somebody has said is the only one: an engine that was named is
-    /// not replaced by another that happens to answer.
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+    /// Every place, the one that counts most first.
+    pub(crate) fn all(&self) -> Vec<Candidate> {
         let tls = (self.tls || self.tls_verify).then(|| Tls {
             folder: self
                 .cert_path
@@ -78,32 +96,39 @@ impl Surroundings {
                 .unwrap_or_default(),
             verify: self.tls_verify,
         });
-        let said = |said_by: &str, text: &str| {
-            vec![Candidate {
-                said_by: said_by.to_owned(),
-                endpoint: Endpoint::parse(text, tls.clone()),
-            }]
+        let said = |said_by: &str, text: &str| Candidate {
+            said_by: said_by.to_owned(),
+            endpoint: Endpoint::parse(text, tls.clone()),
+            said: true,
+            context: None,
         };
-        if let Some(host) = &self.host {
-            return said("`host` of the settings", host);
-        }
-        if let Some(host) = &self.docker_host {
-            return said("DOCKER_HOST", host);
-        }
-        if let Some(named) =
-            context::chosen(self.docker_context.as_deref(), self.config().as_deref())
-        {
-            return vec![named];
-        }
+        let mut all = Vec::new();
+        all.extend(
+            self.host
+                .iter()
+                .map(|host| said("`host` of the settings", host)),
+        );
+        all.extend(
+            self.docker_host
+                .iter()
+                .map(|host| said("DOCKER_HOST", host)),
+        );
+        let config = self.config();
+        all.extend(context::chosen(
+            self.docker_context.as_deref(),
+            config.as_deref(),
+        ));
         if tls.is_some() {
             // As Docker's program takes it.
-            return said("DOCKER_TLS_VERIFY", "tcp://localhost:2376");
+            all.push(said("DOCKER_TLS_VERIFY", "tcp://localhost:2376"));
         }
         let socket = |said_by: &str, path: PathBuf| Candidate {
             said_by: said_by.to_owned(),
             endpoint: Ok(Endpoint::Unix(path)),
+            said: false,
+            context: None,
         };
-        let mut all = vec![socket("the default socket", "/var/run/docker.sock".into())];
+        all.push(socket("the default socket", "/var/run/docker.sock".into()));
         let runtime = self.runtime_dir.as_deref();
         let below = |base: Option<&Path>, path: &str| base.map(|base| base.join(path));
         for (said_by, path) in [
@@ -120,21 +145,41 @@ impl Surroundings {
         all
     }
 
+    /// Those that can be chosen. What somebody has said is the only one: an engine that was named is not replaced by
+    /// another that happens to answer.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let mut all = self.all();
+        if all.first().is_some_and(|first| first.said) {
+            all.truncate(1);
+        }
+        all
+    }
+
+    /// Which of [`all`](Self::all) is used: what was said, or else the first place where something is.
+    pub(crate) fn chosen(all: &[Candidate]) -> Option<usize> {
+        all.iter()
+            .position(|candidate| candidate.said || candidate.absent().is_none())
+    }
+
     /// The first place where something is, or else all of them with what is the matter with each.
     pub(crate) fn choose(&self) -> Result<Endpoint, String> {
-        let candidates = self.candidates();
-        let alone = candidates.len() == 1;
-        let mut reasons = Vec::new();
-        for Candidate { said_by, endpoint } in candidates {
-            match endpoint {
-                Ok(Endpoint::Unix(path)) if !alone && !path.exists() => {
-                    reasons.push(format!("{said_by}: there is no {}", path.display()));
-                }
-                Ok(endpoint) => return Ok(endpoint),
-                Err(why) => reasons.push(format!("{said_by}: {why}")),
-            }
+        let mut candidates = self.candidates();
+        let reasons = |candidates: &[Candidate]| {
+            let reason = |candidate: &Candidate| {
+                let why = candidate.absent()?;
+                Some(format!("{}: {why}", candidate.said_by))
+            };
+            let reasons: Vec<_> = candidates.iter().filter_map(reason).collect();
+            reasons.join("; ")
+        };
+        let Some(chosen) = Self::chosen(&candidates) else {
+            return Err(reasons(&candidates));
+        };
+        let candidate = candidates.swap_remove(chosen);
+        match candidate.endpoint {
+            Ok(endpoint) => Ok(endpoint),
+            Err(_) => Err(reasons(&[candidate])),
         }
-        Err(reasons.join("; "))
     }
 }
 

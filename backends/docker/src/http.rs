@@ -87,6 +87,13 @@ pub(crate) struct Facts {
     api: Version,
 }
 
+impl Facts {
+    /// The version of the API that is spoken with it.
+    pub(crate) fn api(&self) -> String {
+        self.api.to_string()
+    }
+}
+
 /// Cloning gives another handle on the same.
 #[derive(Clone)]
 pub(crate) struct Http(Arc<Inner>);

@@ -13,6 +13,8 @@ const SPEC_HASH: &str = "alveary.spec-hash";
 const VERSION: &str = "alveary.version";
 const CAPABILITIES: &str = "alveary.capabilities";
 const GRACE: &str = "alveary.grace-ms";
+const LEASE: &str = "alveary.lease";
+const HOLDER: &str = "alveary.holder";
 
 /// A container's labels. Read with suspicion: containers inherit those of their image.
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -87,6 +89,28 @@ pub(crate) fn is_of_swarm(labels: &Labels, swarm: SwarmUid) -> bool {
     labels
         .get(SWARM)
         .is_some_and(|uid| *uid == swarm.to_string())
+}
+
+/// What the terms of a swarm's lease carry. They are no belongings: no label says so.
+pub(crate) fn of_term(swarm: SwarmUid, holder: &str) -> Labels {
+    [
+        (LEASE, swarm.to_string()),
+        (HOLDER, holder.to_owned()),
+        (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// By what all terms of a swarm's lease are found.
+pub(crate) fn terms_of(swarm: SwarmUid) -> String {
+    format!("{LEASE}={swarm}")
+}
+
+/// Whose a term is, where it is one of this swarm's.
+pub(crate) fn term_holder(labels: &Labels, swarm: SwarmUid) -> Option<&str> {
+    let ours = labels.get(LEASE) == Some(&swarm.to_string());
+    labels.get(HOLDER).map(String::as_str).filter(|_| ours)
 }
 
 #[cfg(test)]

@@ -1,29 +1,54 @@
 //! `doctor`: says how well agents can be run here.
 
-use std::io::Write;
+mod places;
+mod record;
 
-use alveary::{AgentBackend, Health, Opened, Supervision, TreeKill};
+use std::io::{self, Write};
+
+use alveary::{AgentBackend, Health, Opened, Registry, Supervision, TreeKill};
 use clap::Args;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Failure, help};
 use crate::outcome::Outcome;
 use crate::output::{self, Table, note};
+use crate::verbs::ps::Format;
+use places::Places;
 
 /// Says how well agents can be run here, what is missing, and what would help
+///
+/// Of a backend whose engine may be in several places, each is asked who is there. The one that is used has a star.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary doctor --backend process")]
-pub(crate) struct Doctor {}
+#[command(after_help = "Example: alveary doctor --backend docker-api")]
+pub(crate) struct Doctor {
+    /// How to print it: for people, or as one JSON object
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    format: Format,
+}
 
 impl Doctor {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
-        let opened = context.open_to_ask().await?;
-        let health = opened.swarm.backend().check().await?;
-        let mut out = output::stdout();
-        facts(&opened, &health)?.write(&mut out)?;
-        writeln!(out)?;
-        abilities(opened.swarm.backend()).write(&mut out)?;
-        out.flush()?;
+        let fleet = context.fleet_to_ask()?;
+        let places = Registry::builtin().candidates(&fleet).await;
+        let places = Places(places.map_err(alveary::Error::from)?);
+        // What was found is told whether or not it is enough.
+        let opened = match context.open_to_ask(fleet).await {
+            Ok(opened) => opened,
+            Err(failure) => {
+                self.print(
+                    None,
+                    None,
+                    &places,
+                    failure.as_error().map_or(Ok(&Health::default()), Err),
+                )?;
+                return Err(failure);
+            }
+        };
+        let checked = opened.swarm.backend().check().await;
+        let facts = Facts::new(&opened, checked.as_ref().ok())?;
+        self.print(Some(&opened), Some(&facts), &places, checked.as_ref())?;
+        let health = checked?;
         for found in &health.notes {
             note(format_args!("note: {}", alveary::Escaped(&found.what)));
             if let Some(cure) = &found.cure {
@@ -32,35 +57,89 @@ impl Doctor {
         }
         Ok(Outcome::Done)
     }
+
+    fn print(
+        &self,
+        opened: Option<&Opened>,
+        facts: Option<&Facts>,
+        places: &Places,
+        checked: Result<&Health, &alveary::Error>,
+    ) -> io::Result<()> {
+        let mut out = output::stdout();
+        match self.format {
+            Format::Table => {
+                if let Some(facts) = facts {
+                    facts.table().write(&mut out)?;
+                    writeln!(out)?;
+                }
+                places.write(&mut out)?;
+                if let Some(opened) = opened {
+                    abilities(opened.swarm.backend()).write(&mut out)?;
+                }
+            }
+            Format::Json => {
+                output::write_line(&mut out, &record::Record::new(facts, places, checked))?;
+            }
+        }
+        out.flush()
+    }
 }
 
 /// What is where, and who looks after it.
-fn facts(opened: &Opened, health: &Health) -> Result<Table, Failure> {
-    let swarm = &opened.swarm;
-    let supervisor = match swarm.supervision()? {
-        Supervision::Other(holder) => format!("process {}", holder.pid),
-        _ => "none: restarts are off".to_owned(),
-    };
-    let unknown = || "-".to_owned();
-    let mut table = Table::new(&["WHAT", "IS"]).whole_cells(true);
-    for (what, is) in [
-        ("alveary", env!("CARGO_PKG_VERSION").to_owned()),
-        ("swarm", opened.fleet.swarm.to_string()),
-        ("file", opened.fleet.file.display().to_string()),
-        (
-            "state folder",
-            swarm
-                .state_dir()
-                .map_or_else(unknown, |dir| dir.display().to_string()),
-        ),
-        ("supervisor", supervisor),
-        ("backend", swarm.backend().to_string()),
-        ("version", health.version.clone().unwrap_or_else(unknown)),
-        ("endpoint", health.endpoint.clone().unwrap_or_else(unknown)),
-    ] {
-        table.row([what.to_owned(), is]);
+#[derive(Debug, Serialize)]
+struct Facts {
+    alveary: &'static str,
+    swarm: String,
+    file: String,
+    state_dir: Option<String>,
+    /// The process that restarts agents.
+    supervisor: Option<u32>,
+    backend: String,
+    version: Option<String>,
+    api: Option<String>,
+    endpoint: Option<String>,
+}
+
+impl Facts {
+    fn new(opened: &Opened, health: Option<&Health>) -> Result<Self, Failure> {
+        let swarm = &opened.swarm;
+        let supervisor = match swarm.supervision()? {
+            Supervision::Other(holder) => Some(holder.pid),
+            _ => None,
+        };
+        Ok(Self {
+            alveary: env!("CARGO_PKG_VERSION"),
+            swarm: opened.fleet.swarm.to_string(),
+            file: opened.fleet.file.display().to_string(),
+            state_dir: swarm.state_dir().map(|dir| dir.display().to_string()),
+            supervisor,
+            backend: swarm.backend().to_string(),
+            version: health.and_then(|health| health.version.clone()),
+            api: health.and_then(|health| health.api.clone()),
+            endpoint: health.and_then(|health| health.endpoint.clone()),
+        })
     }
-    Ok(table)
+
+    fn table(&self) -> Table {
+        let unknown = |is: &Option<String>| is.clone().unwrap_or_else(|| "-".to_owned());
+        let none = || "none: restarts are off".to_owned();
+        let supervisor = self.supervisor.map(|pid| format!("process {pid}"));
+        let mut table = Table::new(&["WHAT", "IS"]).whole_cells(true);
+        for (what, is) in [
+            ("alveary", self.alveary.to_owned()),
+            ("swarm", self.swarm.clone()),
+            ("file", self.file.clone()),
+            ("state folder", unknown(&self.state_dir)),
+            ("supervisor", supervisor.unwrap_or_else(none)),
+            ("backend", self.backend.clone()),
+            ("version", unknown(&self.version)),
+            ("API", unknown(&self.api)),
+            ("endpoint", unknown(&self.endpoint)),
+        ] {
+            table.row([what.to_owned(), is]);
+        }
+        table
+    }
 }
 
 /// What can be relied on.

@@ -127,7 +127,7 @@ impl Ground {
         self.engine.client(&["ps", "--all", "--quiet", &filter])
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         self.client_command(env!("CARGO_BIN_EXE_alveary"))
     }
 

@@ -194,6 +194,9 @@ impl<F: Flaw> AgentBackend for Mutant<F> {
     fn belongings(&self) -> Option<&dyn Belongings> {
         self.inner.belongings()
     }
+    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+        self.inner.leases()
+    }
 }
 
 impl<F: Flaw> Drop for Mutant<F> {

@@ -29,6 +29,14 @@ impl Direct {
         }
     }
 
+    /// There and nowhere else.
+    pub(super) fn to(endpoint: Endpoint) -> Self {
+        Self {
+            here: Surroundings::default(),
+            settled: OnceLock::from(endpoint),
+        }
+    }
+
     fn endpoint(&self) -> Result<Endpoint, Trouble> {
         if let Some(settled) = self.settled.get() {
             return Ok(settled.clone());

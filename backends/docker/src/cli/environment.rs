@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::config::Settings;
-use crate::find::Surroundings;
+use crate::find::{Candidate, Surroundings};
 
 /// What Docker's and Podman's programs are steered by, as their users expect.
 const HANDED_ON: [&str; 33] = [
@@ -88,6 +88,26 @@ pub(super) fn of_program(
     env
 }
 
+/// The program's environment for an engine at this place, whatever else is said.
+pub(super) fn of_program_at(
+    settings: &Settings,
+    here: &Surroundings,
+    candidate: &Candidate,
+    ours: impl Fn(&str) -> Option<OsString>,
+) -> Vec<(OsString, OsString)> {
+    let mut env = of_program(settings, here, ours);
+    // A context has more than an address, and the program has it from its own files.
+    if let (Ok(endpoint), false) = (&candidate.endpoint, candidate.context.is_some()) {
+        leave_out(&mut env, &["DOCKER_HOST", "DOCKER_CONTEXT"]);
+        env.push(("DOCKER_HOST".into(), endpoint.to_string().into()));
+    }
+    if let Some(context) = &candidate.context {
+        leave_out(&mut env, &["DOCKER_HOST", "DOCKER_CONTEXT"]);
+        env.push(("DOCKER_CONTEXT".into(), context.into()));
+    }
+    env
+}
+
 fn leave_out(env: &mut Vec<(OsString, OsString)>, keys: &[&str]) {
     env.retain(|(key, _)| !keys.iter().any(|left_out| key == left_out));
 }
@@ -106,7 +126,7 @@ pub(super) fn is_local(
 }
 
 /// Whether the program is called as Podman's is: it finds its engine in its own ways.
-fn speaks_podman(settings: &Settings) -> bool {
+pub(super) fn speaks_podman(settings: &Settings) -> bool {
     let program = settings.program.as_deref().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
     name.starts_with("podman")

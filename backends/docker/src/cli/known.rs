@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::child::{Call, Program};
 use crate::classify::{Class, Trouble};
-use crate::engine::Answer;
+use crate::engine::{Answer, EngineFacts};
 
 /// Whose flags and words the program has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,14 @@ struct Component {
 const PODMANS_API: &str = "1.41";
 
 impl Known {
+    pub(super) fn facts(&self) -> EngineFacts {
+        EngineFacts {
+            version: self.version.clone(),
+            api: self.api.clone(),
+            podman: self.podman,
+        }
+    }
+
     pub(super) async fn ask(program: &Program, limit: Duration) -> Answer<Self> {
         let call = Call::new(["version", "--format={{json .}}"], limit);
         let said = program.run(call).await?;

@@ -116,6 +116,7 @@ impl Engine for Fake {
     async fn facts(&self) -> Answer<EngineFacts> {
         Ok(EngineFacts {
             version: "28.5".into(),
+            api: String::new(),
             podman: false,
         })
     }

@@ -48,6 +48,8 @@ pub(super) fn chosen(named: Option<&str>, config: Option<&Path>) -> Option<Candi
     Some(Candidate {
         said_by: format!("the context `{}`", Escaped(&name)),
         endpoint,
+        said: true,
+        context: Some(name),
     })
 }
 

@@ -5,6 +5,7 @@ mod common;
 #[path = "../engines/here.rs"]
 #[expect(dead_code, reason = "the other trials on engines use all of it")]
 mod here;
+mod leases;
 mod secrets;
 mod ssh;
 mod sshd;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         ssh::the_socket_over_there_may_be_named,
         ssh::many_at_once_are_not_turned_away,
         ssh::what_is_followed_goes_on_after_a_connection_was_lost,
+        leases::of_many_who_begin_a_term_one_has_it,
+        leases::an_engine_of_this_host_keeps_none,
         secrets::they_go_to_another_host_as_variables_and_in_no_other_way,
     ];
     let mut all = Vec::new();
