@@ -122,7 +122,7 @@ def messages(text):
 @functools.cache
 def sources():
     """What the program's sources say, with each string in one line, and whatever is filled in as `…`."""
-    files = [file for part in ("core", "src", "backends", "cli") for file in (ROOT / part).rglob("*.rs")]
+    files = [file for part in ("core", "src", "backends", "agent", "coordinator", "cli") for file in (ROOT / part).rglob("*.rs")]
     text = "\n".join(file.read_text() for file in files if "tests" not in file.parts)
     text = re.sub(r"\\\n\s*", "", text).replace('\\"', '"')
     return re.sub(r"\{[^{}\n]*\}", "…", text.replace("{FILE_NAME}", "alveary.toml"))

@@ -194,7 +194,7 @@ impl<F: Flaw> AgentBackend for Mutant<F> {
     fn belongings(&self) -> Option<&dyn Belongings> {
         self.inner.belongings()
     }
-    fn leases(&self) -> Option<&dyn alveary_core::Leases> {
+    fn leases(&self) -> Option<&dyn Leases> {
         self.inner.leases()
     }
 }
