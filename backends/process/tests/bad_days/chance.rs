@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alveary_core::{
     AgentBackend, AgentBackendExt, AgentId, AgentState, Error, ErrorKind, ExitStatus, LogOptions,
@@ -90,13 +90,21 @@ impl Drop for Chance {
     }
 }
 
+/// Whether it is asked again: nobody knows yet what came of it, or no keeper has lived for long enough to begin it.
+/// One lives for long enough sooner or later.
+fn is_asked_again(error: &Error, since: Instant) -> bool {
+    let unknown = error.retry() == Retry::SameId || error.kind() == ErrorKind::EngineUnavailable;
+    unknown && since.elapsed() < Duration::from_mins(2)
+}
+
 /// Spawns until it is known what came of it, as a manager does.
 async fn spawn_surely(backend: &Arc<dyn AgentBackend>, id: &AgentId) {
     let (spec, options) = (sh("exec sleep 1000"), SpawnOptions::default());
+    let since = Instant::now();
     loop {
         match backend.spawn(id, &spec, options.clone()).await {
             Ok(_) => return,
-            Err(error) if error.retry() == Retry::SameId => {}
+            Err(error) if is_asked_again(&error, since) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -104,11 +112,12 @@ async fn spawn_surely(backend: &Arc<dyn AgentBackend>, id: &AgentId) {
 
 /// Asks until it is known what came of it; of an agent that is gone nothing more can come.
 async fn surely(ask: impl AsyncFn() -> Result<(), Error>) {
+    let since = Instant::now();
     loop {
         match ask().await {
             Ok(()) => return,
             Err(error) if error.kind() == ErrorKind::NotFound => return,
-            Err(error) if error.retry() == Retry::SameId => {}
+            Err(error) if is_asked_again(&error, since) => {}
             Err(error) => panic!("{error}"),
         }
     }
