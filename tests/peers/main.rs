@@ -27,6 +27,9 @@ use ground::Ground;
 
 const NO_PYTHON: &str = "there is no `python3` here (install CPython)";
 
+/// Containers are tried on this one.
+const ENGINES: [&str; 1] = ["docker-20"];
+
 fn main() -> ExitCode {
     let has_python = runs("python3");
     let without = (!has_python).then_some(NO_PYTHON);
@@ -62,7 +65,7 @@ fn main() -> ExitCode {
     if cfg!(feature = "docker-cli") {
         ways.push("docker-cli");
     }
-    for engine in ["docker-20", "docker-new"] {
+    for engine in ENGINES {
         let missing = (!TestEngine::is_there(engine)).then_some(common::CURE);
         for way in &ways {
             let way = *way;

@@ -104,8 +104,11 @@ fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
         "pulled" if engine == "podman" => {
             Some("Podman takes images from no registry without TLS unless its own settings name it")
         }
-        "two_hosts" if (engine, way) != ("docker-20", "docker-cli") && way != "docker-api" => {
-            Some("it takes minutes; by the program it is tried on Docker 20.10")
+        "places" if (engine, way) == ("podman", "docker-cli") => {
+            Some("Podman's program reads no contexts of Docker's")
+        }
+        "two_hosts" if engine != "docker-20" => {
+            Some("it takes minutes, and is tried on Docker 20.10")
         }
         _ => None,
     }
