@@ -2,6 +2,7 @@
 //! shown. Whatever makes a connection carries them: both ways to an engine have what only the API can say.
 
 pub(crate) mod archive;
+mod connection;
 pub(crate) mod exec;
 mod kept;
 mod line;
@@ -22,7 +23,6 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,6 +30,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::classify::{Class, Trouble};
+use connection::Fresh;
 use kept::Kept;
 
 pub(crate) use line::Line;
@@ -374,36 +375,18 @@ impl Http {
     /// A connection that takes one request after another, until it ends.
     async fn connection(&self) -> Result<SendRequest<Sent>, Trouble> {
         if !self.0.dial.is_dear() {
-            return self.connect().await;
+            return Ok(self.connect().await?.into_sender());
         }
         let _turn = match self.0.kept.one_or_turn().await {
             Ok(kept) => return Ok(kept),
             Err(turn) => turn,
         };
-        let mut fresh = self.connect().await?;
-        // Nothing was asked for yet.
-        let unreached = |trouble: Trouble| match trouble.class {
-            Class::Lost => Trouble::new(Class::Unreachable, trouble.words),
-            _ => trouble,
-        };
-        within(self.0.patience, ping(&mut fresh))
-            .await
-            .map_err(unreached)?;
-        Ok(fresh)
+        let fresh = self.connect().await?;
+        within(self.0.patience, fresh.tried()).await
     }
 
-    async fn connect(&self) -> Result<SendRequest<Sent>, Trouble> {
-        let stream = self.0.dial.dial().await?;
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| Trouble::new(Class::Unreachable, error.to_string()))?;
-        // Ends with the answer's body, or as soon as nobody waits for it any more.
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::trace!(%error, "a connection broke off");
-            }
-        });
-        Ok(sender)
+    async fn connect(&self) -> Result<Fresh, Trouble> {
+        Fresh::over(self.0.dial.dial().await?).await
     }
 
     pub(crate) async fn send(&self, request: Request<Sent>) -> Result<Response<Incoming>, Trouble> {
@@ -427,15 +410,6 @@ impl Http {
             }
         }
     }
-}
-
-async fn ping(connection: &mut SendRequest<Sent>) -> Result<(), Trouble> {
-    let request = request(Method::GET, "/_ping", None)?;
-    let answer = connection.send_request(request).await;
-    let answer = said_well(answer.map_err(|error| lost(&error))?).await?;
-    let body = Limited::new(answer.into_body(), MAX_ERROR).collect().await;
-    body.map_err(|error| lost(&*error))?;
-    connection.ready().await.map_err(|error| lost(&error))
 }
 
 impl fmt::Display for Http {

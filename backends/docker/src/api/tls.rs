@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -38,7 +38,12 @@ pub(super) async fn secure(
     let connector = TlsConnector::from(Arc::new(config(files)?));
     let secured = connector.connect(name, stream).await;
     secured
-        .map(|stream| Box::new(Secured(stream)) as Box<dyn Io>)
+        .map(|stream| {
+            Box::new(Secured {
+                stream,
+                heard: false,
+            }) as Box<dyn Io>
+        })
         .map_err(|error| {
             read(&error).unwrap_or_else(|| Trouble::new(Class::Unreachable, error.to_string()))
         })
@@ -128,12 +133,35 @@ fn read(error: &io::Error) -> Option<Trouble> {
 
 /// A secured connection, which says what is the matter in our words: an engine says only after the greeting that it
 /// does not let somebody in.
-struct Secured(TlsStream<TcpStream>);
+struct Secured {
+    stream: TlsStream<TcpStream>,
+    /// Whether the engine has said anything.
+    heard: bool,
+}
 
 fn told(error: io::Error) -> io::Error {
     match read(&error) {
         Some(trouble) => Carried(trouble).into_io(),
         None => error,
+    }
+}
+
+impl Secured {
+    /// Nothing more can be said to an engine that has left, but its last words may lie here unread.
+    fn why(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error {
+        let mut word = [0; 1];
+        let mut word = ReadBuf::new(&mut word);
+        let gone = matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        );
+        if !gone || self.heard {
+            return told(error);
+        }
+        match Pin::new(&mut self.stream).poll_read(cx, &mut word) {
+            Poll::Ready(Err(last)) => read(&last).map_or(error, |why| Carried(why).into_io()),
+            _ => error,
+        }
     }
 }
 
@@ -143,7 +171,10 @@ impl AsyncRead for Secured {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf).map_err(told)
+        let before = buf.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        self.heard |= buf.filled().len() > before;
+        Poll::Ready(read.map_err(told))
     }
 }
 
@@ -153,15 +184,17 @@ impl AsyncWrite for Secured {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes).map_err(told)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        Poll::Ready(written.map_err(|error| self.why(cx, error)))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx).map_err(told)
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| self.why(cx, error)))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx).map_err(told)
+        Pin::new(&mut self.stream).poll_shutdown(cx).map_err(told)
     }
 }
 

@@ -11,7 +11,6 @@ mod ssh;
 mod sshd;
 mod tls;
 
-use std::io::Write as _;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
@@ -53,7 +52,7 @@ fn main() -> ExitCode {
         leases::an_engine_of_this_host_keeps_none,
         secrets::they_go_to_another_host_as_variables_and_in_no_other_way,
     ];
-    let (mut all, mut reasons) = (Vec::new(), Vec::new());
+    let mut all = Vec::new();
     for name in ENGINES {
         for (sentence, attempt) in trials {
             let runtime = Arc::clone(&runtime);
@@ -62,10 +61,6 @@ fn main() -> ExitCode {
             } else {
                 Some(common::CURE)
             };
-            let untried = not_tried(name, sentence);
-            if let Some(why) = untried {
-                reasons.push(format!("ignored {name}::{sentence}: {why}"));
-            }
             let trial = Trial::test(format!("{name}::{sentence}"), move || {
                 if let Some(cure) = missing {
                     return Err(Failed::from(cure));
@@ -74,28 +69,10 @@ fn main() -> ExitCode {
                 Ok(())
             });
             // In CI what is missing is a failure.
-            all.push(
-                trial.with_ignored_flag(
-                    untried.is_some() || (missing.is_some() && !common::in_ci()),
-                ),
-            );
+            all.push(trial.with_ignored_flag(missing.is_some() && !common::in_ci()));
         }
     }
-    let conclusion = libtest_mimic::run(&arguments, all);
-    if !arguments.list {
-        let mut out = std::io::stdout().lock();
-        for reason in reasons {
-            writeln!(out, "{reason}").expect("it can be told");
-        }
-    }
-    conclusion.exit_code()
-}
-
-/// Why there is nothing to try there.
-fn not_tried(engine: &str, sentence: &str) -> Option<&'static str> {
-    (engine == "docker-new" && sentence == "tls::who_lets_nobody_in_is_told_with_the_cure").then_some(
-        "Docker 28 may end a connection before its reason is read, and what is told then is that it broke off: to be mended",
-    )
+    libtest_mimic::run(&arguments, all).exit_code()
 }
 
 /// Runs itself with a `ssh` that reads a folder's settings in the place of its user's.

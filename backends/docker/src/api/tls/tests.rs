@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::api::connect::Direct;
 use crate::find::Surroundings;
-use crate::http::Http;
+use crate::http::{Http, lost};
 
 /// Signs certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -176,6 +176,29 @@ async fn what_is_the_matter_with_a_certificate_is_told() {
         let trouble = trouble(&address, &ours).await;
         assert_eq!(trouble.class, class, "{what}: {}", trouble.words);
     }
+}
+
+#[tokio::test]
+async fn why_nobody_is_let_in_is_told_to_who_only_writes() {
+    let authority = Authority::new();
+    let address = echo(&authority, authority.sign("127.0.0.1", nothing)).await;
+    let nobody = folder(&authority, None);
+    let files = Tls {
+        folder: nobody.path().to_owned(),
+        verify: true,
+    };
+    let stream = TcpStream::connect(&address).await.unwrap();
+    let mut secured = secure(stream, &address, &files).await.unwrap();
+    let error = loop {
+        // The engine leaves without reading, and then nothing more is taken.
+        let written = secured.write_all(b"is somebody there?").await;
+        if let Err(error) = written.and(secured.flush().await) {
+            break error;
+        }
+        tokio::task::yield_now().await;
+    };
+    let trouble = lost(&error);
+    assert_eq!(trouble.class, Class::NotLetIn, "{}", trouble.words);
 }
 
 #[tokio::test]
