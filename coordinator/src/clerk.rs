@@ -1,7 +1,8 @@
 //! The thread that the desk belongs to, and the way to it.
 //!
 //! SQLite is asked by one thread, one turn after the other: nobody waits for a lock on the file, and no turn ever
-//! sees half of another.
+//! sees half of another. The turns that wait together share one transaction, so that many who write at once pay for
+//! one commit. Each can fail alone, and nobody is answered before the commit.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +14,7 @@ use alveary_core::AgentId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::desk::{Desk, Moment};
+use crate::desk::{Desk, Moment, Turn};
 use crate::error::{Error, Result};
 use crate::settings::{Settings, ShowClock};
 use crate::store::{Database, Store};
@@ -21,10 +22,19 @@ use crate::store::{Database, Store};
 /// How many turns may wait. Who comes then waits to be let in.
 const WAITING: usize = 1024;
 
-type Act = Box<dyn FnOnce(&mut Desk) + Send>;
+/// How many of them share a transaction at most: the first is not kept waiting by an endless row of others.
+const TOGETHER: usize = 256;
+
+/// Takes a turn, and leaves what is to be done when the file has kept it, or has not.
+type Act = Box<dyn FnOnce(&mut Desk) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(&mut Desk, Result<()>) + Send>;
+type Look = Box<dyn FnOnce(&Desk) + Send>;
 
 enum Call {
-    Act(Act),
+    /// Changes something.
+    Turn(Act),
+    /// Changes nothing. It is taken between the transactions: nobody is told what may yet be undone.
+    Look(Look),
     End,
 }
 
@@ -155,38 +165,68 @@ impl Clerk {
     }
 
     /// Takes a turn at the desk. A dropped call may have had its effect or not.
-    pub(crate) async fn call<T: Send + 'static>(
+    pub(crate) async fn turn<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Desk, Moment) -> Result<T> + Send + 'static,
+        act: impl FnOnce(&mut Turn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.call_and(act, |_, _, _| {}).await
+        self.turn_and(act, |_, _| Ok(())).await
     }
 
-    /// The same; `undone` puts right what was done for a caller who is gone before it has its answer.
-    pub(crate) async fn call_and<T: Send + 'static>(
+    /// The same; `undo` is another turn, which puts right what was done for a caller who is gone before it has its
+    /// answer.
+    pub(crate) async fn turn_and<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Desk, Moment) -> Result<T> + Send + 'static,
-        undone: impl FnOnce(&mut Desk, Moment, T) + Send + 'static,
+        act: impl FnOnce(&mut Turn<'_>) -> Result<T> + Send + 'static,
+        undo: impl FnOnce(&mut Turn<'_>, T) -> Result<()> + Send + 'static,
     ) -> Result<T> {
         let at = moment(&self.clock);
         let (answer, answered) = oneshot::channel();
-        let act = move |desk: &mut Desk| {
-            if let Err(Ok(value)) = answer.send(act(desk, at)) {
-                undone(desk, at, value);
-            }
+        let act = move |desk: &mut Desk| -> Answer {
+            let outcome = desk.turn(at, act);
+            Box::new(move |desk, kept| {
+                // A refusal, too, may rest on what was not kept.
+                if let Err(Ok(value)) = answer.send(kept.and(outcome))
+                    && let Err(error) = desk.turn(at, |turn| undo(turn, value))
+                {
+                    tracing::warn!("what was done for a caller who is gone stands: {error}");
+                }
+            })
         };
-        let call = Call::Act(Box::new(act));
+        let call = Call::Turn(Box::new(act));
         self.calls.send(call).await.map_err(|_| Error::ended())?;
         answered.await.map_err(|_| Error::ended())?
     }
 
     /// Takes a turn for which nobody waits. Where too many wait already it is left out.
-    pub(crate) fn tell(&self, act: impl FnOnce(&mut Desk, Moment) + Send + 'static) {
+    pub(crate) fn tell(&self, act: impl FnOnce(&mut Turn<'_>) -> Result<()> + Send + 'static) {
         let at = moment(&self.clock);
-        let act = move |desk: &mut Desk| act(desk, at);
-        if let Err(error) = self.calls.try_send(Call::Act(Box::new(act))) {
+        let act = move |desk: &mut Desk| -> Answer {
+            let outcome = desk.turn(at, act);
+            Box::new(move |_, kept| {
+                if let Err(error) = kept.and(outcome) {
+                    tracing::warn!("a sign of life was lost: {error}");
+                }
+            })
+        };
+        if let Err(error) = self.calls.try_send(Call::Turn(Box::new(act))) {
             tracing::debug!("a sign of life was left out: {error}");
         }
+    }
+
+    /// Looks at what is there. What was told to anybody before is in it.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Desk, Moment) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let at = moment(&self.clock);
+        let (answer, answered) = oneshot::channel();
+        let look = move |desk: &Desk| {
+            // Who is gone does not want to know.
+            let _ = answer.send(look(desk, at));
+        };
+        let call = Call::Look(Box::new(look));
+        self.calls.send(call).await.map_err(|_| Error::ended())?;
+        answered.await.map_err(|_| Error::ended())?
     }
 
     pub(crate) fn news(&self) -> &News {
@@ -243,12 +283,35 @@ fn moment(clock: &ShowClock) -> Moment {
 }
 
 fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Call>, news: &News) {
-    while let Some(Call::Act(act)) = queue.blocking_recv() {
-        act(&mut desk);
+    let (mut answers, mut looks) = (Vec::new(), Vec::new());
+    let mut ends = false;
+    while !ends && let Some(call) = queue.blocking_recv() {
+        let mut next = Some(call);
+        while let Some(call) = next {
+            match call {
+                Call::Turn(act) => answers.push(act(&mut desk)),
+                Call::Look(look) => looks.push(look),
+                Call::End => ends = true,
+            }
+            let full = answers.len() + looks.len() >= TOGETHER;
+            let is_last = ends || full || desk.has_broken();
+            next = if is_last { None } else { queue.try_recv().ok() };
+        }
+        let kept = desk.commit();
+        for answer in answers.drain(..) {
+            answer(&mut desk, kept.clone());
+        }
+        // There is something to commit again where somebody was gone.
+        if let Err(error) = desk.commit() {
+            tracing::warn!("what was done for callers who are gone stands: {error}");
+        }
         if let Err(error) = desk.forget() {
             tracing::warn!("old events could not be thrown away: {error}");
         }
         news.publish(&mut desk);
+        for look in looks.drain(..) {
+            look(&desk);
+        }
     }
 }
 
@@ -260,10 +323,10 @@ mod tests {
     async fn a_desk_that_breaks_leaves_nobody_waiting() {
         let clerk = Clerk::start(Database::Memory, Settings::default());
         let clerk = clerk.await.unwrap();
-        let broken = clerk.call::<()>(|_, _| panic!("as a fault of ours would"));
+        let broken = clerk.turn::<()>(|_| panic!("as a fault of ours would"));
         assert!(broken.await.is_err());
         clerk.end().await;
         assert!(clerk.has_ended());
-        assert!(clerk.call(|_, _| Ok(())).await.is_err());
+        assert!(clerk.turn(|_| Ok(())).await.is_err());
     }
 }

@@ -86,30 +86,30 @@ impl Coordinator {
         key: Option<IdempotencyKey>,
     ) -> Result<Vec<TaskView>> {
         self.clerk
-            .call(move |desk, at| desk.turn(at, |turn| turn.add(&tasks, key.as_ref())))
+            .turn(move |turn| turn.add(&tasks, key.as_ref()))
             .await
     }
 
     /// A task as it stands.
     pub async fn task(&self, id: TaskId) -> Result<TaskView> {
-        self.clerk.call(move |desk, _| desk.task(id)).await
+        self.clerk.look(move |desk, _| desk.task(id)).await
     }
 
     /// A stretch of the tasks, in the order in which they were given.
     pub async fn tasks(&self, filter: TaskFilter, page: Page) -> Result<TaskPage> {
         self.clerk
-            .call(move |desk, _| desk.tasks(&filter, &page))
+            .look(move |desk, _| desk.tasks(&filter, &page))
             .await
     }
 
     /// The bids for a task, the earliest first; the first thousand.
     pub async fn bids(&self, task: TaskId) -> Result<Vec<BidView>> {
-        self.clerk.call(move |desk, _| desk.bids(task)).await
+        self.clerk.look(move |desk, _| desk.bids(task)).await
     }
 
     /// The auctions that are open, the oldest first.
     pub async fn auctions(&self) -> Result<Vec<AuctionView>> {
-        self.clerk.call(|desk, at| Ok(desk.auctions(at))).await
+        self.clerk.look(|desk, at| Ok(desk.auctions(at))).await
     }
 
     /// The tasks that are open for bids, the oldest first: all, or those whose auction opened after an event.
@@ -123,7 +123,7 @@ impl Coordinator {
             opened.mark_unchanged();
             let open = self
                 .clerk
-                .call(move |desk, _| Ok(desk.open_tasks(after)))
+                .look(move |desk, _| Ok(desk.open_tasks(after)))
                 .await?;
             if !open.tasks.is_empty() || Instant::now() >= until {
                 return Ok(open);
@@ -141,21 +141,19 @@ impl Coordinator {
     ///
     /// An agent that is not known is entered by its bid.
     pub async fn bid(&self, bid: NewBid) -> Result<BidAnswer> {
-        self.clerk
-            .call(move |desk, at| desk.turn(at, |turn| turn.bid(&bid)))
-            .await
+        self.clerk.turn(move |turn| turn.bid(&bid)).await
     }
 
     /// An agent presents itself. Again: what it says now is what holds.
     pub async fn register(&self, registration: Registration) -> Result<Welcome> {
         self.clerk
-            .call(move |desk, at| desk.turn(at, |turn| turn.register(&registration)))
+            .turn(move |turn| turn.register(&registration))
             .await
     }
 
     /// The agents that were heard of, by id.
     pub async fn agents(&self) -> Result<Vec<AgentView>> {
-        self.clerk.call(|desk, _| Ok(desk.agents())).await
+        self.clerk.look(|desk, _| Ok(desk.agents())).await
     }
 
     /// Gives an agent the next task that it has won. `NotFound` for an agent that is not known.
@@ -175,13 +173,11 @@ impl Coordinator {
             let asked = request.clone();
             let claim = self
                 .clerk
-                .call_and(
-                    move |desk, at| desk.turn(at, |turn| turn.claim(&asked)),
-                    |desk, at, claim| {
-                        let Some(claim) = claim else { return };
-                        if let Err(error) = desk.turn(at, |turn| turn.unclaim(claim.attempt)) {
-                            tracing::warn!("a claim whose caller is gone stands: {error}");
-                        }
+                .turn_and(
+                    move |turn| turn.claim(&asked),
+                    |turn, claim| match claim {
+                        Some(claim) => turn.unclaim(claim.attempt),
+                        None => Ok(()),
                     },
                 )
                 .await?;
@@ -200,19 +196,13 @@ impl Coordinator {
 
     /// A heartbeat. `NotFound` for an agent that is not known.
     pub async fn heartbeat(&self, pulse: Pulse) -> Result<PulseAnswer> {
-        self.clerk
-            .call(move |desk, at| desk.turn(at, |turn| turn.pulse(&pulse)))
-            .await
+        self.clerk.turn(move |turn| turn.pulse(&pulse)).await
     }
 
     /// Any other sign of life of an agent. Does not wait, and may be left out when there is much to do.
     pub fn seen(&self, agent: &AgentId) {
         let agent = agent.clone();
-        self.clerk.tell(move |desk, at| {
-            if let Err(error) = desk.turn(at, |turn| turn.heard(&agent)) {
-                tracing::warn!("a sign of life of {agent} was lost: {error}");
-            }
-        });
+        self.clerk.tell(move |turn| turn.heard(&agent));
     }
 
     /// Takes a result. `Superseded`, and recorded, if the attempt is over; the same result again is no error.
@@ -250,25 +240,16 @@ impl Coordinator {
     ) -> Result<TaskView> {
         let by = by.cloned();
         self.clerk
-            .call(move |desk, at| {
-                desk.turn(at, |turn| {
-                    turn.report(task, attempt, by.as_ref(), outcome, &text)
-                })?
-            })
-            .await
+            .turn(move |turn| turn.report(task, attempt, by.as_ref(), outcome, &text))
+            .await?
     }
 
     /// The tasks that an agent has won and not taken up. A sign of life of `by`.
     pub async fn assigned(&self, by: Option<&AgentId>) -> Result<Vec<TaskView>> {
-        let by = by.cloned();
-        self.clerk
-            .call(move |desk, at| {
-                if let Some(by) = by {
-                    desk.turn(at, |turn| turn.heard(&by))?;
-                }
-                desk.assigned()
-            })
-            .await
+        if let Some(by) = by.cloned() {
+            self.clerk.turn(move |turn| turn.heard(&by)).await?;
+        }
+        self.clerk.look(|desk, _| desk.assigned()).await
     }
 
     /// Takes a result without a token: of an open task, from whom it is assigned to. `Conflict`, and recorded, if
@@ -305,38 +286,26 @@ impl Coordinator {
     ) -> Result<TaskView> {
         let by = by.cloned();
         self.clerk
-            .call(move |desk, at| {
-                desk.turn(at, |turn| {
-                    turn.report_assigned(task, by.as_ref(), outcome, &text)
-                })?
-            })
-            .await
+            .turn(move |turn| turn.report_assigned(task, by.as_ref(), outcome, &text))
+            .await?
     }
 
     /// Ends a task that is not wanted any more: it fails, with the result "Cancelled." `Conflict` if it is over.
     pub async fn cancel(&self, task: TaskId) -> Result<TaskView> {
-        self.clerk
-            .call(move |desk, at| desk.turn(at, |turn| turn.cancel(task)))
-            .await
+        self.clerk.turn(move |turn| turn.cancel(task)).await
     }
 
     /// An agent is known to have ended: what it had is auctioned again at once. Of one that is not known, nothing.
     pub async fn gone(&self, agent: &AgentId) -> Result<()> {
         let agent = agent.clone();
-        self.clerk
-            .call(move |desk, at| desk.turn(at, |turn| turn.gone(&agent)))
-            .await
+        self.clerk.turn(move |turn| turn.gone(&agent)).await
     }
 
     /// Agents are known to live. Of those that are not known, nothing.
     pub async fn alive(&self, agents: &[AgentId]) -> Result<()> {
         let agents = agents.to_vec();
         self.clerk
-            .call(move |desk, at| {
-                desk.turn(at, |turn| {
-                    agents.iter().try_for_each(|agent| turn.heard(agent))
-                })
-            })
+            .turn(move |turn| agents.iter().try_for_each(|agent| turn.heard(agent)))
             .await
     }
 
@@ -349,6 +318,6 @@ impl Coordinator {
 
     /// Numbers about it.
     pub async fn metrics(&self) -> Result<Metrics> {
-        self.clerk.call(|desk, _| Ok(desk.metrics())).await
+        self.clerk.look(|desk, _| Ok(desk.metrics())).await
     }
 }

@@ -1,15 +1,18 @@
-//! Where everything is decided: one turn after the other, each a transaction on the file.
+//! Where everything is decided: one turn after the other, each all of it or nothing.
 //!
 //! A [`Desk`] belongs to one thread. It knows no asynchrony and reads no clock: each turn is told when it is. What a
 //! turn changes in the file it changes in the [`Book`] too; when a turn fails after it has changed something, the
 //! book is read anew.
+//!
+//! Turns that come together are a [`Group`]: one transaction, in which each is a savepoint. What they have done is
+//! so when [`Desk::commit`] says so, and nobody is told before.
 
 use alveary_agent::protocol::{Event, EventId, Happening, Timestamp};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::time::Instant;
 
 use crate::book::Book;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::store::{self, Store};
 
@@ -46,12 +49,23 @@ pub(crate) struct Desk {
     settings: Settings,
     /// The book may not be what the file holds.
     stale: bool,
+    group: Option<Group>,
     outbox: Vec<Event>,
     kept_from: EventId,
     latest: EventId,
 }
 
-/// One transaction.
+/// The turns of a transaction that is open.
+#[derive(Debug)]
+struct Group {
+    /// The last event before it.
+    before: EventId,
+    events: Vec<Event>,
+    /// Why it cannot be kept any more.
+    broken: Option<Error>,
+}
+
+/// One turn.
 pub(crate) struct Turn<'a> {
     db: &'a Connection,
     book: &'a mut Book,
@@ -74,15 +88,17 @@ impl Desk {
             book: Book::default(),
             settings,
             stale: true,
+            group: None,
             outbox: Vec::new(),
             kept_from,
             latest,
         };
-        desk.turn(at, |turn| turn.recover())?;
+        let recovered = desk.turn(at, |turn| turn.recover());
+        desk.commit().and(recovered)?;
         Ok(desk)
     }
 
-    /// Takes a turn: all of it, or nothing. What it has recorded is in the [outbox](Self::take_events) then.
+    /// Takes a turn: all of it, or nothing. It is kept by the [`commit`](Self::commit) that comes after.
     pub(crate) fn turn<T>(
         &mut self,
         at: Moment,
@@ -92,12 +108,24 @@ impl Desk {
             self.book = recovery::read(&self.store.connection, &self.settings, at)?;
             self.stale = false;
         }
-        let transaction = self
-            .store
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let db = &self.store.connection;
+        let group = match &mut self.group {
+            Some(group) => group,
+            none => {
+                store::say(db, "BEGIN IMMEDIATE")?;
+                none.insert(Group {
+                    before: self.latest,
+                    events: Vec::new(),
+                    broken: None,
+                })
+            }
+        };
+        if let Some(error) = &group.broken {
+            return Err(error.clone());
+        }
+        store::say(db, "SAVEPOINT turn")?;
         let mut turn = Turn {
-            db: &transaction,
+            db,
             book: &mut self.book,
             settings: &self.settings,
             at,
@@ -112,22 +140,58 @@ impl Desk {
         let Turn {
             events, changed, ..
         } = turn;
-        let outcome = match outcome {
-            Ok(value) => transaction.commit().map(|()| value).map_err(Into::into),
-            Err(error) => transaction.rollback().map_err(Into::into).and(Err(error)),
+        let undone = match &outcome {
+            Ok(_) => Ok(()),
+            Err(_) => store::say(db, "ROLLBACK TO turn"),
         };
+        // Of what SQLite has undone by itself nothing is left to be released: nor is what came before this turn.
+        if let Err(error) = undone.and_then(|()| store::say(db, "RELEASE turn")) {
+            let error = Error::from(error);
+            group.broken = Some(error.clone());
+            self.stale = true;
+            return outcome.and(Err(error));
+        }
         match &outcome {
-            Ok(_) => self.publish(events),
-            Err(_) => self.stale = changed,
+            Ok(_) => {
+                if let Some(last) = events.last() {
+                    self.latest = last.id;
+                }
+                group.events.extend(events);
+            }
+            Err(_) => self.stale |= changed,
         }
         outcome
     }
 
-    fn publish(&mut self, events: Vec<Event>) {
-        if let Some(last) = events.last() {
-            self.latest = last.id;
+    /// Whether what the turns since the last commit have done is lost: a commit will say so.
+    pub(crate) fn has_broken(&self) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| group.broken.is_some())
+    }
+
+    /// Has the file keep the turns since the last time: all those that succeeded, or none.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        let Some(group) = self.group.take() else {
+            return Ok(());
+        };
+        let db = &self.store.connection;
+        let kept = match group.broken {
+            None => store::say(db, "COMMIT").map_err(Error::from),
+            Some(error) => Err(error),
+        };
+        match &kept {
+            Ok(()) => self.outbox.extend(group.events),
+            Err(_) => {
+                if !db.is_autocommit()
+                    && let Err(error) = store::say(db, "ROLLBACK")
+                {
+                    tracing::warn!("what was not kept is not undone: {error}");
+                }
+                self.latest = group.before;
+                self.stale = true;
+            }
         }
-        self.outbox.extend(events);
+        kept
     }
 
     /// What was recorded since the last time.

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use alveary_agent::protocol::{Problem, ProblemDetail, ProblemKind, TaskId};
 use alveary_core::{AgentId, Escaped};
@@ -10,12 +11,12 @@ use alveary_core::{AgentId, Escaped};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A refusal or a failure: what kind, one sentence that names the thing, and what mends it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: ProblemKind,
     message: String,
     cure: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync + 'static>>,
+    source: Option<Arc<dyn StdError + Send + Sync + 'static>>,
 }
 
 impl Error {
@@ -39,7 +40,7 @@ impl Error {
     /// Keeps what brought it about.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

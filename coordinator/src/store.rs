@@ -71,6 +71,11 @@ impl Store {
     }
 }
 
+/// Says one of the words by which transactions begin, end and are nested.
+pub(crate) fn say(db: &Connection, word: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(word)?.execute([]).map(drop)
+}
+
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -22,3 +22,5 @@ mod giving;
 mod recovery;
 #[path = "semantics/reports.rs"]
 mod reports;
+#[path = "semantics/together.rs"]
+mod together;

@@ -29,7 +29,7 @@ pub struct Events {
 impl Events {
     pub(super) async fn follow(clerk: Clerk, after: Option<EventId>) -> Result<Self> {
         let latest = clerk.news().latest.subscribe();
-        let (after, lost) = clerk.call(move |desk, _| Ok(desk.place(after))).await?;
+        let (after, lost) = clerk.look(move |desk, _| Ok(desk.place(after))).await?;
         let place = Place {
             clerk: clerk.downgrade(),
             latest,
@@ -99,7 +99,7 @@ impl Place {
             let Some(clerk) = clerk else {
                 return Ok(None);
             };
-            let events = clerk.call(move |desk, _| desk.events_after(after, BATCH));
+            let events = clerk.look(move |desk, _| desk.events_after(after, BATCH));
             match events.await {
                 Ok(events) => self.read = events.into(),
                 Err(_) if clerk.has_ended() => return Ok(None),

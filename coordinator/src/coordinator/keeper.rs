@@ -41,7 +41,5 @@ pub(super) async fn keep(mut due: watch::Receiver<Option<Instant>>, clerk: WeakC
 
 async fn do_what_is_due(clerk: &WeakClerk) -> Result<()> {
     let clerk = clerk.upgrade().ok_or_else(Error::ended)?;
-    clerk
-        .call(|desk, at| desk.turn(at, |turn| turn.do_what_is_due()))
-        .await
+    clerk.turn(|turn| turn.do_what_is_due()).await
 }
