@@ -1,8 +1,10 @@
 //! What is printed: data on stdout, progress and notes on stderr.
 
+mod canvas;
 mod escape;
 mod excerpt;
 mod fetches;
+mod form;
 mod json;
 mod lines;
 mod progress;
@@ -13,9 +15,11 @@ mod time;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+pub(crate) use canvas::Canvas;
 pub(crate) use escape::write_escaped;
 pub(crate) use excerpt::excerpt;
 pub(crate) use fetches::Fetches;
+pub(crate) use form::{Field, Form, Record, about, form};
 pub(crate) use json::{write_line, write_pretty};
 pub(crate) use lines::{LinePrinter, LineStyle};
 #[cfg(feature = "coordinator")]

@@ -3,7 +3,7 @@
 use alveary::{Agent, AgentState, Exit, ExitStatus};
 use serde::Serialize;
 
-use crate::output::rfc3339;
+use crate::output::{Field, Record, rfc3339};
 
 /// The number that says which keys a reader may count on.
 pub(crate) const SCHEMA: u32 = 1;
@@ -49,6 +49,53 @@ pub(crate) struct ExitRecord<'a> {
     /// What would perhaps have helped.
     hint: Option<&'a str>,
 }
+
+impl Record for AgentRecord<'_> {
+    const FIELDS: &'static [Field] = AGENT;
+}
+
+/// What a template may name of an agent.
+const AGENT: &[Field] = &[
+    ("agent_id", "its id, which it keeps"),
+    ("backend", "what it runs on"),
+    ("capabilities", "what it says it can do; `| join(\",\")`"),
+    ("created_at", "when this start of it was made"),
+    ("exit.at", "when it ended"),
+    (
+        "exit.cause",
+        "who ended it: itself, us, us-by-force, engine, unknown",
+    ),
+    ("exit.code", "what it ended with"),
+    ("exit.hint", "what would perhaps have helped"),
+    ("exit.oom", "whether it ended for want of memory"),
+    ("exit.signal", "the signal that ended it, as SIGTERM"),
+    ("exit.unknown", "why neither code nor signal is known"),
+    ("group", "its name in the file"),
+    ("handle", "what the engine calls it"),
+    ("image", "what its container is made of"),
+    ("incarnation", "which start of it this is"),
+    ("name", "its name in the swarm"),
+    ("paused", "whether it is held still"),
+    ("pid", "its main process"),
+    ("ready", "whether it is ready"),
+    (
+        "reason",
+        "why it is in this state, where the state alone does not say it",
+    ),
+    ("restarting", "whether it will be started again"),
+    ("restarts", "how often it was started again"),
+    ("schema", "the number of this form, 1"),
+    (
+        "spec_hash",
+        "what it was started from; another one says that the file has changed it",
+    ),
+    ("started_at", "when it began to run"),
+    (
+        "state",
+        "pending, starting, running, stopping, exited, failed or unknown",
+    ),
+    ("swarm", "the swarm that it is of"),
+];
 
 impl<'a> AgentRecord<'a> {
     /// The record of an agent of this swarm.

@@ -41,6 +41,7 @@ pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failu
         // These have their own answer to Ctrl-C.
         Verb::Up(up) => up.run(context).await,
         Verb::Supervise(supervise) => supervise.run(context).await,
+        Verb::Ps(ps) if ps.goes_on() => ps.run(context).await,
         #[cfg(feature = "coordinator")]
         Verb::Agent(agent) => agent.run().await,
         #[cfg(feature = "coordinator")]

@@ -40,7 +40,7 @@ impl Table {
             let cell = Escaped(&cell).to_string();
             // Nothing stands behind the last, and it is where the reasons are.
             if self.cut && column < last {
-                cut(cell)
+                cut(cell, WIDEST_CELL)
             } else {
                 cell
             }
@@ -50,39 +50,41 @@ impl Table {
 
     /// Prints headings and rows.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        self.lines()
+            .iter()
+            .try_for_each(|line| writeln!(out, "{line}"))
+    }
+
+    /// Headings and rows, a line each.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut widths: Vec<usize> = self.headings.iter().map(|text| text.width()).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.width());
             }
         }
-        let mut line = String::new();
-        write_line(out, &mut line, &widths, self.headings.iter().copied())?;
-        for row in &self.rows {
-            write_line(out, &mut line, &widths, row.iter().map(String::as_str))?;
-        }
-        Ok(())
+        let headings = line(&widths, self.headings.iter().copied());
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| line(&widths, row.iter().map(String::as_str)));
+        std::iter::once(headings).chain(rows).collect()
     }
 }
 
-fn write_line<'a>(
-    out: &mut impl Write,
-    line: &mut String,
-    widths: &[usize],
-    cells: impl Iterator<Item = &'a str>,
-) -> io::Result<()> {
-    line.clear();
+fn line<'a>(widths: &[usize], cells: impl Iterator<Item = &'a str>) -> String {
+    let mut line = String::new();
     for (width, cell) in widths.iter().zip(cells) {
         line.push_str(cell);
         let padding = width - cell.width() + 3;
         // Writing to a `String` cannot fail.
         let _ = write!(line, "{:padding$}", "");
     }
-    writeln!(out, "{}", line.trim_end())
+    line.truncate(line.trim_end().len());
+    line
 }
 
-fn cut(cell: String) -> String {
-    if cell.width() <= WIDEST_CELL {
+/// As much of it as fits, with a sign that there is more.
+pub(super) fn cut(cell: String, widest: usize) -> String {
+    if cell.width() <= widest {
         return cell;
     }
     let mut width = 0;
@@ -90,7 +92,7 @@ fn cut(cell: String) -> String {
         .chars()
         .take_while(|c| {
             width += c.width().unwrap_or(0);
-            width < WIDEST_CELL
+            width < widest
         })
         .collect();
     short.push('…');

@@ -6,14 +6,13 @@ mod record;
 use std::io::{self, Write};
 
 use alveary::{AgentBackend, Health, Opened, Registry, Supervision, TreeKill};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Failure, help};
 use crate::outcome::Outcome;
 use crate::output::{self, Table, note};
-use crate::verbs::ps::Format;
 use places::Places;
 
 /// Says how well agents can be run here, what is missing, and what would help
@@ -25,6 +24,15 @@ pub(crate) struct Doctor {
     /// How to print it: for people, or as one JSON object
     #[arg(long, value_name = "FORM", default_value = "table")]
     format: Format,
+}
+
+/// How what was found is printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    // Aligned, for people.
+    Table,
+    // One JSON object, for programs.
+    Json,
 }
 
 impl Doctor {

@@ -1,18 +1,18 @@
 //! `events`: tells what happens in the swarm, as it happens.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::SystemTime;
 
 use alveary::{Agent, AgentId, AgentState, Escaped, FetchStage, SwarmEvent};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures_util::StreamExt;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output::{self, rfc3339};
+use crate::output::{self, Field, Form, Record, about, form, rfc3339};
 use crate::record::{AgentRecord, SCHEMA, reason};
 use crate::values;
 
@@ -20,7 +20,7 @@ use crate::values;
 ///
 /// One line each time an agent is made, changes or is removed, until Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary events --since 10m --format json")]
+#[command(after_help = EXAMPLE, after_long_help = about::<Happened<'static>>(EXAMPLE))]
 pub(crate) struct Events {
     /// Tell first what has happened since: when each agent that is there was made, started last and ended last
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
@@ -30,23 +30,16 @@ pub(crate) struct Events {
     #[arg(long, requires = "since")]
     no_follow: bool,
 
-    /// How to print them: for people, or as one JSON object a line
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    format: Format,
+    /// How to print them: `text` for people, `json` one object a line, or a line each by a template
+    #[arg(long, value_name = "FORM", default_value = "text", value_parser = form::<Happened<'static>>("text"))]
+    format: Form,
 
     /// Only of these agents or groups
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
 
-/// How events are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    // A line of words, for people.
-    Text,
-    // One JSON object a line, for programs.
-    Json,
-}
+const EXAMPLE: &str = "Example: alveary events --since 10m --format json";
 
 /// What happened.
 #[derive(Debug, Serialize)]
@@ -61,6 +54,24 @@ struct Happened<'a> {
     what: String,
     /// The agent as it is now.
     agent: Option<AgentRecord<'a>>,
+}
+
+impl Record for Happened<'_> {
+    const FIELDS: &'static [Field] = &[
+        (
+            "agent",
+            "the agent as it is now, with the fields that `ps --help` tells: agent.state",
+        ),
+        ("at", "when"),
+        (
+            "event",
+            "created, started, ended, changed, removed, fetched, lost",
+        ),
+        ("name", "whom or what it is about"),
+        ("schema", "the number of this form, 1"),
+        ("what", "in words"),
+    ];
+    const WITHIN: &'static [(&'static str, &'static [Field])] = &[("agent", AgentRecord::FIELDS)];
 }
 
 impl Events {
@@ -135,7 +146,7 @@ impl Teller<'_> {
     }
 
     /// What is there, and what of its past is asked for.
-    fn past(&mut self, agents: &[Agent]) -> io::Result<()> {
+    fn past(&mut self, agents: &[Agent]) -> Result<(), Failure> {
         let mut past = Vec::new();
         for agent in agents.iter().filter(|agent| self.is_meant(agent)) {
             let info = &agent.info;
@@ -163,7 +174,7 @@ impl Teller<'_> {
     }
 
     /// Something may have been missed: what differs is told.
-    fn again(&mut self, agents: &[Agent]) -> io::Result<()> {
+    fn again(&mut self, agents: &[Agent]) -> Result<(), Failure> {
         let gone: Vec<_> = self
             .known
             .keys()
@@ -176,7 +187,7 @@ impl Teller<'_> {
         agents.iter().try_for_each(|agent| self.changed(agent))
     }
 
-    fn changed(&mut self, agent: &Agent) -> io::Result<()> {
+    fn changed(&mut self, agent: &Agent) -> Result<(), Failure> {
         let before = self.known.insert(agent.id().clone(), agent.clone());
         let stands = how_it_stands(agent);
         let news = before.as_ref().map(how_it_stands) != Some(stands.clone());
@@ -197,7 +208,7 @@ impl Teller<'_> {
         Ok(())
     }
 
-    fn removed(&mut self, id: &AgentId) -> io::Result<()> {
+    fn removed(&mut self, id: &AgentId) -> Result<(), Failure> {
         match self.known.remove(id) {
             Some(agent) if self.is_meant(&agent) => self.tell(
                 SystemTime::now(),
@@ -217,7 +228,7 @@ impl Teller<'_> {
         name: &str,
         what: String,
         agent: Option<&Agent>,
-    ) -> io::Result<()> {
+    ) -> Result<(), Failure> {
         let happened = Happened {
             schema: SCHEMA,
             at: rfc3339(at),
@@ -227,22 +238,21 @@ impl Teller<'_> {
             agent: agent.map(|agent| AgentRecord::new(agent, self.swarm, self.backend)),
         };
         let mut out = output::stdout();
-        match self.events.format {
-            Format::Json => output::write_line(&mut out, &happened)?,
-            Format::Text => {
-                let Happened {
-                    at,
-                    event,
-                    name,
-                    what,
-                    ..
-                } = &happened;
-                let line = format!("{at} {event} {} {}", Escaped(name), Escaped(what));
-                writeln!(out, "{}", line.trim_end())?;
-            }
+        if self.events.format.is_plain() {
+            let Happened {
+                at,
+                event,
+                name,
+                what,
+                ..
+            } = &happened;
+            let line = format!("{at} {event} {} {}", Escaped(name), Escaped(what));
+            writeln!(out, "{}", line.trim_end())?;
+        } else {
+            self.events.format.write(&mut out, &happened)?;
         }
         // Whoever reads it along reads it now.
-        out.flush()
+        Ok(out.flush()?)
     }
 }
 

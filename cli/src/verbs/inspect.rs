@@ -1,5 +1,7 @@
 //! `inspect`: shows all that is known of agents.
 
+use std::io::Write;
+
 use clap::Args;
 
 use crate::args::Names;
@@ -7,17 +9,22 @@ use crate::bulk;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Form, about, form};
 use crate::record::AgentRecord;
-use std::io::Write;
 
 /// Shows all that is known of agents, as JSON
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary inspect echo-1")]
+#[command(after_help = EXAMPLE, after_long_help = about::<AgentRecord<'static>>(EXAMPLE))]
 pub(crate) struct Inspect {
     #[command(flatten)]
     names: Names,
+
+    /// How to print them: `pretty` over several lines, `json` one object a line, or a line each by a template
+    #[arg(long, value_name = "FORM", default_value = "pretty", value_parser = form::<AgentRecord<'static>>("pretty"))]
+    format: Form,
 }
+
+const EXAMPLE: &str = "Example: alveary inspect --format '{{ exit.code }}' echo-1";
 
 impl Inspect {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
@@ -28,7 +35,11 @@ impl Inspect {
         let mut out = output::stdout();
         for agent in &agents {
             let record = AgentRecord::new(agent, opened.fleet.swarm.as_str(), backend.as_str());
-            output::write_pretty(&mut out, &record)?;
+            if self.format.is_plain() {
+                output::write_pretty(&mut out, &record)?;
+            } else {
+                self.format.write(&mut out, &record)?;
+            }
         }
         out.flush()?;
         Ok(Outcome::Done)

@@ -1,25 +1,24 @@
 //! `ps`: shows the agents.
 
-use std::io::{self, Write};
+mod watch;
 
-use alveary::{Agent, AgentState};
-use clap::{Args, ValueEnum};
+use std::io::Write;
+
+use alveary::{Agent, AgentState, Error, Opened};
+use clap::Args;
 
 use crate::context::{Context, in_the_files_order, note_supervision};
 use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
-use crate::output::{self, Table, age};
+use crate::output::{self, Form, Table, about, age, form};
 use crate::record::{AgentRecord, reason};
 
 /// Shows the agents of the swarm
 ///
 /// Those that have not ended, unless --all is given. A swarm that never was has none.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: alveary ps --all --filter state=exited --format json\n\
-                  Filters: name, id, state, capability, ready; the same key twice means either, two keys mean both."
-)]
+#[command(after_help = EXAMPLE, after_long_help = about::<AgentRecord<'static>>(EXAMPLE))]
 pub(crate) struct Ps {
     /// Show what has ended too
     #[arg(short, long)]
@@ -37,57 +36,73 @@ pub(crate) struct Ps {
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = filter::parse)]
     filter: Vec<Filter>,
 
-    /// How to print them: for people, or as one JSON object a line
-    #[arg(long, value_name = "FORM", default_value = "table")]
-    format: Format,
+    /// How to print them: `table`, or a line each: `json`, or a template
+    #[arg(long, value_name = "FORM", default_value = "table", value_parser = form::<AgentRecord<'static>>("table"))]
+    format: Form,
+
+    /// Go on, and show them anew whenever something changes, until Ctrl-C
+    ///
+    /// On a terminal one table is kept up to date; elsewhere a new one is printed for each change. As JSON or by a template
+    /// those that have changed are printed.
+    #[arg(short, long, conflicts_with = "quiet")]
+    watch: bool,
 }
 
-/// How agents are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    // Aligned, for people.
-    Table,
-    // One JSON object a line, for programs.
-    Json,
-}
+const EXAMPLE: &str = "\
+Example: alveary ps --all --filter state=exited --format '{{ name }} {{ exit.code }}'
+Filters: name, id, state, capability, ready; the same key twice means either, two keys mean both.";
 
 /// How much of an id is shown where it need not be whole: as much as tells a few thousand apart.
 const SHORT_ID: usize = 12;
 
 impl Ps {
+    /// Whether it goes on until somebody ends it, who has got all that was asked for then.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.watch
+    }
+
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        if self.watch {
+            return watch::run(self, context).await;
+        }
         let Some(opened) = context.open_existing().await? else {
             self.print(&[], "", "")?;
             return Ok(Outcome::Done);
         };
         let swarm = &opened.swarm;
-        let mut everyone = swarm.list().await?;
-        in_the_files_order(&opened.fleet, &mut everyone);
-        let mut agents = everyone.clone();
+        let agents = self.meant(&opened).await?;
+        let backend = swarm.backend().kind();
+        self.print(&agents, opened.fleet.swarm.as_str(), backend.as_str())?;
+        note_supervision(swarm, &swarm.list().await?)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Those that are to be shown.
+    async fn meant(&self, opened: &Opened) -> Result<Vec<Agent>, Error> {
+        let mut agents = opened.swarm.list().await?;
+        in_the_files_order(&opened.fleet, &mut agents);
         agents.retain(|agent| {
             (self.all || !agent.is_settled())
                 && filter::matches(&self.filter, &agent.info, Some(&agent.group), agent.ready)
         });
-        let backend = swarm.backend().kind();
-        self.print(&agents, opened.fleet.swarm.as_str(), backend.as_str())?;
-        note_supervision(swarm, &everyone)?;
-        Ok(Outcome::Done)
+        Ok(agents)
     }
 
-    fn print(&self, agents: &[Agent], swarm: &str, backend: &str) -> io::Result<()> {
+    fn print(&self, agents: &[Agent], swarm: &str, backend: &str) -> Result<(), Failure> {
         let mut out = output::stdout();
         if self.quiet {
             for agent in agents {
                 writeln!(out, "{}", agent.id())?;
             }
-        } else if self.format == Format::Json {
-            for agent in agents {
-                output::write_line(&mut out, &AgentRecord::new(agent, swarm, backend))?;
-            }
-        } else {
+        } else if self.format.is_plain() {
             self.table(agents).write(&mut out)?;
+        } else {
+            for agent in agents {
+                let record = AgentRecord::new(agent, swarm, backend);
+                self.format.write(&mut out, &record)?;
+            }
         }
-        out.flush()
+        Ok(out.flush()?)
     }
 
     fn table(&self, agents: &[Agent]) -> Table {
@@ -103,25 +118,32 @@ impl Ps {
         ])
         .whole_cells(self.no_trunc);
         for agent in agents {
-            let info = &agent.info;
-            let id = info.id.as_str();
-            let id = if self.no_trunc {
-                id
-            } else {
-                &id[..id.len().min(SHORT_ID)]
-            };
-            table.row([
-                info.name.clone(),
-                id.to_owned(),
-                info.state.to_string(),
-                if agent.ready { "yes" } else { "no" }.to_owned(),
-                info.pid.map(|pid| pid.to_string()).unwrap_or_default(),
-                age(info.started_at.unwrap_or(info.created_at)),
-                info.capabilities.join(","),
-                status(agent),
-            ]);
+            table.row(self.row(
+                agent,
+                age(agent.info.started_at.unwrap_or(agent.info.created_at)),
+            ));
         }
         table
+    }
+
+    fn row(&self, agent: &Agent, age: String) -> [String; 8] {
+        let info = &agent.info;
+        let id = info.id.as_str();
+        let id = if self.no_trunc {
+            id
+        } else {
+            &id[..id.len().min(SHORT_ID)]
+        };
+        [
+            info.name.clone(),
+            id.to_owned(),
+            info.state.to_string(),
+            if agent.ready { "yes" } else { "no" }.to_owned(),
+            info.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+            age,
+            info.capabilities.join(","),
+            status(agent),
+        ]
     }
 }
 

@@ -1,11 +1,11 @@
 //! `stats`: shows what agents use up.
 
 use std::collections::HashMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use alveary::{Agent, AgentId, ByteSize, Error, ErrorKind, Operation, SwarmManager, Usage};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::bulk;
 use crate::context::Context;
 use crate::failure::{Failure, tell_of};
 use crate::outcome::Outcome;
-use crate::output::{self, Table, rfc3339};
+use crate::output::{self, Canvas, Field, Form, Record, Table, about, form, rfc3339};
 use crate::record::SCHEMA;
 use crate::values;
 
@@ -21,7 +21,7 @@ use crate::values;
 ///
 /// Again and again until Ctrl-C. What the backend does not say is shown as `-`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary stats --no-stream")]
+#[command(after_help = EXAMPLE, after_long_help = about::<Row>(EXAMPLE))]
 pub(crate) struct Stats {
     /// Show it once
     #[arg(long)]
@@ -31,23 +31,17 @@ pub(crate) struct Stats {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::duration)]
     every: Duration,
 
-    /// How to print it: for people, or as one JSON object a line for each agent and reading
-    #[arg(long, value_name = "FORM", default_value = "table")]
-    format: Format,
+    /// How to print it: `table`, or a line for each agent and reading: `json`, or a template
+    #[arg(long, value_name = "FORM", default_value = "table", value_parser = form::<Row>("table"))]
+    format: Form,
 
     /// Agents, by name, by group, by id or by the beginning of an id; all that run, without
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
 
-/// How readings are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    // Aligned, for people.
-    Table,
-    // One JSON object a line, for programs.
-    Json,
-}
+const EXAMPLE: &str =
+    "Example: alveary stats --no-stream --format '{{ name }} {{ memory | size }}'";
 
 /// The pause before a second reading where one is shown alone: without two there is no share of a processor.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -71,17 +65,20 @@ impl Stats {
             self.print(&rows)?;
             return Ok(Outcome::Done);
         }
-        let is_drawn = self.format == Format::Table && io::stdout().is_terminal();
+        let canvas = if self.format.is_plain() {
+            Canvas::begin()?
+        } else {
+            None
+        };
         let mut pace = tokio::time::interval(self.every.max(Duration::from_millis(100)));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
             let rows = self.read(swarm, &mut readings).await?;
-            if is_drawn {
-                // To the upper left, and what was there is gone.
-                output::print_bytes(b"\x1b[H\x1b[2J")?;
+            match &canvas {
+                Some(canvas) => canvas.draw(&table(&rows).lines())?,
+                None => self.print(&rows)?,
             }
-            self.print(&rows)?;
         }
     }
 
@@ -130,29 +127,32 @@ impl Stats {
         Ok(rows)
     }
 
-    fn print(&self, rows: &[Row]) -> io::Result<()> {
+    fn print(&self, rows: &[Row]) -> Result<(), Failure> {
         let mut out = output::stdout();
-        if self.format == Format::Json {
-            for row in rows {
-                output::write_line(&mut out, row)?;
-            }
-        } else {
-            let mut table = Table::new(&[
-                "NAME",
-                "CPU",
-                "MEMORY",
-                "LIMIT",
-                "PIDS",
-                "DISK IN / OUT",
-                "NET IN / OUT",
-            ]);
-            for row in rows {
-                table.row(row.cells());
-            }
-            table.write(&mut out)?;
+        if self.format.is_plain() {
+            table(rows).write(&mut out)?;
         }
-        out.flush()
+        for row in rows {
+            self.format.write(&mut out, row)?;
+        }
+        Ok(out.flush()?)
     }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(&[
+        "NAME",
+        "CPU",
+        "MEMORY",
+        "LIMIT",
+        "PIDS",
+        "DISK IN / OUT",
+        "NET IN / OUT",
+    ]);
+    for row in rows {
+        table.row(row.cells());
+    }
+    table
 }
 
 /// What one agent uses, for programs: numbers of bytes, seconds and percent of one processor.
@@ -171,6 +171,24 @@ struct Row {
     io_written: Option<u64>,
     network_received: Option<u64>,
     network_sent: Option<u64>,
+}
+
+impl Record for Row {
+    const FIELDS: &'static [Field] = &[
+        ("agent_id", "its id"),
+        ("at", "when it was read"),
+        ("cpu_percent", "of one processor, since the reading before"),
+        ("cpu_seconds", "of processors, since it began"),
+        ("io_read", "bytes that came from disks, since it began"),
+        ("io_written", "bytes that went to disks, since it began"),
+        ("memory", "bytes that it holds"),
+        ("memory_limit", "bytes that it may hold"),
+        ("name", "its name in the swarm"),
+        ("network_received", "bytes that came, since it began"),
+        ("network_sent", "bytes that went, since it began"),
+        ("pids", "its processes and threads"),
+        ("schema", "the number of this form, 1"),
+    ];
 }
 
 impl Row {
