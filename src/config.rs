@@ -23,6 +23,8 @@ mod place;
 mod preflight;
 mod raw;
 mod read;
+#[cfg(feature = "schema")]
+pub(crate) mod schema;
 mod show;
 pub(crate) mod source;
 mod template;

@@ -62,6 +62,8 @@ struct Entry {
     family: &'static str,
     prepare: Prepare,
     look: Look,
+    #[cfg(feature = "schema")]
+    schema: fn() -> Option<serde_json::Value>,
 }
 
 impl fmt::Debug for Entry {
@@ -100,6 +102,8 @@ impl Registry {
             family: C::FAMILY,
             prepare: prepare::<C>,
             look: look::<C>,
+            #[cfg(feature = "schema")]
+            schema: C::schema,
         });
     }
 
@@ -112,6 +116,21 @@ impl Registry {
     /// The words that pick a backend.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.entries.iter().map(|entry| entry.name)
+    }
+
+    /// The JSON Schema (draft 7) of fleet files with these backends: for editors, and for who wants to know what can
+    /// be said.
+    ///
+    /// It refuses what has no place in a fleet file by its key or its form. What only the whole file can tell, such as
+    /// an agent that waits for one that is not there, it takes; [`Fleet::load`] does not.
+    #[cfg(feature = "schema")]
+    pub fn schema(&self) -> serde_json::Value {
+        let known = self
+            .entries
+            .iter()
+            .map(|entry| (entry.name, (entry.schema)()));
+        let absent = FEATURES.iter().filter(|word| self.find(word).is_none());
+        crate::config::schema::file(known, absent.copied())
     }
 
     /// The family of the backend that this word picks.

@@ -35,6 +35,12 @@ pub trait BackendConfig: Debug + Default + DeserializeOwned + Send + Sync + 'sta
     async fn candidates(&self) -> Vec<EngineCandidate> {
         Vec::new()
     }
+
+    /// The JSON Schema (draft 7) of the table, which is set into that of the fleet file and so has no references in it:
+    /// what `alveary_core::schema::of` makes of a type, with the feature `schema`. `None`: any table may stand there.
+    fn schema() -> Option<serde_json::Value> {
+        None
+    }
 }
 
 /// For which swarm a backend is made.

@@ -26,6 +26,8 @@ mod memory;
 #[cfg(feature = "mock")]
 mod mock;
 mod options;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod signal;
 mod spec;
 mod text;

@@ -14,10 +14,18 @@ use serde::{Deserialize, Serialize};
 ///
 /// What is not said is for the coordinator to know.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct CoordinatorTable {
     /// Where it listens; loopback, and a port that is kept once it was found, unless said.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "String",
+            regex(pattern = r"^(\[[0-9A-Fa-f:.%]+\]|[0-9.]+):[0-9]{1,5}$")
+        )
+    )]
     #[serde(deserialize_with = "address", skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
     /// The file of its tasks: absolute once read. In the swarm's state folder unless said.
@@ -27,6 +35,10 @@ pub struct CoordinatorTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<CoordinatorAuth>,
     /// How long an auction lasts.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<alveary_core::schema::TimeAboveZero>")
+    )]
     #[serde(with = "length", skip_serializing_if = "Option::is_none")]
     pub auction: Option<Duration>,
     /// What becomes of a task for which nobody has bid.
@@ -36,9 +48,17 @@ pub struct CoordinatorTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<NonZeroU32>,
     /// How long an agent may give no sign of life before its work is given to another.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<alveary_core::schema::TimeAboveZero>")
+    )]
     #[serde(with = "length", skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Duration>,
     /// How long an agent that knows no heartbeats may have a task.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<alveary_core::schema::TimeAboveZero>")
+    )]
     #[serde(with = "length", skip_serializing_if = "Option::is_none")]
     pub unclaimed: Option<Duration>,
     /// What becomes at its start of what an earlier one left unfinished.
@@ -57,6 +77,7 @@ pub struct CoordinatorTable {
 
 /// Who may speak to a coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CoordinatorAuth {
@@ -68,6 +89,7 @@ pub enum CoordinatorAuth {
 
 /// What becomes of a task for which nobody has bid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NoBids {
@@ -79,6 +101,7 @@ pub enum NoBids {
 
 /// What becomes, when a coordinator starts, of the tasks that an earlier one left unfinished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Recovery {

@@ -11,45 +11,82 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::coordinator::CoordinatorTable;
+#[cfg(feature = "schema")]
+use super::schema as written;
 use crate::layers::LayerOptions;
 
-/// The top of the file. What is ignored here is read by itself.
+/// Which agents a swarm has, and what runs them.
+// What is ignored here is read by itself. The documentation of these tables is what editors show.
 #[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FileTable {
+    /// The swarm's name: what its state goes by. The name of the file's folder unless said.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = alveary_core::schema::name_pattern())))]
     pub(crate) swarm: Option<String>,
+    /// What runs the agents: a backend's word, or `auto`. `process` unless said.
     pub(crate) backend: Option<String>,
+    /// The folder in which each swarm has a folder for its state. `$XDG_STATE_HOME/alveary` unless said.
     pub(crate) state_dir: Option<PathBuf>,
+    /// How engines are called.
     pub(crate) calls: LayerOptions,
+    /// Networks that are the swarm's own, by the names that agents use.
     pub(crate) networks: BTreeMap<String, NetworkSpec>,
+    /// Volumes that are the swarm's own, by the names that agents use.
     pub(crate) volumes: BTreeMap<String, VolumeSpec>,
+    /// The coordinator of the swarm's tasks; the swarm has none without this table.
     pub(crate) coordinator: Option<CoordinatorTable>,
+    /// The settings of backends, by their words.
     #[serde(rename = "backends")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "written::anything"))]
     _backends: IgnoredAny,
+    /// Any key of an agent, beneath each agent.
     #[serde(rename = "defaults")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "written::anything"))]
     _defaults: IgnoredAny,
+    /// The agents, by their names; they are started, and listed, in the order of the file.
     #[serde(rename = "agents")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "written::anything"))]
     _agents: IgnoredAny,
 }
 
-/// `[agents.NAME]`, with the defaults beneath it.
+/// An agent, or several of one kind.
+// `[agents.NAME]`, with the defaults beneath it.
 #[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AgentTable {
+    /// How many there are, called `NAME-1`, `NAME-2` and so on. One, called `NAME`, unless said.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = super::MAX_COUNT)))]
     pub(crate) count: Option<i64>,
+    /// The program and its arguments. The image's own unless said, in a container.
     pub(crate) command: Command,
+    /// Variables of its environment, which is clean otherwise.
     pub(crate) env: BTreeMap<String, Text>,
+    /// Files of variables, `KEY=VALUE` a line, each over those before it and all beneath `env`.
     pub(crate) env_file: OneOrMany,
+    /// Variables that are handed on from the caller's environment, besides `PATH`, `HOME`, `LANG` and `TZ`.
     pub(crate) inherit: Vec<String>,
+    /// Secrets, by the name of the variable that leads to them.
     pub(crate) secrets: BTreeMap<String, SecretSpec>,
+    /// The working directory. The file's folder unless said; in a container the image's own.
     pub(crate) cwd: Option<PathBuf>,
+    /// What it says it can do.
     pub(crate) capabilities: Vec<String>,
+    /// What it may use up.
     pub(crate) limits: Limits,
+    /// As whom it runs: numbers, `UID` or `UID:GID`. As the caller unless said.
     pub(crate) user: Option<User>,
+    /// How it is asked to end.
     pub(crate) stop: Stop,
+    /// By what one sees that it is up. By its running unless said.
     pub(crate) ready: Option<Ready>,
+    /// Whether it is started again when it ends. Never unless said.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "written::restart"))]
     pub(crate) restart: Restart,
+    /// The names of those that must be ready before it starts, and that stop after it.
     pub(crate) after: OneOrMany,
+    /// How it is put into a container, where the backend is a container engine.
     pub(crate) container: ContainerSpec,
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the calls of one backend are bounded, timed and repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct LayerOptions {
@@ -40,6 +41,7 @@ impl LayerOptions {
 
 /// How many calls are made at once. The kinds do not wait for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AtOnce {
@@ -63,47 +65,100 @@ impl Default for AtOnce {
 
 /// How long each call may take, counted from when it is made and not from when it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// Checking the engine.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub check: Duration,
     /// Accepting a start.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub spawn: Duration,
     /// Looking at one agent.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub inspect: Duration,
     /// Listing the swarm.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub list: Duration,
     /// Ending an agent, beyond its grace.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub stop: Duration,
     /// The grace that is reckoned with where a stop names none: the agent's spec then has it, which is known
     /// to the backend alone.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub unnamed_grace: Duration,
     /// Forgetting an agent.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub remove: Duration,
     /// Opening a stream of events or of logs. How long the stream then flows is not limited.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub subscribe: Duration,
     /// Sending a signal.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub signal: Duration,
     /// Starting a program beside an agent. How long it then runs is not limited.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub exec: Duration,
     /// Reading what an agent uses up.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub stats: Duration,
     /// Copying files: how long the engine may be silent, however long the whole takes.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub files: Duration,
     /// Pausing an agent, or letting it go on.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "alveary_core::schema::TimeAboveZero")
+    )]
     #[serde(with = "above_zero")]
     pub pause: Duration,
 }
@@ -151,15 +206,18 @@ impl Timeouts {
 
 /// How often, and after which pauses, a call is made again that may be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RetryOptions {
     /// How often a call is made at the most, the first time counted.
     pub attempts: NonZeroU32,
     /// The first pause; it doubles with each attempt and is jittered.
+    #[cfg_attr(feature = "schema", schemars(with = "alveary_core::schema::TimeText"))]
     #[serde(with = "humantime_serde")]
     pub delay: Duration,
     /// The longest pause. Where an engine asks for a longer one, its error is given to the caller at once.
+    #[cfg_attr(feature = "schema", schemars(with = "alveary_core::schema::TimeText"))]
     #[serde(with = "humantime_serde")]
     pub max_delay: Duration,
 }

@@ -62,6 +62,11 @@ impl BackendConfig for DockerApiConfig {
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
     }
 
+    #[cfg(feature = "schema")]
+    fn schema() -> Option<serde_json::Value> {
+        Some(alveary_core::schema::of::<Settings>())
+    }
+
     async fn candidates(&self) -> Vec<EngineCandidate> {
         let patience = self.0.timeout.ask;
         let ask = |candidate: Candidate| async move {

@@ -67,6 +67,11 @@ impl BackendConfig for DockerCliConfig {
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
     }
 
+    #[cfg(feature = "schema")]
+    fn schema() -> Option<serde_json::Value> {
+        Some(alveary_core::schema::of::<Settings>())
+    }
+
     async fn candidates(&self) -> Vec<EngineCandidate> {
         let settings = &self.0;
         let here = Surroundings::of_this_process(settings);

@@ -12,6 +12,7 @@ pub(crate) const FAMILY: &str = "docker";
 
 /// The settings that both ways to an engine share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Settings {
@@ -68,6 +69,7 @@ impl Default for Settings {
 
 /// How the engine keeps what agents write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct LogSettings {
@@ -112,16 +114,20 @@ impl LogSettings {
 
 /// How long the engine's answers are waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// The making, and the starting, of a container.
+    #[cfg_attr(feature = "schema", schemars(with = "alveary_core::schema::TimeText"))]
     #[serde(with = "humantime_serde")]
     pub start: Duration,
     /// A removal, and an end by force.
+    #[cfg_attr(feature = "schema", schemars(with = "alveary_core::schema::TimeText"))]
     #[serde(with = "humantime_serde")]
     pub remove: Duration,
     /// Anything that is asked.
+    #[cfg_attr(feature = "schema", schemars(with = "alveary_core::schema::TimeText"))]
     #[serde(with = "humantime_serde")]
     pub ask: Duration,
 }

@@ -8,6 +8,7 @@ pub(crate) const NAME: &str = "process";
 
 /// The settings of the process backend: the table `[backends.process]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ProcessConfig {

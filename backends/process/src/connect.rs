@@ -23,6 +23,11 @@ impl BackendConfig for ProcessConfig {
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
         Ok(Arc::new(ProcessBackend::connect(&self, context)?))
     }
+
+    #[cfg(feature = "schema")]
+    fn schema() -> Option<serde_json::Value> {
+        Some(alveary_core::schema::of::<Self>())
+    }
 }
 
 impl ProcessBackend {

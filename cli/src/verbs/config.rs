@@ -23,6 +23,9 @@ enum What {
     /// Says what is wrong with the file, and is silent where nothing is
     #[command(after_help = "Example: alveary config check")]
     Check,
+    /// Prints the JSON Schema of fleet files, for editors
+    #[command(after_help = "Example: alveary config schema > alveary.schema.json")]
+    Schema,
     /// Shows what comes of defaults, file, environment and flags; of secrets, where they come from
     #[command(after_help = "Example: alveary config show --backend process")]
     Show {
@@ -43,6 +46,12 @@ enum Format {
 
 impl Config {
     pub(crate) fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        if let What::Schema = self.what {
+            let mut text = Vec::new();
+            output::write_pretty(&mut text, &Registry::builtin().schema())?;
+            output::print_bytes(&text)?;
+            return Ok(Outcome::Done);
+        }
         let fleet = context.fleet()?;
         Registry::builtin().prepare(&fleet).map_err(Error::from)?;
         if let What::Show { format } = self.what {

@@ -81,3 +81,19 @@ fn a_swarm_is_found_by_its_name_when_its_file_is_gone() {
     assert_eq!(hive.ok(&["-p", "demo", "ps", "-q"]).lines().count(), 1);
     hive.ok(&["-p", "demo", "stop", "a"]);
 }
+
+#[test]
+fn the_schema_is_printed_whatever_the_file_says_and_knows_this_programs_backends() {
+    let hive = Hive::new("this is no fleet file");
+    let schema: serde_json::Value = serde_json::from_str(&hive.ok(&["config", "schema"])).unwrap();
+    let backends = &schema["properties"]["backend"]["enum"];
+    let mut known = vec!["auto".to_owned()];
+    known.extend(alveary::Registry::builtin().names().map(ToOwned::to_owned));
+    assert_eq!(*backends, serde_json::json!(known));
+    let agent = &schema["definitions"]["agent"];
+    assert_eq!(agent["additionalProperties"], false);
+    assert_eq!(
+        agent["properties"]["restart"]["anyOf"][0]["oneOf"][0]["const"],
+        "never"
+    );
+}

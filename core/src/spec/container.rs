@@ -10,6 +10,7 @@ use super::{ByteSize, is_default};
 
 /// How an agent is put into a container, where the backend is a container engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ContainerSpec {
@@ -85,6 +86,7 @@ pub struct ContainerSpec {
 
 /// How the engine looks at a container's health. Times that are not said are the engine's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct HealthCheck {
@@ -93,12 +95,15 @@ pub struct HealthCheck {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// The time between two looks.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "Option::is_none", with = "humantime_serde")]
     pub interval: Option<Duration>,
     /// How long a look may take.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "Option::is_none", with = "humantime_serde")]
     pub timeout: Option<Duration>,
     /// How long after its start failures do not count.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "Option::is_none", with = "humantime_serde")]
     pub start_period: Option<Duration>,
     /// After how many failures in a row it is unhealthy.
@@ -108,6 +113,7 @@ pub struct HealthCheck {
 
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Pull {

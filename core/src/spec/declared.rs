@@ -29,6 +29,7 @@ impl Declared {
 
 /// A network of the swarm's own, or one that is there without it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct NetworkSpec {
@@ -52,6 +53,7 @@ pub struct NetworkSpec {
 
 /// A volume of the swarm's own, or one that is there without it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct VolumeSpec {

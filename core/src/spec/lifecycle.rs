@@ -9,6 +9,7 @@ use crate::signal::Signal;
 
 /// How an agent is asked to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Stop {
@@ -16,6 +17,7 @@ pub struct Stop {
     #[serde(skip_serializing_if = "is_term")]
     pub signal: Signal,
     /// How long it then has, before it is ended by force.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "is_default_grace", with = "humantime_serde")]
     pub grace: Duration,
 }
@@ -55,6 +57,7 @@ impl Stop {
 
 /// Whether an agent is started again when it ends, and how often at the most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Restart {
@@ -68,13 +71,16 @@ pub struct Restart {
     #[serde(skip_serializing_if = "is_default_max")]
     pub max: u32,
     /// The window in which restarts are counted. An agent that has run this long begins anew.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "is_default_within", with = "humantime_serde")]
     pub within: Duration,
     /// The pause before the first restart; it doubles with each, up to [`max_delay`](Self::max_delay), and
     /// is jittered.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "is_default_delay", with = "humantime_serde")]
     pub delay: Duration,
     /// The longest pause.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "is_default_max_delay", with = "humantime_serde")]
     pub max_delay: Duration,
 }
@@ -112,6 +118,7 @@ impl Default for Restart {
 
 /// When an agent is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RestartPolicy {
@@ -126,6 +133,7 @@ pub enum RestartPolicy {
 
 /// Who starts an agent again. It is one of the two and never both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RestartBy {
@@ -198,6 +206,7 @@ impl Restart {
 
 /// By what one sees that an agent is up, and how long that may take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawReady", into = "RawReady")]
 #[non_exhaustive]
 pub struct Ready {
@@ -244,18 +253,31 @@ impl From<ReadyCheck> for Ready {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(extend("not" = { "anyOf": [
+        { "required": ["log", "tcp"] }, { "required": ["log", "delay"] }, { "required": ["tcp", "delay"] },
+    ] }))
+)]
 #[serde(deny_unknown_fields)]
 struct RawReady {
+    /// It is up when a line of its output contains this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log: Option<String>,
+    /// It is up when something accepts connections at this `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tcp: Option<String>,
+    /// It is up when it has run for this long.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "humantime_serde"
     )]
     delay: Option<Duration>,
+    /// How long that may take.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an agent may use up. What is `None` is not limited by us.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
@@ -18,6 +19,7 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<f64>,
     /// Processor time of each process, in whole seconds; at its end the kernel sends SIGXCPU.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

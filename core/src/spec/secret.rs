@@ -38,6 +38,7 @@ impl fmt::Debug for Secret {
 
 /// A secret of an agent: where its value comes from and how it is handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawSecretSpec", into = "RawSecretSpec")]
 #[non_exhaustive]
 pub struct SecretSpec {
@@ -77,6 +78,7 @@ impl Eq for SecretSource {}
 
 /// How a secret is handed to the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SecretDelivery {
@@ -175,14 +177,21 @@ impl From<Secret> for SecretSpec {
 
 /// A secret as it stands in a file: never with its value.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("not" = { "required": ["file", "env"] })))]
 #[serde(deny_unknown_fields)]
 struct RawSecretSpec {
+    /// The file that holds the value; one line break at its end does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<PathBuf>,
+    /// The variable that holds it, where alveary is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     env: Option<String>,
+    // What a program gave: nothing that a file can say.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     given: bool,
+    /// How the agent is given it.
     #[serde(default, rename = "as", skip_serializing_if = "super::is_default")]
     delivery: SecretDelivery,
 }
