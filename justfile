@@ -90,6 +90,11 @@ torture-docker *args:
 pictures:
     tests/pictures
 
+# The picture of a terminal in the README, anew: what the program prints, as a terminal shows it. Needs `pip install pyte rich`.
+terminal:
+    cargo build --quiet -p alveary-cli
+    tests/terminal "${CARGO_TARGET_DIR:-target}/debug/alveary"
+
 # Holds a coordinator against its document; arguments are schemathesis's own.
 fuzz *args:
     tests/openapi/fuzz {{ args }}

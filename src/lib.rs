@@ -1,4 +1,49 @@
-//! Runs swarms of agent processes on interchangeable backends.
+//! Runs swarms of agent processes on interchangeable backends: local subprocesses, and containers of Docker or Podman.
+//!
+//! ```no_run
+//! use alveary::{AgentSpec, StopOptions};
+//!
+//! # async fn run() -> alveary::Result<()> {
+//! // The file says `backend = "process"`, or `"docker-api"`, or `"docker-cli"`: nothing below depends on it.
+//! let swarm = alveary::open("alveary.toml").await?;
+//! let agent = swarm.spawn(AgentSpec::new("scribe", ["python3", "agent.py"])).await?;
+//! let exit = swarm.stop(&agent.id, StopOptions::default()).await?;
+//! println!("{}: {exit}", agent.name);
+//! # Ok(()) }
+//! ```
+//!
+//! # Where to find what
+//!
+//! | you want | you take |
+//! |---|---|
+//! | a swarm, from a file | [`open`]; [`OpenOptions`] where more is to be said; [`Fleet::load`] for the file alone |
+//! | to start, stop, list, follow agents | [`SwarmManager`], which is cheap to clone |
+//! | an agent to start | [`AgentSpec`]; it comes back as [`AgentInfo`] or, with its group and its place in the file, [`Agent`] |
+//! | to know how it ended | [`Exit`]: what was seen, who ended it, or that it is not known |
+//! | everything in a file brought up, or taken down | [`SwarmManager::up`], [`SwarmManager::down`] |
+//! | to be told of every change | [`SwarmManager::subscribe`] |
+//! | agents that end with the program | [`SwarmManager::guard`], [`SwarmManager::shutdown_on`] |
+//! | agents whose end is known after the program | `keeper::run_if_asked`, the first line of `main` (feature `process`) |
+//! | a test without processes | [`MemoryBackend`], or `MockAgentBackend` (feature `mock`) |
+//! | a backend of one's own | [`AgentBackend`], [`BackendConfig`], [`Registry`], and the crate `alveary-conformance` |
+//! | something around every call | a layer: [`OpenOptions::layer`], [`layers`] |
+//! | to know what failed, and what to do | [`Error`], its [`ErrorKind`], its cure, its [`Retry`] |
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `process` (default) | agents as local processes, without an engine |
+//! | `docker-api` | agents as containers, by the Engine API |
+//! | `docker-cli` | the same, by the `docker` or `podman` program |
+//! | `mock` | `MockAgentBackend`, for unit tests |
+//!
+//! # Examples
+//!
+//! Each in `examples/` of the repository, and run by its tests: `choose_backend`, `custom_layer`, `embed_axum` (a
+//! swarm in a web service that ends gracefully), `mock_retry` (a unit test with a mock), `outlive` (a program that is
+//! killed, and its agents are not lost). A whole backend is `conformance/examples/tiny_backend.rs`, and its bench
+//! `conformance/benches/tiny.rs`.
 
 mod config;
 pub mod layers;

@@ -1,5 +1,6 @@
 //! From a fleet file to a manager.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +42,19 @@ pub struct OpenOptions {
     keeper: Option<PathBuf>,
     secrets_root: Option<PathBuf>,
     manager: ManagerOptions,
+    layers: Vec<Layer>,
+}
+
+type Around = dyn Fn(Arc<dyn AgentBackend>) -> Arc<dyn AgentBackend> + Send + Sync;
+
+/// What a program puts around a backend.
+#[derive(Clone)]
+struct Layer(Arc<Around>);
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Layer")
+    }
 }
 
 /// A swarm that was opened.
@@ -67,6 +81,7 @@ impl Default for OpenOptions {
             keeper: None,
             secrets_root: None,
             manager: ManagerOptions::default(),
+            layers: Vec::new(),
         }
     }
 }
@@ -117,6 +132,20 @@ impl OpenOptions {
         self
     }
 
+    /// Puts a layer of one's own around the backend, whichever the file names: outside of the
+    /// [standard ones](crate::layers::standard), and of those that were added before it. What it refuses is not
+    /// tried again.
+    ///
+    /// `examples/custom_layer.rs` has a whole one.
+    pub fn layer<B: AgentBackend>(
+        mut self,
+        layer: impl Fn(Arc<dyn AgentBackend>) -> B + Send + Sync + 'static,
+    ) -> Self {
+        self.layers
+            .push(Layer(Arc::new(move |inner| Arc::new(layer(inner)))));
+        self
+    }
+
     /// Reads the file and opens its swarm.
     pub async fn open(self) -> Result<Opened> {
         let fleet = Fleet::load(&self.load)?;
@@ -148,7 +177,11 @@ impl OpenOptions {
         if let Some(word) = taken.or(settled.as_deref()) {
             record = claimed(&mut journal, &folder, &self.claim(&fleet, Some(word))).await?;
         }
-        let backend: Arc<dyn AgentBackend> = layers::standard(connected.backend, &fleet.calls);
+        let standard = layers::standard(connected.backend, &fleet.calls);
+        let backend = self
+            .layers
+            .iter()
+            .fold(standard, |inner, Layer(around)| around(inner));
         let swarm =
             SwarmManager::in_folder(backend, folder, journal, self.manager, self.supervise)?;
         Ok(Opened {

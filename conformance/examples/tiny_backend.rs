@@ -434,7 +434,7 @@ impl fmt::Display for Tiny {
 }
 
 /// What the suite needs to know.
-struct TinyHarness;
+pub(crate) struct TinyHarness;
 
 #[async_trait]
 impl Harness for TinyHarness {

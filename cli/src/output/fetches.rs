@@ -98,12 +98,11 @@ impl Drop for Fetches {
 }
 
 fn bar(what: String) -> ProgressBar {
-    let bar = ProgressBar::new(0);
+    let bar = Screen::unseen(0);
     if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:20} {wide_msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_prefix(what);
-    bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 

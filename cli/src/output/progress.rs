@@ -1,7 +1,6 @@
 //! How far a verb has come: lines, and a bar where a terminal looks on.
 
 use std::fmt::Display;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -57,13 +56,12 @@ impl Progress {
 }
 
 fn bar(doing: &'static str, total: usize) -> ProgressBar {
-    let bar = ProgressBar::new(total as u64);
+    let bar = Screen::unseen(total as u64);
     let template = "{prefix} {bar:20} {pos}/{len} {wide_msg}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_prefix(doing);
-    bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 

@@ -1,8 +1,9 @@
 //! The lower edge of a terminal, where bars are.
 
 use std::io::{IsTerminal, stderr};
+use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
 /// Where bars are shown: at the lower edge of the terminal that stderr is. Where it is none there are no bars.
 ///
@@ -16,9 +17,17 @@ impl Screen {
         Self(stderr().is_terminal().then(MultiProgress::new))
     }
 
-    /// Adds a bar beneath those that there are, where there can be any.
+    /// Adds a bar beneath those that there are, where there can be any, and keeps it moving.
     pub(crate) fn add(&self, bar: impl FnOnce() -> ProgressBar) -> Option<ProgressBar> {
-        self.0.as_ref().map(|bars| bars.add(bar()))
+        let bar = self.0.as_ref()?.add(bar());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Some(bar)
+    }
+
+    /// A bar to be added. Until it is, it is not seen: one that is drawn on its own is a line that nobody takes away
+    /// again.
+    pub(crate) fn unseen(length: u64) -> ProgressBar {
+        ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden())
     }
 
     /// Does something that prints, with the bars out of the way.

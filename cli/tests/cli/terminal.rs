@@ -163,3 +163,20 @@ fn ctrl_c_while_some_are_brought_up_by_name_leaves_none_of_them_and_all_of_the_o
         assert_eq!(living.lines().count(), 1, "{living}");
     }
 }
+
+#[test]
+fn a_bar_leaves_nothing_on_the_screen() {
+    let hive =
+        Hive::new("swarm = \"demo\"\n[agents.a]\ncount = 3\ncommand = [\"sleep\", \"1000\"]");
+    let mut pty = Pty::run(hive.command().args(["up", "-d"]));
+    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+    let shown = pty.shown();
+    assert!(shown.contains("0/3"), "{shown}");
+    for line in shown.lines() {
+        // Whatever is drawn of it is wiped before it is drawn again, and before anything else is written.
+        let pieces: Vec<_> = line.split("\x1b[2K").collect();
+        let drawn = |piece: &str| piece.matches("starting").count();
+        assert!(pieces.iter().all(|piece| drawn(piece) <= 1), "{shown:?}");
+        assert_eq!(pieces.last().map_or(0, |left| drawn(left)), 0, "{shown:?}");
+    }
+}
