@@ -10,7 +10,9 @@ use crate::config::{Fleet, LoadOptions};
 use crate::layers;
 use crate::manager::{ManagerOptions, SwarmManager};
 use crate::registry::{AutoChoice, Registry};
-use crate::state::{Claim, Folder, Journal, Patience, SwarmRecord, Way, default_root, secrets_dir};
+use crate::state::{
+    Claim, Folder, Journal, Patience, SwarmRecord, Way, default_root, secrets_dir, swarms_in,
+};
 
 /// Opens the swarm of a fleet file: its manager, on the backend that the file names. Nothing is started;
 /// what runs already is found.
@@ -233,6 +235,25 @@ pub fn recorded_swarm(name: &SwarmName, state_dir: Option<&Path>) -> Result<Opti
         Some(folder) => SwarmRecord::read(&folder),
         None => Ok(None),
     }
+}
+
+/// What is recorded of each swarm whose state folder is in `state_dir`, by name, or why that cannot be read. Looks and
+/// makes nothing.
+///
+/// A swarm whose file names another folder for its state is not found here.
+pub fn recorded_swarms(state_dir: Option<&Path>) -> Result<Vec<Result<SwarmRecord>>> {
+    let root = match state_dir {
+        Some(root) => root.to_owned(),
+        None => default_root()?,
+    };
+    let names = swarms_in(&root)?;
+    let records = names.iter().filter_map(|name| {
+        let folder = Folder::existing(&root, name).transpose()?;
+        folder
+            .and_then(|folder| SwarmRecord::read(&folder))
+            .transpose()
+    });
+    Ok(records.collect())
 }
 
 /// The folder in which the swarm of this name keeps its state; `None` for a swarm that never was. Looks and makes

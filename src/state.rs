@@ -24,7 +24,7 @@ mod trust;
 
 pub(crate) use engine_lease::{Candidate, EngineLease, Holder, RENEWED, whose};
 pub(crate) use files::Patience;
-pub(crate) use folder::{Folder, default_root};
+pub(crate) use folder::{Folder, default_root, swarms_in};
 pub(crate) use gates::{Gates, StartGuard};
 pub(crate) use host::wall_millis;
 pub(crate) use intender::Intender;

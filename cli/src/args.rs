@@ -140,6 +140,7 @@ pub(crate) enum Verb {
     Up(verbs::up::Up),
     Spawn(verbs::spawn::Spawn),
     Down(verbs::down::Down),
+    Gc(verbs::gc::Gc),
     #[command(visible_alias = "ls")]
     Ps(verbs::ps::Ps),
     Logs(verbs::logs::Logs),

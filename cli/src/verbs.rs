@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod gc;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -61,6 +62,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
     match verb {
         Verb::Spawn(spawn) => spawn.run(context).await,
         Verb::Down(down) => down.run(context).await,
+        Verb::Gc(gc) => gc.run(context).await,
         Verb::Ps(ps) => ps.run(context).await,
         Verb::Logs(logs) => logs.run(context).await,
         Verb::Inspect(inspect) => inspect.run(context).await,

@@ -34,6 +34,27 @@ pub(crate) fn default_root() -> Result<PathBuf> {
     Ok(state.join("alveary"))
 }
 
+/// The names of the folders in `root` that can be swarms', in order; none where there is no such place.
+pub(crate) fn swarms_in(root: &Path) -> Result<Vec<SwarmName>> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("look into", root, error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| io_error("look into", root, error))?;
+        if let Some(name) = entry.file_name().to_str()
+            && let Ok(name) = SwarmName::new(name)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
+            names.push(name);
+        }
+    }
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    Ok(names)
+}
+
 impl Folder {
     /// The folder of this swarm if there is one that can be trusted.
     pub(crate) fn existing(root: &Path, swarm: &SwarmName) -> Result<Option<Self>> {

@@ -6,6 +6,7 @@ mod bad_days;
 mod bad_input;
 mod beginning;
 mod beside;
+mod collecting;
 mod damage;
 mod detached;
 mod foreground;

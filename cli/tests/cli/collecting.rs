@@ -1,0 +1,157 @@
+//! `gc`: what is left of swarms is found and ended, and nothing else.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::hive::{Hive, eventually, is_alive, keeper_of, pid_of, signal};
+use crate::tally::processes;
+
+const TWO: &str = r#"
+    swarm = "demo"
+    [agents.bee]
+    count = 2
+    command = ["sleep", "1000"]
+    stop = { grace = "0s" }
+"#;
+
+/// A second swarm in the same state folder.
+fn neighbour(hive: &Hive) -> u32 {
+    let dir = hive.path().join("next");
+    fs::create_dir(&dir).unwrap();
+    let file = dir.join("alveary.toml");
+    fs::write(
+        &file,
+        "swarm = \"next\"\n[agents.other]\ncommand = [\"sleep\", \"1000\"]\n",
+    )
+    .unwrap();
+    hive.ok(&["--file", "next/alveary.toml", "up", "-d"]);
+    let listed = hive.ok(&["--file", "next/alveary.toml", "ps", "--format", "{{ pid }}"]);
+    listed.trim().parse().unwrap()
+}
+
+#[test]
+fn what_nobody_is_in_want_of_is_left_alone() {
+    let hive = Hive::new(TWO);
+    let ran = hive.run(&["gc", "--yes"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    hive.ok(&["up", "-d"]);
+    let before = hive.agents();
+    let ran = hive.run(&["gc"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert_eq!(ran.stdout(), "");
+    assert!(ran.stderr().contains("nothing is left over"), "{ran}");
+    hive.ok(&["gc", "--yes", "--unsupervised"]);
+    assert_eq!(hive.agents(), before);
+}
+
+#[test]
+fn a_swarm_whose_file_is_gone_is_listed_and_then_ended_with_its_supervisor() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let other = neighbour(&hive);
+    let supervisor = hive.the_supervisor();
+    let pids: Vec<u32> = processes(&hive.state()).into_values().flatten().collect();
+    assert_eq!(pids.len(), 2);
+    fs::remove_file(hive.path().join("alveary.toml")).unwrap();
+
+    let listed = hive.ok(&["gc", "--format", "{{ swarm }} {{ name }} {{ reason }}"]);
+    assert_eq!(listed, "demo bee-1 file-gone\ndemo bee-2 file-gone\n");
+    assert!(
+        pids.iter().all(|pid| is_alive(*pid)),
+        "it was to be listed only"
+    );
+
+    let ran = hive.run(&["gc", "--yes"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stderr().contains("demo/bee-1"), "{ran}");
+    assert!(pids.iter().all(|pid| !is_alive(*pid)), "{ran}");
+    eventually("its supervisor ends", || {
+        (!is_alive(supervisor)).then_some(())
+    });
+    assert!(is_alive(other), "the neighbour's file is there");
+    assert!(hive.run(&["gc"]).stderr().contains("nothing is left over"));
+    hive.ok(&["--file", "next/alveary.toml", "down", "-t", "0"]);
+}
+
+#[test]
+fn a_file_that_is_there_again_saves_its_swarm() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    fs::remove_file(hive.path().join("alveary.toml")).unwrap();
+    assert_eq!(
+        hive.ok(&["gc", "--format", "{{ name }}"]).lines().count(),
+        2
+    );
+    hive.rewrite(TWO);
+    let before = hive.agents();
+    hive.ok(&["gc", "--yes"]);
+    assert_eq!(hive.agents(), before);
+}
+
+#[test]
+fn after_everything_of_ours_was_killed_what_runs_is_ended_on_request_alone() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let pids: Vec<u32> = hive.agents().iter().map(pid_of).collect();
+    let keeper = keeper_of(pids[0]);
+    for ours in [hive.the_supervisor(), keeper] {
+        signal(ours, Signal::KILL);
+        eventually("it is gone", || (!is_alive(ours)).then_some(()));
+    }
+    // Somebody may still want them: `up` takes them up again.
+    assert!(hive.run(&["gc"]).stderr().contains("nothing is left over"));
+    let listed = hive.ok(&[
+        "gc",
+        "--unsupervised",
+        "--format",
+        "{{ name }} {{ reason }}",
+    ]);
+    assert_eq!(listed, "bee-1 unsupervised\nbee-2 unsupervised\n");
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+    hive.ok(&["gc", "--unsupervised", "--yes"]);
+    assert!(pids.iter().all(|pid| !is_alive(*pid)));
+}
+
+#[test]
+fn a_process_that_outlived_its_agent_is_ended_and_one_that_only_looks_like_it_is_not() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let agent = hive.agent("bee-1");
+    let record = fs::read(hive.state().join("demo/swarm.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let swarm = record["uid"].as_str().unwrap().replace('-', "");
+    let marked = |swarm: &str, incarnation: &str| {
+        let mut stray = std::process::Command::new("sleep");
+        stray
+            .arg("1000")
+            .env("ALVEARY_SWARM", swarm)
+            .env("ALVEARY_AGENT_ID", agent["agent_id"].as_str().unwrap())
+            .env("ALVEARY_INCARNATION", incarnation);
+        Ended(stray.spawn().unwrap())
+    };
+    // What an earlier start of the agent left, one of another swarm, and a part of what runs.
+    let mut left = marked(&swarm, "0123456789abcdef0123456789abcdef");
+    let mut strangers = marked(
+        "0123456789abcdef0123456789abcdef",
+        "0123456789abcdef0123456789abcdef",
+    );
+    let mut part = marked(&swarm, agent["incarnation"].as_str().unwrap());
+    let listed = hive.ok(&["gc", "--format", "{{ pid }} {{ reason }}"]);
+    assert_eq!(listed, format!("{} outlived\n", left.0.id()));
+    hive.ok(&["gc", "--yes"]);
+    eventually("it ends", || left.0.try_wait().unwrap());
+    assert!(strangers.0.try_wait().unwrap().is_none());
+    assert!(part.0.try_wait().unwrap().is_none());
+    assert_eq!(hive.agents().len(), 2);
+}
+
+/// A process that does not outlive its test.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
