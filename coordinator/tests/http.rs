@@ -16,7 +16,19 @@ mod hostile;
 mod original;
 #[path = "http/page.rs"]
 mod page;
+#[path = "http/polling.rs"]
+mod polling;
+#[path = "http/reports.rs"]
+mod reports;
+#[path = "http/strangers.rs"]
+mod strangers;
+#[path = "http/texts.rs"]
+mod texts;
+#[path = "http/tokens.rs"]
+mod tokens;
 #[path = "http/v1.rs"]
 mod v1;
 #[path = "http/watch.rs"]
 mod watch;
+#[path = "http/with_tokens.rs"]
+mod with_tokens;

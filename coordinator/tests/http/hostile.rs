@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::bed::{Answer, Bed};
 
-const TASK: &str = "9d0a3a66-7b2d-4a53-9cf0-2a4a4d0f33d1";
+pub(crate) const TASK: &str = "9d0a3a66-7b2d-4a53-9cf0-2a4a4d0f33d1";
 
 /// Every route of `/v1` that takes JSON, with something that is right for it.
 fn questions() -> [(&'static str, Value); 6] {
@@ -44,27 +44,14 @@ const FORMS: [(&str, &str); 5] = [
     ("/swarm/spawn", "name"),
 ];
 
-/// Every operation that the document names, with something in the place of each name in its path.
-async fn operations(bed: &Bed) -> Vec<(String, String)> {
-    let document = bed.document().await;
-    let mut all = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for method in item.as_object().unwrap().keys() {
-            all.push((method.to_uppercase(), path.replace("{id}", TASK)));
-        }
-    }
-    assert!(all.len() > 20, "{all:?}");
-    all
-}
-
 /// What a coordinator holds, to be the same before and after.
-async fn book(bed: &Bed) -> (Value, Value) {
+pub(crate) async fn book(bed: &Bed) -> (Value, Value) {
     let tasks = bed.get("/v1/tasks").admin().send().await.json();
     let agents = bed.get("/v1/agents").admin().send().await.json();
     (tasks, agents)
 }
 
-fn is_refused(answer: &Answer, status: u16, what: &str) {
+pub(crate) fn is_refused(answer: &Answer, status: u16, what: &str) {
     assert_eq!(answer.status, status, "{what}: {answer:?}");
     let told = answer.json();
     let sentence = if told["error"].is_object() {
@@ -79,7 +66,7 @@ fn is_refused(answer: &Answer, status: u16, what: &str) {
 }
 
 /// A coordinator whose auctions end by the bid of the last that is idle, and not by time.
-async fn patient() -> Bed {
+pub(crate) async fn patient() -> Bed {
     let settings = Settings::default().with_auction(Duration::from_mins(5));
     Bed::with(settings, Guard::default()).await
 }
@@ -257,48 +244,6 @@ async fn what_cannot_be_an_agent_is_none() {
 }
 
 #[tokio::test]
-async fn nobody_speaks_in_another_s_name_on_any_route() {
-    let bed = patient().await;
-    let task = bed.give("sing").await;
-    let bid = json!({"task_id": task, "agent_id": "echo", "bid_sats": 5});
-    bed.post("/internal/bids")
-        .agent("echo")
-        .json(&bid)
-        .send()
-        .await;
-    let claim = json!({"agent_id": "echo", "wait_ms": 20_000});
-    let claim = bed.post("/v1/claims").agent("echo").json(&claim);
-    let attempt = claim.send().await.json()["attempt"].clone();
-    assert!(attempt.is_string(), "the task was not won");
-    let before = book(&bed).await;
-    let path = |end: &str| format!("/swarm/tasks/{task}/{end}");
-    let v1 = |end: &str| format!("/v1/tasks/{task}/{end}");
-    for ask in [
-        bed.post("/internal/bids").json(&bid),
-        bed.post(path("complete")).form("result=stolen"),
-        bed.post(path("fail")).form("reason=stolen"),
-        bed.post("/v1/agents")
-            .json(&json!({"agent_id": "echo", "name": "thief"})),
-        bed.post("/v1/claims").json(&json!({"agent_id": "echo"})),
-        bed.post("/v1/heartbeats")
-            .json(&json!({"agent_id": "echo"})),
-        bed.post(v1("complete"))
-            .json(&json!({"attempt": attempt, "result": "stolen"})),
-        bed.post(v1("fail"))
-            .json(&json!({"attempt": attempt, "reason": "stolen"})),
-        bed.ask("DELETE", "/v1/agents/echo"),
-        bed.ask("DELETE", "/swarm/agents/echo"),
-    ] {
-        let what = format!("{ask:?}");
-        is_refused(&ask.clone().agent("thief").send().await, 403, &what);
-        is_refused(&ask.send().await, 401, &what);
-    }
-    // Time goes on for the agent that works; nothing else has changed.
-    let still = |(tasks, agents): (Value, Value)| (tasks, agents["agents"][0]["name"].clone());
-    assert_eq!(still(book(&bed).await), still(before));
-}
-
-#[tokio::test]
 async fn a_body_of_ten_megabytes_is_too_large_everywhere() {
     let bed = Bed::open().await;
     let body = vec![b'a'; 10 * 1024 * 1024];
@@ -404,179 +349,4 @@ async fn a_body_of_another_type_is_not_read() {
         is_refused(&ask.body(bid.clone()).send().await, 422, kind);
     }
     assert_eq!(book(&bed).await, before);
-}
-
-#[tokio::test]
-async fn a_foreign_host_or_origin_is_refused_on_every_route() {
-    let bed = Bed::open().await;
-    for (method, path) in operations(&bed).await {
-        let what = format!("{method} {path}");
-        let ask = || bed.ask(&method, &path).admin();
-        let misled = ask().header("host", "evil.example").send().await;
-        assert_eq!(misled.status, 421, "{what}");
-        for foreign in ["http://evil.example", "null"] {
-            let answer = ask().header("origin", foreign).send().await;
-            assert_eq!(answer.status, 403, "{what} {foreign}");
-            assert!(!answer.headers.contains_key("access-control-allow-origin"));
-        }
-        let picture = ask().header("sec-fetch-site", "cross-site").send().await;
-        assert_eq!(picture.status, 403, "{what}");
-    }
-    // What a browser asks before it sends JSON to another site is answered with nothing that would let it.
-    let preflight = bed
-        .ask("OPTIONS", "/v1/tasks")
-        .header("origin", "http://evil.example")
-        .header("access-control-request-method", "POST")
-        .header(
-            "access-control-request-headers",
-            "authorization,content-type",
-        );
-    assert_eq!(preflight.send().await.status, 403);
-}
-
-#[tokio::test]
-async fn a_token_in_the_url_or_in_a_cookie_is_none() {
-    let bed = Bed::closed().await;
-    let token = bed.tokens.admin();
-    let token = token.expose();
-    for ask in [
-        bed.get(format!("/v1/agents?token={token}")),
-        bed.get(format!("/v1/agents?access_token={token}")),
-        bed.get("/v1/agents")
-            .header("cookie", format!("token={token}")),
-        bed.get("/v1/agents").header("x-api-key", token),
-    ] {
-        assert_eq!(ask.send().await.status, 401);
-    }
-}
-
-#[tokio::test]
-async fn hostile_texts_stay_texts_from_end_to_end() {
-    let bed = patient().await;
-    let form = |field: &str, text: &str| {
-        form_urlencoded::Serializer::new(String::new())
-            .append_pair(field, text)
-            .finish()
-    };
-    for (round, text) in [
-        "<script>alert(1)</script>",
-        "'; DROP TABLE tasks; --",
-        "\" OR \"\"=\"",
-        "\\'; UPDATE agents SET status='idle'; --",
-        "%27%20OR%201=1 ${jndi:ldap://x} {{7*7}} $(reboot) `reboot`",
-        "\u{0}\u{1b}[2J\r\nset-cookie: a=b\r\n\r\n",
-        "\u{202e}\u{fffd}\u{10ffff}😀",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let agent = format!("a{round}");
-        // Control characters are no part of a capability, and everything else is.
-        let able: String = text
-            .chars()
-            .filter(|c| !alveary_core::is_unsafe(*c))
-            .collect();
-        let register =
-            json!({"agent_id": agent, "name": text, "capabilities": [able.replace(',', "")]});
-        let answer = bed.post("/v1/agents").admin().json(&register).send().await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let agents = bed.get("/v1/agents").admin().send().await.json();
-        let listed = &agents["agents"][round];
-        assert_eq!(listed["name"], text);
-        let all = bed.get("/swarm/agents").admin().send().await.json();
-        assert_eq!(all["agents"][round]["name"], text);
-        // One is given and delivered by the original's routes, one by `/v1`.
-        let first = bed
-            .post("/swarm/tasks")
-            .admin()
-            .form(&form("description", text))
-            .send()
-            .await;
-        let first = first.json();
-        assert_eq!(first["description"], text);
-        let second = bed
-            .post("/v1/tasks")
-            .admin()
-            .header("idempotency-key", "'--<b>");
-        let second = second.json(&json!({"description": text})).send().await;
-        let key_is_taken = round > 0;
-        assert_eq!(
-            second.status,
-            if key_is_taken { 409 } else { 201 },
-            "{second:?}"
-        );
-        let second = bed.post("/v1/tasks").admin();
-        let second = second
-            .json(&json!({"description": text}))
-            .send()
-            .await
-            .json();
-        let (first, second) = (&first["task_id"], &second["tasks"][0]["id"]);
-        for task in [first, second] {
-            let bid =
-                json!({"task_id": task, "agent_id": agent, "bid_sats": 5, "capabilities": able});
-            let answer = bed.post("/internal/bids").admin().json(&bid).send().await;
-            assert_eq!(answer.json()["accepted"], true, "{answer:?}");
-        }
-        let claim = json!({"agent_id": agent, "wait_ms": 20_000});
-        let claim = || bed.post("/v1/claims").admin().json(&claim).send();
-        assert_eq!(&claim().await.json()["task_id"], first);
-        let path = format!("/swarm/tasks/{}/complete", first.as_str().unwrap());
-        let done = bed
-            .post(path)
-            .admin()
-            .form(&form("result", text))
-            .send()
-            .await;
-        assert_eq!(done.status, 200, "{done:?}");
-        let claimed = claim().await.json();
-        let path = format!("/v1/tasks/{}/fail", second.as_str().unwrap());
-        let failed = json!({"attempt": claimed["attempt"], "reason": text});
-        let failed = bed.post(path).admin().json(&failed).send().await;
-        assert_eq!(failed.json()["result"], text, "{failed:?}");
-        let rows = bed.get("/swarm/tasks").admin().send().await.json();
-        let mine = rows["tasks"].as_array().unwrap().iter();
-        let mine: Vec<_> = mine.filter(|row| row["description"] == text).collect();
-        assert_eq!(mine.len(), if key_is_taken { 2 } else { 3 }, "{rows}");
-        let told = mine.iter().filter(|row| row["result"] == text).count();
-        assert_eq!(told, 2, "{rows}");
-        // The next one is waited for alone.
-        let gone = bed.ask("DELETE", format!("/v1/agents/{agent}")).admin();
-        assert_eq!(gone.send().await.status, 204);
-    }
-    // The table is still there.
-    let metrics = bed.get("/metrics").send().await.body;
-    assert!(
-        metrics.contains("\nalveary_tasks{status=\"completed\"} 7\n"),
-        "{metrics}"
-    );
-}
-
-#[tokio::test]
-async fn hostile_texts_in_the_place_of_ids_find_nothing() {
-    let bed = Bed::open().await;
-    for id in [
-        "%27%3B%20DROP%20TABLE%20tasks%3B--",
-        "%3Cscript%3E",
-        "%00",
-        "%FF",
-        "..%2F..%2Fetc",
-        "0",
-    ] {
-        for (method, path) in [
-            ("GET", format!("/v1/tasks/{id}")),
-            ("GET", format!("/v1/tasks/{id}/bids")),
-            ("POST", format!("/v1/tasks/{id}/cancel")),
-        ] {
-            is_refused(&bed.ask(method, &path).admin().send().await, 404, &path);
-        }
-        let path = format!("/swarm/tasks/{id}/complete");
-        is_refused(&bed.post(&path).form("result=x").send().await, 404, &path);
-        let query = bed.get(format!("/v1/tasks?agent={id}&status={id}")).admin();
-        is_refused(&query.send().await, 400, id);
-        let query = bed.get(format!("/swarm/tasks?status={id}"));
-        is_refused(&query.send().await, 422, id);
-        let page = bed.get(format!("/tasks/{id}")).send().await;
-        assert_eq!(page.status, 303, "{page:?}");
-    }
 }

@@ -1,6 +1,6 @@
 //! The original's routes, to the letter.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use alveary_coordinator::http::Guard;
 use alveary_coordinator::{Bidders, Settings};
@@ -10,7 +10,7 @@ use super::bed::{Answer, Bed};
 
 const OVER: &str = "No open auction for this task — it may have already closed.";
 
-async fn bid(bed: &Bed, body: &Value) -> Answer {
+pub(crate) async fn bid(bed: &Bed, body: &Value) -> Answer {
     bed.post("/internal/bids").json(body).send().await
 }
 
@@ -26,7 +26,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 /// Short enough to wait for, long enough to bid in.
-fn short() -> Settings {
+pub(crate) fn short() -> Settings {
     Settings::default()
         .with_bidders(Bidders::Anybody)
         .with_auction(Duration::from_millis(700))
@@ -255,109 +255,6 @@ async fn an_auction_that_is_waited_for_tells_who_won_and_for_what() {
 }
 
 #[tokio::test]
-async fn a_failure_goes_with_a_reason_or_without() {
-    let bed = Bed::with(short(), Guard::default()).await;
-    for (form, result) in [("reason=no+voice", "no voice"), ("", "")] {
-        let task = bed.give("sing").await;
-        bid(
-            &bed,
-            &json!({"task_id": task, "agent_id": "a1", "bid_sats": 3}),
-        )
-        .await;
-        while bed.get("/swarm/tasks?status=assigned").send().await.json()["tasks"] == json!([]) {}
-        let answer = bed
-            .post(format!("/swarm/tasks/{task}/fail"))
-            .form(form)
-            .send()
-            .await;
-        assert_eq!(
-            answer.json(),
-            json!({"task_id": task, "status": "failed"}),
-            "{form}"
-        );
-        let all = bed.get("/swarm/tasks?status=failed").send().await.json();
-        assert_eq!(all["tasks"][0]["result"], result);
-    }
-}
-
-#[tokio::test]
-async fn a_report_for_a_task_that_is_not_there_is_not_found() {
-    let bed = Bed::open().await;
-    for task in [
-        "9d0a3a66-7b2d-4a53-9cf0-2a4a4d0f33d1",
-        "no-uuid",
-        "%FF",
-        "..%2f..%2fetc",
-    ] {
-        let answer = bed
-            .post(format!("/swarm/tasks/{task}/complete"))
-            .form("result=x")
-            .send()
-            .await;
-        assert_eq!(answer.status, 404, "{task}");
-        assert_eq!(answer.json(), json!({"detail": "Task not found"}));
-    }
-}
-
-#[tokio::test]
-async fn a_report_for_a_task_that_is_open_for_bids_is_refused() {
-    let bed = Bed::open().await;
-    let task = bed.give("sing").await;
-    let answer = bed
-        .post(format!("/swarm/tasks/{task}/complete"))
-        .form("result=x")
-        .send()
-        .await;
-    assert_eq!(answer.status, 409, "{answer:?}");
-    assert!(answer.json()["detail"].is_string());
-}
-
-#[tokio::test]
-async fn a_form_without_its_field_is_told_so() {
-    let bed = Bed::open().await;
-    let missing = |name: &str| json!({"detail": [{"type": "missing", "loc": ["body", name], "msg": "Field required", "input": null}]});
-    for body in ["", "description=", "other=1"] {
-        let answer = bed.post("/swarm/tasks").form(body).send().await;
-        assert_eq!(
-            (answer.status, answer.json()),
-            (422, missing("description")),
-            "{body}"
-        );
-    }
-    let task = bed.give("sing").await;
-    let answer = bed
-        .post(format!("/swarm/tasks/{task}/complete"))
-        .form("")
-        .send()
-        .await;
-    assert_eq!((answer.status, answer.json()), (422, missing("result")));
-    let json = bed
-        .post("/swarm/tasks")
-        .json(&json!({"description": "x"}))
-        .send()
-        .await;
-    assert_eq!((json.status, json.json()), (422, missing("description")));
-}
-
-#[tokio::test]
-async fn a_form_in_parts_is_read_as_well() {
-    let bed = Bed::open().await;
-    let body =
-        "--XX\r\ncontent-disposition: form-data; name=\"description\"\r\n\r\nsing\r\n--XX--\r\n";
-    let parts = bed
-        .post("/swarm/tasks")
-        .header("content-type", "multipart/form-data; boundary=XX");
-    let answer = parts.clone().body(body).send().await;
-    assert_eq!(answer.json()["description"], "sing");
-    let broken = parts.body(&body[..40]).send().await;
-    assert_eq!(broken.status, 400);
-    assert_eq!(
-        broken.json(),
-        json!({"detail": "There was an error parsing the body"})
-    );
-}
-
-#[tokio::test]
 async fn a_status_that_is_none_is_told_so() {
     let bed = Bed::open().await;
     let answer = bed.get("/swarm/tasks?status=done").send().await;
@@ -397,166 +294,4 @@ async fn what_is_not_there_is_told_as_the_original_tells_it() {
         (405, json!({"detail": "Method Not Allowed"}))
     );
     assert!(method.headers["allow"].contains("GET"), "{method:?}");
-}
-
-#[tokio::test]
-async fn who_waits_for_tasks_is_answered_as_soon_as_there_is_one() {
-    let bed = Bed::open().await;
-    let first = bed.get("/internal/tasks").send().await;
-    let mut after = first.headers["x-alveary-after"].clone();
-    let mut delays = Vec::new();
-    for round in 0..9 {
-        let waited = async {
-            let path = format!("/internal/tasks?wait=20s&after={after}");
-            let answer = bed.get(path).send().await;
-            (answer, Instant::now())
-        };
-        let given = async {
-            // What was there before somebody waits would be told without waking anybody.
-            bed.until_waiting(1).await;
-            (bed.give(&format!("sing {round}")).await, Instant::now())
-        };
-        let ((answer, told), (task, given)) = tokio::join!(waited, given);
-        assert_eq!(answer.json().as_array().unwrap().len(), 1, "{answer:?}");
-        assert_eq!(answer.json()[0]["task_id"], json!(task));
-        delays.push(told.saturating_duration_since(given));
-        let next = answer.headers["x-alveary-after"].clone();
-        assert!(next.parse::<u64>().unwrap() > after.parse::<u64>().unwrap());
-        after = next;
-    }
-    // One may be unlucky on a busy machine. Who looks every so often is late in most rounds.
-    delays.sort_unstable();
-    assert!(delays[4] < Duration::from_millis(200), "{delays:?}");
-    let nothing_new = bed.get(format!("/internal/tasks?after={after}"));
-    assert_eq!(nothing_new.send().await.json(), json!([]));
-    bed.until_waiting(0).await;
-}
-
-#[tokio::test]
-async fn who_waits_in_vain_is_answered_when_the_time_is_over_and_not_before() {
-    let bed = Bed::open().await;
-    for (wait, least) in [("300ms", 300), ("1", 1_000), ("1s", 1_000)] {
-        let began = Instant::now();
-        let answer = bed.get(format!("/internal/tasks?wait={wait}")).send().await;
-        let took = began.elapsed();
-        assert_eq!(answer.json(), json!([]), "{wait}");
-        assert!(took >= Duration::from_millis(least), "{wait}: {took:?}");
-        assert!(
-            took < Duration::from_millis(least + 5_000),
-            "{wait}: {took:?}"
-        );
-    }
-    let mut guard = Guard::default();
-    guard.longest_wait = Duration::from_millis(100);
-    let bed = Bed::with(short(), guard).await;
-    let began = Instant::now();
-    bed.get("/internal/tasks?wait=999999999m").send().await;
-    assert!(began.elapsed() < Duration::from_secs(5), "it is not cut");
-}
-
-#[tokio::test]
-async fn an_empty_parameter_is_as_good_as_none_and_a_bad_one_is_named() {
-    let bed = Bed::open().await;
-    for query in [
-        "wait=",
-        "after=",
-        "wait=&after=",
-        "wait=0",
-        "wait=20s&wait=",
-    ] {
-        let answer = bed.get(format!("/internal/tasks?{query}")).send().await;
-        assert_eq!((answer.status, answer.json()), (200, json!([])), "{query}");
-    }
-    assert_eq!(bed.get("/swarm/tasks?status=").send().await.status, 200);
-    for (name, value) in [
-        ("wait", "soon"),
-        ("wait", "-1"),
-        ("wait", "1h"),
-        ("wait", "1.5"),
-        ("wait", "NaN"),
-        ("wait", "1000000000"),
-        ("wait", "s"),
-        ("wait", "%F0%9F%90%9D"),
-        ("after", "x"),
-        ("after", "-1"),
-        ("after", "18446744073709551616"),
-    ] {
-        let answer = bed
-            .get(format!("/internal/tasks?{name}={value}"))
-            .send()
-            .await;
-        assert_eq!(answer.status, 422, "{name}={value}: {answer:?}");
-        assert_eq!(answer.json()["detail"][0]["loc"], json!(["query", name]));
-    }
-}
-
-#[tokio::test]
-async fn with_tokens_an_agent_speaks_as_itself_alone() {
-    let bed = Bed::closed().await;
-    let task = bed.give("sing").await;
-    let body = json!({"task_id": task, "agent_id": "echo", "bid_sats": 5});
-    let ask = || bed.post("/internal/bids").json(&body);
-    let nobody = ask().send().await;
-    assert_eq!(nobody.status, 401);
-    assert_eq!(nobody.headers["www-authenticate"], "Bearer");
-    assert!(nobody.json()["detail"].is_string());
-    let other = ask().agent("other").send().await;
-    assert_eq!(other.status, 403);
-    assert!(other.json()["detail"].is_string());
-    let own = ask().agent("echo").send().await;
-    assert_eq!(own.status, 200, "{own:?}");
-    assert_eq!(bed.get("/internal/tasks").send().await.status, 401);
-    assert_eq!(
-        bed.get("/internal/tasks").agent("echo").send().await.status,
-        200
-    );
-}
-
-#[tokio::test]
-async fn with_tokens_what_is_no_agent_s_business_is_the_admin_s() {
-    let bed = Bed::closed().await;
-    for (method, path) in [
-        ("POST", "/swarm/tasks"),
-        ("POST", "/swarm/tasks/auction"),
-        ("POST", "/swarm/spawn"),
-        ("GET", "/swarm/agents"),
-        ("DELETE", "/swarm/agents/echo"),
-    ] {
-        let ask = || bed.ask(method, path).form("name=x");
-        assert_eq!(ask().send().await.status, 401, "{path}");
-        assert_eq!(ask().agent("echo").send().await.status, 403, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn with_tokens_only_the_agent_that_has_a_task_reports_on_it() {
-    let bed = Bed::with(
-        Settings::default().with_auction(Duration::from_millis(300)),
-        Guard::default(),
-    )
-    .await;
-    let task = bed.give("sing").await;
-    let body = json!({"task_id": task, "agent_id": "echo", "bid_sats": 5});
-    let accepted = bed
-        .post("/internal/bids")
-        .json(&body)
-        .agent("echo")
-        .send()
-        .await;
-    assert_eq!(accepted.json()["accepted"], true, "{accepted:?}");
-    let path = format!("/swarm/tasks/{task}/complete");
-    loop {
-        let mine = bed
-            .get("/swarm/tasks?status=assigned")
-            .agent("echo")
-            .send()
-            .await;
-        if mine.json()["tasks"][0]["id"] == json!(task) {
-            break;
-        }
-    }
-    let other = bed.post(&path).form("result=x").agent("other").send().await;
-    assert_eq!(other.status, 403, "{other:?}");
-    let own = bed.post(&path).form("result=x").agent("echo").send().await;
-    assert_eq!(own.status, 200, "{own:?}");
 }
