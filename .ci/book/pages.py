@@ -23,7 +23,7 @@ def all_pages():
 
 def guide():
     """The pages whose transcripts are run."""
-    return sorted((ROOT / "docs/guide").glob("*.md"))
+    return sorted([*(ROOT / "docs/guide").glob("*.md"), ROOT / "docs/agents.md"])
 
 
 def name_of(page):

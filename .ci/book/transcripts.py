@@ -16,7 +16,7 @@ import tempfile
 from pages import BLOCK, guide, name_of
 
 MASKS = [
-    (re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{3,12})+\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{3,12})*\b"), "ID"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)?(µs|ms|s|m|h|d)\b"), "TIME"),
     (re.compile(r"\b\d{3,}\b|(?<=alveary-)\d+\b"), "N"),

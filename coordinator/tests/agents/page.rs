@@ -28,7 +28,11 @@ fn blocks() -> BTreeMap<&'static str, Vec<String>> {
 
 pub(crate) async fn no_block_is_of_a_language_that_nobody_runs() {
     let languages: Vec<_> = blocks().into_keys().collect();
-    assert_eq!(languages, ["json", "python", "rust", "sh"]);
+    // What is shown of a terminal, and the files of it, `.ci/book` runs.
+    assert_eq!(
+        languages,
+        ["console", "json", "python", "rust", "sh", "toml"]
+    );
 }
 
 /// What a program reads has the fields that the page shows.
@@ -91,7 +95,15 @@ pub(crate) async fn the_agent_in_python_does_one_task_after_the_other() {
     let house = House::new(NEVER, NEVER);
     let served = house.serve(0, |_| {}).await;
     let script = house.path().join("agent.py");
-    std::fs::write(&script, blocks()["python"].concat()).unwrap();
+    let python = &blocks()["python"];
+    let [agent] = python
+        .iter()
+        .filter(|block| !block.starts_with("# "))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("which of them is the agent? {python:?}");
+    };
+    std::fs::write(&script, agent).unwrap();
     let mut command = Command::new("python3");
     command
         .arg(&script)
