@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 #![expect(clippy::print_stdout, reason = "what was counted is said")]
 
+#[path = "crowd/answers.rs"]
+mod answers;
 #[path = "crowd/fleet.rs"]
 mod fleet;
 #[path = "crowd/kills.rs"]
@@ -60,7 +62,7 @@ pub(crate) fn settings() -> Settings {
 
 type Act = fn(Size);
 
-const TRIALS: [(&str, Act); 4] = [
+const TRIALS: [(&str, Act); 5] = [
     (
         "each_task_has_one_winner_and_one_completion_over_channels",
         fleet::over_channels,
@@ -72,6 +74,10 @@ const TRIALS: [(&str, Act); 4] = [
     (
         "no_task_is_lost_or_done_twice_by_a_coordinator_that_is_killed_while_agents_work",
         kills::at_work,
+    ),
+    (
+        "what_was_answered_before_it_was_killed_is_in_the_file",
+        answers::are_kept,
     ),
     (
         "what_was_being_written_when_it_was_killed_is_there_whole_or_not_at_all",

@@ -55,6 +55,12 @@ impl Served {
         }
     }
 
+    /// With SIGKILL, in the middle of whatever others are asking. It is waited for by [`kill`](Self::kill).
+    pub(crate) fn kill_now(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+
     /// With SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
