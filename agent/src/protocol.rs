@@ -8,6 +8,7 @@ mod bid;
 mod capability;
 mod event;
 mod id;
+mod key;
 mod problem;
 mod sats;
 #[cfg(feature = "openapi")]
@@ -22,6 +23,7 @@ pub use bid::{BidAnswer, BidView, NewBid};
 pub use capability::{Capabilities, Capability, InvalidCapability, MAX_CAPABILITIES};
 pub use event::{Event, Happening};
 pub use id::{AttemptToken, EventId, InvalidUuid, TaskId};
+pub use key::{IdempotencyKey, InvalidKey};
 pub use problem::{Problem, ProblemDetail, ProblemKind};
 pub use sats::{InvalidSats, Sats};
 pub use task::{InvalidStatus, NewTask, OpenTask, OpenTasks, TaskStatus, TaskView};

@@ -14,6 +14,8 @@ mod client;
 mod house;
 #[path = "coordinator/life.rs"]
 mod life;
+#[path = "coordinator/seen.rs"]
+mod seen;
 #[path = "coordinator/size.rs"]
 mod size;
 
@@ -138,4 +140,5 @@ fn main() {
     life::result(&runtime);
     println!("\n| what | measured | goal |\n|---|---|---|");
     size::grow(&runtime);
+    seen::bids(&runtime);
 }

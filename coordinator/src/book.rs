@@ -3,22 +3,27 @@
 //! All of it can be read back from the file but the points in time, which begin anew with the process.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::time::Duration;
 
-use alveary_agent::protocol::{
-    AgentStatus, AgentView, AttemptToken, Capabilities, Description, EventId, OpenTask, TaskId,
-    TaskStatus, Timestamp,
-};
+use alveary_agent::protocol::{AttemptToken, Description, EventId, OpenTask, TaskId, TaskStatus};
 use alveary_core::AgentId;
 use tokio::time::Instant;
 
 use crate::auction::Auction;
 use crate::settings::{Bidders, Settings};
 
+mod members;
+
+pub(crate) use members::{Member, Members};
+
+/// How long an agent that has nothing to do may be silent before only the file remembers it.
+pub(crate) const FORGOTTEN: Duration = Duration::from_hours(1);
+
 /// Everything that is open.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    pub(crate) members: BTreeMap<AgentId, Member>,
+    pub(crate) members: Members,
     pub(crate) auctions: HashMap<TaskId, OpenAuction>,
     /// The open auctions in the order in which they opened.
     pub(crate) opened: BTreeMap<EventId, TaskId>,
@@ -45,9 +50,8 @@ impl Book {
     ) {
         let until = self.attempt_until(&attempt, settings);
         self.due.at(until, Due::Attempt(token));
-        if let Some(member) = self.members.get_mut(&attempt.agent) {
-            member.queue.push_back(token);
-        }
+        self.members
+            .change(&attempt.agent, |member| member.queue.push_back(token));
         self.attempt_at.insert(attempt.task, token);
         self.attempts.insert(token, attempt);
     }
@@ -65,6 +69,21 @@ impl Book {
         moved + settings.unclaimed
     }
 
+    /// Holds an agent that the file does not have yet.
+    pub(crate) fn enter_member(&mut self, id: &AgentId, member: Member) {
+        self.due
+            .at(member.heard + FORGOTTEN, Due::Silence(id.clone()));
+        self.members.enter(id.clone(), member);
+    }
+
+    /// Holds an agent as the file has it. It counts as heard of just now.
+    pub(crate) fn recall_member(&mut self, id: &AgentId, member: Member, settings: &Settings) {
+        self.due
+            .at(member.heard + FORGOTTEN, Due::Silence(id.clone()));
+        self.members.recall(id.clone(), member);
+        self.watch(id, settings);
+    }
+
     /// Until when an agent counts as here without another sign of life; `None` for one that gives none, and for one
     /// that is not here.
     pub(crate) fn lives_until(&self, id: &AgentId, settings: &Settings) -> Option<Instant> {
@@ -78,72 +97,6 @@ impl Book {
     pub(crate) fn watch(&mut self, id: &AgentId, settings: &Settings) {
         if let Some(until) = self.lives_until(id, settings) {
             self.due.at(until, Due::Agent(id.clone()));
-        }
-    }
-
-    /// Whether an agent has nothing to do and may be expected to bid.
-    pub(crate) fn anybody_is_free(&self) -> bool {
-        self.members.values().any(Member::is_free)
-    }
-}
-
-/// An agent that was heard of.
-#[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) capabilities: Capabilities,
-    /// It presented itself, and so gives signs of life. Others are known by their bids.
-    pub(crate) registered: bool,
-    pub(crate) online: bool,
-    pub(crate) registered_at: Timestamp,
-    pub(crate) last_seen: Timestamp,
-    /// When `last_seen` was last written into the file.
-    pub(crate) saved: Instant,
-    /// Its last sign of life.
-    pub(crate) heard: Instant,
-    /// When it last did something about its tasks.
-    pub(crate) moved: Instant,
-    /// The attempts that it has, in the order in which it won them.
-    pub(crate) queue: VecDeque<AttemptToken>,
-}
-
-impl Member {
-    /// Somebody of whom nothing is known but that it is here.
-    pub(crate) fn new(now: Instant, shown: Timestamp) -> Self {
-        Self {
-            name: String::new(),
-            capabilities: Capabilities::default(),
-            registered: false,
-            online: true,
-            registered_at: shown,
-            last_seen: shown,
-            saved: now,
-            heard: now,
-            moved: now,
-            queue: VecDeque::new(),
-        }
-    }
-
-    pub(crate) fn status(&self) -> AgentStatus {
-        match (self.online, self.queue.is_empty()) {
-            (false, _) => AgentStatus::Offline,
-            (true, true) => AgentStatus::Idle,
-            (true, false) => AgentStatus::Busy,
-        }
-    }
-
-    pub(crate) fn is_free(&self) -> bool {
-        self.online && self.queue.is_empty()
-    }
-
-    pub(crate) fn view(&self, id: &AgentId) -> AgentView {
-        AgentView {
-            id: id.clone(),
-            name: self.name.clone(),
-            status: self.status(),
-            capabilities: self.capabilities.clone(),
-            registered_at: self.registered_at,
-            last_seen: self.last_seen,
         }
     }
 }
@@ -213,6 +166,8 @@ pub(crate) enum Due {
     Attempt(AttemptToken),
     /// A look at whether an agent still lives.
     Agent(AgentId),
+    /// A look at whether an agent needs to be held any longer.
+    Silence(AgentId),
 }
 
 /// What is due when, the soonest first, and of what is due at once what was entered first.

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use alveary_agent::protocol::{EventId, Happening, Timestamp};
 use alveary_core::AgentId;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -62,10 +63,35 @@ pub(crate) struct News {
     pub(crate) opened: watch::Sender<EventId>,
     /// When something is next due.
     pub(crate) due: watch::Sender<Option<Instant>>,
-    /// For each agent that waits, or has waited: that it has won something.
+    /// For each agent that waits: that it has won something.
     won: Mutex<HashMap<AgentId, Arc<Notify>>>,
     /// Whether the desk is closed.
     pub(crate) ended: watch::Sender<bool>,
+}
+
+/// What an agent waits on. Nothing is left of it when nobody waits any more.
+#[derive(Debug)]
+pub(crate) struct Won {
+    notify: Arc<Notify>,
+    agent: AgentId,
+    news: Arc<News>,
+}
+
+impl Won {
+    /// Something is won from now on.
+    pub(crate) fn notified(&self) -> Notified<'_> {
+        self.notify.notified()
+    }
+}
+
+impl Drop for Won {
+    fn drop(&mut self) {
+        let mut waiting = self.news.waiting();
+        // Ours and the one in the list: nobody else can get one without the lock.
+        if Arc::strong_count(&self.notify) == 2 {
+            waiting.remove(&self.agent);
+        }
+    }
 }
 
 /// Says that the desk is gone, whatever ended its thread: who waits for the end is not left waiting.
@@ -78,10 +104,9 @@ impl Drop for Ends {
 }
 
 impl News {
-    /// What an agent waits on for its next task.
-    pub(crate) fn won(&self, agent: &AgentId) -> Arc<Notify> {
-        let mut won = self.won.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(won.entry(agent.clone()).or_default())
+    /// Those who wait for what they win.
+    fn waiting(&self) -> MutexGuard<'_, HashMap<AgentId, Arc<Notify>>> {
+        self.won.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the desk is closed.
@@ -97,8 +122,7 @@ impl News {
             match &event.what {
                 Happening::AuctionOpened { .. } => opened = Some(event.id),
                 Happening::Assigned { agent, .. } => {
-                    let won = self.won.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(waiting) = won.get(agent) {
+                    if let Some(waiting) = self.waiting().get(agent) {
                         waiting.notify_waiters();
                     }
                 }
@@ -229,6 +253,16 @@ impl Clerk {
         answered.await.map_err(|_| Error::ended())?
     }
 
+    /// What an agent waits on for its next task.
+    pub(crate) fn won(&self, agent: &AgentId) -> Won {
+        let mut waiting = self.news.waiting();
+        Won {
+            notify: Arc::clone(waiting.entry(agent.clone()).or_default()),
+            agent: agent.clone(),
+            news: Arc::clone(&self.news),
+        }
+    }
+
     pub(crate) fn news(&self) -> &News {
         &self.news
     }
@@ -318,6 +352,18 @@ fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Call>, news: &News) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_has_waited_leaves_nothing_behind() {
+        let clerk = Clerk::start(Database::Memory, Settings::default());
+        let clerk = clerk.await.unwrap();
+        let id = AgentId::new("a").unwrap();
+        let (one, another) = (clerk.won(&id), clerk.won(&id));
+        drop(one);
+        assert_eq!(clerk.news().waiting().len(), 1, "another waits still");
+        drop(another);
+        assert_eq!(clerk.news().waiting().len(), 0);
+    }
 
     #[tokio::test]
     async fn a_desk_that_breaks_leaves_nobody_waiting() {

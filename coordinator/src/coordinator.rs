@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use alveary_agent::protocol::{
     AgentView, AttemptToken, BidAnswer, BidView, Claim, ClaimRequest, Completion, EventId, Failure,
-    NewBid, NewTask, OpenTasks, Pulse, PulseAnswer, Registration, TaskId, TaskView, Welcome,
+    IdempotencyKey, NewBid, NewTask, OpenTasks, Pulse, PulseAnswer, Registration, TaskId, TaskView,
+    Welcome,
 };
 use alveary_core::AgentId;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clerk::Clerk;
-use crate::desk::{AuctionView, IdempotencyKey, Metrics, Outcome, Page, TaskFilter, TaskPage};
+use crate::desk::{AuctionView, Metrics, Outcome, Page, TaskFilter, TaskPage};
 use crate::error::Result;
 use crate::settings::Settings;
 use crate::store::Database;
@@ -79,7 +80,7 @@ impl Coordinator {
     /// Takes tasks, at most 10,000 at once, and opens an auction for each; all of them or none.
     ///
     /// Under a key that was used before, the same tasks have no effect and are given as they stand now; others are a
-    /// `Conflict`.
+    /// `Conflict`. A key is either for all of them, or each task that is to have one brings its own.
     pub async fn add(
         &self,
         tasks: Vec<NewTask>,
@@ -153,7 +154,7 @@ impl Coordinator {
 
     /// The agents that were heard of, by id.
     pub async fn agents(&self) -> Result<Vec<AgentView>> {
-        self.clerk.look(|desk, _| Ok(desk.agents())).await
+        self.clerk.look(|desk, _| desk.agents()).await
     }
 
     /// Gives an agent the next task that it has won. `NotFound` for an agent that is not known.
@@ -163,7 +164,7 @@ impl Coordinator {
     /// again by the next claim that does not name it.
     pub async fn claim(&self, request: ClaimRequest) -> Result<Option<Claim>> {
         let until = Instant::now() + request.wait.min(MAX_WAIT);
-        let won = self.clerk.news().won(&request.agent_id);
+        let won = self.clerk.won(&request.agent_id);
         // A wait gives signs of life as often as it must.
         let sign = self.settings.heartbeat / 3;
         loop {

@@ -25,7 +25,6 @@ mod reporting;
 mod working;
 
 pub(crate) use bidding::NO_AUCTION;
-pub use giving::IdempotencyKey;
 pub use looking::{AuctionView, MAX_PAGE, Metrics, Page, TaskFilter, TaskPage};
 pub(crate) use reporting::Outcome;
 

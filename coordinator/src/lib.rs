@@ -24,9 +24,10 @@ mod settings;
 mod store;
 mod token;
 
+pub use alveary_agent::protocol::IdempotencyKey;
 pub use channel::Channel;
 pub use coordinator::{Coordinator, Events, MAX_WAIT};
-pub use desk::{AuctionView, IdempotencyKey, MAX_PAGE, Metrics, Page, TaskFilter, TaskPage};
+pub use desk::{AuctionView, MAX_PAGE, Metrics, Page, TaskFilter, TaskPage};
 pub use error::{Error, Result};
 pub use settings::{Bidders, NoBids, Recovery, Settings, ShowClock};
 pub use store::Database;

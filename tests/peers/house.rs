@@ -49,8 +49,8 @@ impl House {
     /// Gives a task that asks for this.
     pub(crate) async fn add(&self, description: &str, wanted: &str) -> TaskId {
         let task = NewTask {
-            description: description.parse().unwrap(),
             capabilities: wanted.parse().unwrap(),
+            ..NewTask::new(description.parse().unwrap())
         };
         self.coordinator.add(vec![task], None).await.unwrap()[0].id
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use alveary_core::AgentId;
 use serde::{Deserialize, Serialize};
 
-use super::{Capabilities, Description, EventId, Sats, TaskId, Timestamp};
+use super::{Capabilities, Description, EventId, IdempotencyKey, Sats, TaskId, Timestamp};
 
 /// How a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +85,9 @@ pub struct NewTask {
     /// What an agent must be able to do, to be let bid.
     #[serde(default, skip_serializing_if = "Capabilities::is_empty")]
     pub capabilities: Capabilities,
+    /// Under a key that was used for the same task before, it is not taken again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IdempotencyKey>,
 }
 
 impl NewTask {
@@ -93,6 +96,7 @@ impl NewTask {
         Self {
             description,
             capabilities: Capabilities::default(),
+            key: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use alveary_core::AgentId;
 
 use super::Turn;
 use crate::auction::{Auction, Bid};
-use crate::book::{OpenAttempt, OpenAuction};
+use crate::book::{Book, OpenAttempt, OpenAuction};
 use crate::error::Result;
 use crate::settings::{Bidders, NoBids};
 use crate::store::{attempts, bids, tasks};
@@ -96,16 +96,19 @@ impl Turn<'_> {
     }
 
     /// Whether a task's auction may end before its time.
-    fn is_decided(&self, task: TaskId) -> bool {
-        let Some(open) = self.book.auctions.get(&task) else {
+    fn is_decided(&mut self, task: TaskId) -> bool {
+        let Book {
+            auctions, members, ..
+        } = &mut *self.book;
+        let Some(open) = auctions.get_mut(&task) else {
             return false;
         };
-        let wanted = open.auction.wanted();
-        let members = self.book.members.iter();
-        let free =
-            members.filter(|(_, member)| member.is_free() && member.capabilities.cover(wanted));
-        self.settings.bidders == Bidders::Known
-            && open.auction.is_decided(free.map(|(agent, _)| agent))
+        let wanted = open.auction.wanted().clone();
+        let able = |agent: &AgentId| {
+            let member = members.get(agent);
+            member.is_some_and(|member| member.capabilities.cover(&wanted))
+        };
+        self.settings.bidders == Bidders::Known && open.auction.is_decided(members.free(), able)
     }
 
     /// Ends the auctions that are decided now that somebody has become free or is waited for no longer.
@@ -113,7 +116,7 @@ impl Turn<'_> {
         while std::mem::take(&mut self.freed) && self.settings.bidders == Bidders::Known {
             let oldest = self.book.opened.values().take(LOOKED_AT).copied();
             for task in oldest.collect::<Vec<_>>() {
-                if !self.book.anybody_is_free() {
+                if self.book.members.free().is_empty() {
                     break;
                 }
                 if self.is_decided(task) {
@@ -131,6 +134,9 @@ impl Turn<'_> {
         };
         self.changed = true;
         self.book.opened.remove(&open.opened);
+        for bidder in open.auction.bidders() {
+            self.recall(bidder)?;
+        }
         let is_here = |agent: &AgentId| {
             let member = self.book.members.get(agent);
             member.is_some_and(|member| member.online)

@@ -1,8 +1,10 @@
 //! Tasks come in.
 
-use std::fmt;
+use std::slice;
 
-use alveary_agent::protocol::{Happening, NewTask, ProblemKind, TaskId, TaskStatus, TaskView};
+use alveary_agent::protocol::{
+    Happening, IdempotencyKey, NewTask, ProblemKind, TaskId, TaskStatus, TaskView,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::Turn;
@@ -11,37 +13,6 @@ use crate::store::{submissions, tasks};
 
 /// The most tasks that are given at once.
 pub(crate) const MAX_TASKS: usize = 10_000;
-
-/// What makes handing in the same tasks again have no second effect: 1 to 255 visible characters of ASCII.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// Takes a key as the caller gives it.
-    pub fn new(key: impl AsRef<str>) -> Result<Self> {
-        let key = key.as_ref();
-        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-        if key.is_empty() || key.len() > 255 || !visible {
-            return Err(Error::new(
-                ProblemKind::Invalid,
-                "an idempotency key is 1 to 255 visible characters of ASCII",
-            )
-            .with_cure("use a UUID"));
-        }
-        Ok(Self(key.to_owned()))
-    }
-
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for IdempotencyKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// What tells whether the same tasks are handed in under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +34,7 @@ impl Digest {
 }
 
 fn base16(bytes: &[u8]) -> String {
-    use fmt::Write as _;
+    use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing into a text cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -72,7 +43,8 @@ fn base16(bytes: &[u8]) -> String {
 }
 
 impl Turn<'_> {
-    /// Takes tasks and opens their auctions. Under a key that was used for the same tasks: gives those.
+    /// Takes tasks and opens their auctions. Under a key that was used for the same tasks, or the same task where each
+    /// has its own: gives those.
     pub(crate) fn add(
         &mut self,
         new: &[NewTask],
@@ -88,12 +60,42 @@ impl Turn<'_> {
             )
             .with_cure("give them in several calls"));
         }
-        let keyed = key.map(|key| (key.as_str(), Digest::of(new)));
-        if let Some((key, digest)) = &keyed
-            && let Some(earlier) = submissions::get(self.db, key)?
-        {
-            return self.given_before(key, digest, &earlier);
+        let Some(key) = key else {
+            let each = new.iter().map(|task| match &task.key {
+                Some(key) => self.add_once(slice::from_ref(task), key),
+                None => self.add_all(slice::from_ref(task)).map(|(_, tasks)| tasks),
+            });
+            return Ok(each.collect::<Result<Vec<_>>>()?.concat());
+        };
+        if new.iter().any(|task| task.key.is_some()) {
+            return Err(Error::new(
+                ProblemKind::Invalid,
+                "there is a key for all of the tasks, and some have one of their own",
+            )
+            .with_cure("use one or the other"));
         }
+        self.add_once(new, key)
+    }
+
+    /// Takes what was not handed in under its key before.
+    fn add_once(&mut self, new: &[NewTask], key: &IdempotencyKey) -> Result<Vec<TaskView>> {
+        let digest = Digest::of(new);
+        if let Some(earlier) = submissions::get(self.db, key.as_str())? {
+            return self.given_before(key, &digest, &earlier);
+        }
+        let (first, tasks) = self.add_all(new)?;
+        let recorded = submissions::Recorded {
+            digest: digest.0,
+            first,
+            count: i64::try_from(new.len()).unwrap_or(i64::MAX),
+        };
+        self.changed = true;
+        submissions::insert(self.db, key.as_str(), &recorded)?;
+        Ok(tasks)
+    }
+
+    /// Takes tasks, and says where the first of them stands.
+    fn add_all(&mut self, new: &[NewTask]) -> Result<(i64, Vec<TaskView>)> {
         let mut first = None;
         for task in new {
             let id = TaskId::random();
@@ -117,21 +119,12 @@ impl Turn<'_> {
         }
         let first = first.unwrap_or_default();
         let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
-        if let Some((key, Digest(digest))) = keyed {
-            let recorded = submissions::Recorded {
-                digest,
-                first,
-                count,
-            };
-            self.changed = true;
-            submissions::insert(self.db, key, &recorded)?;
-        }
-        Ok(tasks::range(self.db, first, count)?)
+        Ok((first, tasks::range(self.db, first, count)?))
     }
 
     fn given_before(
         &self,
-        key: &str,
+        key: &IdempotencyKey,
         Digest(digest): &Digest,
         earlier: &submissions::Recorded,
     ) -> Result<Vec<TaskView>> {

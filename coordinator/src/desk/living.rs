@@ -7,7 +7,7 @@ use alveary_agent::protocol::{
 use alveary_core::AgentId;
 
 use super::Turn;
-use crate::book::{Due, Member};
+use crate::book::{Due, FORGOTTEN, Member};
 use crate::error::{Error, Result};
 use crate::store::agents;
 
@@ -25,6 +25,7 @@ impl Turn<'_> {
             )
             .with_cure("give it a shorter name"));
         }
+        self.recall(id)?;
         let known = self.book.members.get(id);
         let news = known.is_none_or(|member| {
             !member.registered
@@ -51,6 +52,7 @@ impl Turn<'_> {
 
     /// An agent that bids is here. One that is not known is entered by its bid.
     pub(super) fn enter_bidder(&mut self, bid: &NewBid) -> Result<()> {
+        self.recall(&bid.agent_id)?;
         let known = self.book.members.get(&bid.agent_id);
         // Who never presented itself can do what its last bid says.
         let news = known
@@ -70,12 +72,16 @@ impl Turn<'_> {
         registered: bool,
     ) -> Result<()> {
         let was_watched = self.book.lives_until(id, self.settings).is_some();
-        let member = self.book.members.entry(id.clone());
-        let member = member.or_insert_with(|| Member::new(self.at.now, self.at.shown));
-        member.name = name;
-        member.capabilities = capabilities.clone();
-        member.registered |= registered;
         self.changed = true;
+        if self.book.members.get(id).is_none() {
+            let new = Member::new(self.at.now, self.at.shown);
+            self.book.enter_member(id, new);
+        }
+        self.book.members.change(id, |member| {
+            member.name = name;
+            member.capabilities = capabilities.clone();
+            member.registered |= registered;
+        });
         self.freed = true;
         self.save(id)?;
         if !was_watched {
@@ -86,33 +92,69 @@ impl Turn<'_> {
 
     /// Writes how an agent stands.
     fn save(&mut self, id: &AgentId) -> Result<()> {
-        let Some(member) = self.book.members.get_mut(id) else {
+        let saved = self.book.members.change(id, |member| {
+            member.saved = self.at.now;
+            agents::Recorded {
+                id: id.clone(),
+                name: member.name.clone(),
+                capabilities: member.capabilities.clone(),
+                registered: member.registered,
+                online: member.online,
+                registered_at: member.registered_at,
+                last_seen: member.last_seen,
+            }
+        });
+        match saved {
+            Some(recorded) => Ok(agents::put(self.db, &recorded)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Has the book hold an agent that only the file remembers, if there is one of this name.
+    pub(super) fn recall(&mut self, id: &AgentId) -> Result<()> {
+        if self.book.members.get(id).is_none()
+            && let Some(recorded) = agents::get(self.db, id)?
+        {
+            let member = recorded.member(self.at.now);
+            self.book.recall_member(id, member, self.settings);
+        }
+        Ok(())
+    }
+
+    /// Looks whether an agent needs to be held: not if it has nothing to do, and has not been heard of for long.
+    pub(super) fn check_silence(&mut self, id: &AgentId) -> Result<()> {
+        let Some(member) = self.book.members.get(id) else {
             return Ok(());
         };
-        member.saved = self.at.now;
-        let recorded = agents::Recorded {
-            id: id.clone(),
-            name: member.name.clone(),
-            capabilities: member.capabilities.clone(),
-            registered: member.registered,
-            online: member.online,
-            registered_at: member.registered_at,
-            last_seen: member.last_seen,
-        };
-        Ok(agents::put(self.db, &recorded)?)
+        let (heard, idle) = (member.heard, member.queue.is_empty());
+        let watched = self.book.lives_until(id, self.settings).is_some();
+        let now = self.at.now;
+        if idle && !watched && heard + FORGOTTEN <= now {
+            self.save(id)?;
+            self.changed = true;
+            self.book.members.leave(id);
+            return Ok(());
+        }
+        let again = (heard + FORGOTTEN).max(now + FORGOTTEN / 2);
+        self.book.due.at(again, Due::Silence(id.clone()));
+        Ok(())
     }
 
     /// A sign of life of an agent, if there is one of this name.
     pub(crate) fn heard(&mut self, id: &AgentId) -> Result<()> {
         let at = self.at;
-        let Some(member) = self.book.members.get_mut(id) else {
+        self.recall(id)?;
+        let heard = self.book.members.change(id, |member| {
+            member.heard = at.now;
+            member.last_seen = at.shown;
+            (std::mem::replace(&mut member.online, true), member.saved)
+        });
+        let Some((was_online, saved)) = heard else {
             return Ok(());
         };
-        member.heard = at.now;
-        member.last_seen = at.shown;
-        let returned = !std::mem::replace(&mut member.online, true);
+        let returned = !was_online;
         // That it was seen is written now and then, and when it comes back.
-        if returned || at.now.duration_since(member.saved) >= self.settings.heartbeat / 2 {
+        if returned || at.now.duration_since(saved) >= self.settings.heartbeat / 2 {
             self.changed |= returned;
             self.save(id)?;
         }
@@ -126,10 +168,11 @@ impl Turn<'_> {
 
     /// A sign of life of an agent that must be known.
     pub(super) fn heard_known(&mut self, id: &AgentId) -> Result<()> {
-        if !self.book.members.contains_key(id) {
-            return Err(Error::no_agent(id));
+        self.heard(id)?;
+        match self.book.members.get(id) {
+            Some(_) => Ok(()),
+            None => Err(Error::no_agent(id)),
         }
-        self.heard(id)
     }
 
     /// Looks whether an agent has fallen silent.
@@ -146,6 +189,7 @@ impl Turn<'_> {
 
     /// An agent is known to have ended. What it had is auctioned again at once.
     pub(crate) fn gone(&mut self, id: &AgentId) -> Result<()> {
+        self.recall(id)?;
         let known = self.book.members.get(id);
         if known.is_some_and(|member| member.online || !member.queue.is_empty()) {
             self.lost(id, "its agent is gone")?;
@@ -154,13 +198,15 @@ impl Turn<'_> {
     }
 
     fn lost(&mut self, id: &AgentId, why: &str) -> Result<()> {
-        let Some(member) = self.book.members.get_mut(id) else {
+        let held = self.book.members.change(id, |member| {
+            member.online = false;
+            member.queue.clone()
+        });
+        let Some(held) = held else {
             return Ok(());
         };
         self.changed = true;
         self.freed = true;
-        member.online = false;
-        let held: Vec<_> = member.queue.iter().copied().collect();
         self.save(id)?;
         for token in held {
             self.supersede(token, why)?;
@@ -190,9 +236,8 @@ impl Turn<'_> {
 
     /// An agent has done something about its tasks.
     pub(super) fn moved(&mut self, id: &AgentId) {
-        if let Some(member) = self.book.members.get_mut(id) {
-            member.moved = self.at.now;
-        }
+        let now = self.at.now;
+        self.book.members.change(id, |member| member.moved = now);
     }
 
     /// Tells how an agent stands, if the number of its attempts is one at which that changes.
@@ -211,5 +256,115 @@ impl Turn<'_> {
             })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use alveary_agent::protocol::{AgentStatus, NewTask, Sats, TaskStatus, Timestamp};
+    use tokio::time::Instant;
+
+    use super::super::{Desk, Moment};
+    use super::*;
+    use crate::settings::{Bidders, Settings};
+    use crate::store::{Database, Store};
+
+    const MANY: u64 = 2_000;
+
+    /// A desk, and what its clocks show a time after it was opened.
+    fn desk(settings: Settings) -> (Desk, impl Fn(Duration) -> Moment) {
+        let begun = Instant::now();
+        let at = move |time: Duration| Moment {
+            now: begun + time,
+            shown: Timestamp::from_millis(i64::try_from(time.as_millis()).unwrap()),
+        };
+        let store = Store::open(&Database::Memory).unwrap();
+        (Desk::open(store, settings, at(Duration::ZERO)).unwrap(), at)
+    }
+
+    fn id(number: u64) -> AgentId {
+        AgentId::new(format!("a{number}")).unwrap()
+    }
+
+    fn do_turn<T>(desk: &mut Desk, at: Moment, act: impl FnOnce(&mut Turn<'_>) -> Result<T>) -> T {
+        let outcome = desk.turn(at, act).unwrap();
+        desk.commit().unwrap();
+        outcome
+    }
+
+    #[test]
+    fn agents_that_are_long_gone_are_left_to_the_file_and_known_again_when_they_return() {
+        let (mut desk, at) = desk(Settings::default());
+        do_turn(&mut desk, at(Duration::ZERO), |turn| {
+            (0..MANY).try_for_each(|number| {
+                let registration = Registration {
+                    agent_id: id(number),
+                    name: format!("Agent {number}"),
+                    capabilities: "song".parse().unwrap(),
+                };
+                turn.register(&registration).map(drop)
+            })
+        });
+        assert_eq!(desk.book.members.iter().count() as u64, MANY);
+        let silent = Settings::default().heartbeat;
+        let later = at(silent + FORGOTTEN + FORGOTTEN);
+        for moment in [at(silent), at(FORGOTTEN), later] {
+            do_turn(&mut desk, moment, |turn| turn.do_what_is_due());
+        }
+        assert_eq!(desk.book.members.iter().count(), 0);
+        assert_eq!(desk.next_due(), None);
+        assert_eq!(desk.metrics().agents[&AgentStatus::Offline], MANY);
+        assert_eq!(desk.agents().unwrap().len() as u64, MANY);
+        // One comes back by a heartbeat, and is who it was.
+        let pulse = |number| Pulse {
+            agent_id: id(number),
+            attempts: Vec::new(),
+        };
+        do_turn(&mut desk, later, |turn| turn.pulse(&pulse(7)));
+        assert!(desk.turn(later, |turn| turn.pulse(&pulse(MANY))).is_err());
+        let agents = desk.agents().unwrap();
+        let back = agents.iter().find(|agent| agent.id == id(7)).unwrap();
+        assert_eq!(
+            (back.name.as_str(), back.status),
+            ("Agent 7", AgentStatus::Idle)
+        );
+        assert_eq!(back.capabilities, "song".parse().unwrap());
+        assert_eq!(back.registered_at, Timestamp::from_millis(0));
+        assert_eq!(desk.metrics().agents[&AgentStatus::Offline], MANY - 1);
+        assert_eq!(desk.book.members.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_bid_of_who_is_left_to_the_file_by_the_end_of_the_auction_wins() {
+        let long = FORGOTTEN * 4;
+        let settings = Settings::default()
+            .with_bidders(Bidders::Anybody)
+            .with_auction(long);
+        let (mut desk, at) = desk(settings);
+        let task = do_turn(&mut desk, at(Duration::ZERO), |turn| {
+            turn.add(&[NewTask::new("sing".parse().unwrap())], None)
+        })[0]
+            .id;
+        do_turn(&mut desk, at(Duration::ZERO), |turn| {
+            (0..MANY).try_for_each(|number| {
+                let bid = NewBid {
+                    task_id: task,
+                    agent_id: id(number),
+                    bid_sats: Sats::new(10 + number % 100).unwrap(),
+                    capabilities: Capabilities::default(),
+                };
+                turn.bid(&bid).map(drop)
+            })
+        });
+        for moment in [at(FORGOTTEN), at(FORGOTTEN * 2)] {
+            do_turn(&mut desk, moment, |turn| turn.do_what_is_due());
+        }
+        assert_eq!(desk.book.members.iter().count(), 0);
+        do_turn(&mut desk, at(long), |turn| turn.do_what_is_due());
+        let won = desk.task(task).unwrap();
+        assert_eq!(won.status, TaskStatus::Assigned);
+        assert_eq!(won.assigned_agent, Some(id(0)));
     }
 }

@@ -11,7 +11,7 @@ use alveary_core::AgentId;
 
 use super::{Desk, Moment};
 use crate::error::{Error, Result};
-use crate::store::{bids, events, tasks};
+use crate::store::{agents, bids, events, tasks};
 
 /// The most tasks on a page.
 pub const MAX_PAGE: u32 = 500;
@@ -158,9 +158,13 @@ impl Desk {
         Ok(tasks)
     }
 
-    pub(crate) fn agents(&self) -> Vec<AgentView> {
-        let members = self.book.members.iter();
-        members.map(|(id, member)| member.view(id)).collect()
+    pub(crate) fn agents(&self) -> Result<Vec<AgentView>> {
+        let recorded = agents::all(&self.store.connection)?;
+        let view = |agent: agents::Recorded| match self.book.members.get(&agent.id) {
+            Some(member) => member.view(&agent.id),
+            None => agent.view(),
+        };
+        Ok(recorded.into_iter().map(view).collect())
     }
 
     /// The open auctions, the oldest first, and how long each still lasts at most.
@@ -194,8 +198,12 @@ impl Desk {
 
     pub(crate) fn metrics(&self) -> Metrics {
         let mut agents = BTreeMap::new();
-        for member in self.book.members.values() {
+        for (_, member) in self.book.members.iter() {
             *agents.entry(member.status()).or_default() += 1;
+        }
+        let elsewhere = self.book.members.elsewhere();
+        if elsewhere > 0 {
+            *agents.entry(AgentStatus::Offline).or_default() += elsewhere;
         }
         let tally = &self.book.tally;
         Metrics {

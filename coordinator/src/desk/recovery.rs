@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{Moment, Turn};
 use crate::auction::Auction;
-use crate::book::{Book, Member, OpenAttempt, OpenAuction};
+use crate::book::{Book, Members, OpenAttempt, OpenAuction};
 use crate::error::Result;
 use crate::settings::{Recovery, Settings};
 use crate::store::attempts::State;
@@ -18,18 +18,9 @@ const RESTARTED: &str = "Server restarted — task did not complete.";
 pub(super) fn read(db: &Connection, settings: &Settings, at: Moment) -> Result<Book> {
     let mut book = Book::default();
     book.tally.tasks.extend(tasks::counts(db)?);
-    for agent in agents::all(db)? {
-        let member = Member {
-            name: agent.name,
-            capabilities: agent.capabilities,
-            registered: agent.registered,
-            online: agent.online,
-            registered_at: agent.registered_at,
-            last_seen: agent.last_seen,
-            ..Member::new(at.now, at.shown)
-        };
-        book.members.insert(agent.id.clone(), member);
-        book.watch(&agent.id, settings);
+    book.members = Members::of(agents::count(db)?);
+    for agent in agents::online(db)? {
+        book.recall_member(&agent.id, agent.member(at.now), settings);
     }
     for attempt in attempts::open(db)? {
         let open = OpenAttempt {

@@ -129,12 +129,10 @@ impl Turn<'_> {
         let next = view.auctions + 1;
         if self.settings.bidders == Bidders::Anybody {
             // Agents of the original bid once for a task and never again: their bids still stand.
-            let stands = |agent: &alveary_core::AgentId| {
-                let member = self.book.members.get(agent);
-                *agent != attempt.agent && member.is_some_and(|member| !member.registered)
-            };
             for (agent, sats) in bids::of_auction(self.db, task, view.auctions)? {
-                if stands(&agent) {
+                self.recall(&agent)?;
+                let member = self.book.members.get(&agent);
+                if agent != attempt.agent && member.is_some_and(|member| !member.registered) {
                     bids::insert(self.db, task, next, &agent, sats, self.at.shown)?;
                 }
             }
@@ -161,10 +159,12 @@ impl Turn<'_> {
         self.changed = true;
         attempts::end(self.db, token, state, self.at.shown)?;
         self.book.attempt_at.remove(&attempt.task);
-        if let Some(member) = self.book.members.get_mut(&attempt.agent) {
+        let left = self.book.members.change(&attempt.agent, |member| {
             member.queue.retain(|held| *held != token);
+            member.online
+        });
+        if let Some(online) = left {
             self.freed = true;
-            let online = member.online;
             self.tell_status(&attempt.agent, |queue| online && queue == 0)?;
         }
         Ok(Some(attempt))
@@ -182,6 +182,7 @@ impl Turn<'_> {
                 }
                 Due::Attempt(token) => self.check_attempt(token)?,
                 Due::Agent(id) => self.check_agent(&id)?,
+                Due::Silence(id) => self.check_silence(&id)?,
             }
         }
         Ok(())

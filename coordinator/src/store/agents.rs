@@ -1,10 +1,12 @@
 //! Rows of agents.
 
-use alveary_agent::protocol::{Capabilities, Timestamp};
+use alveary_agent::protocol::{AgentStatus, AgentView, Capabilities, Timestamp};
 use alveary_core::AgentId;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use tokio::time::Instant;
 
 use super::row::{parsed, time};
+use crate::book::Member;
 
 /// An agent as the file has it.
 #[derive(Debug, Clone)]
@@ -17,6 +19,36 @@ pub(crate) struct Recorded {
     pub(crate) online: bool,
     pub(crate) registered_at: Timestamp,
     pub(crate) last_seen: Timestamp,
+}
+
+impl Recorded {
+    /// The same, to be held. It counts as heard of `now`.
+    pub(crate) fn member(&self, now: Instant) -> Member {
+        Member {
+            name: self.name.clone(),
+            capabilities: self.capabilities.clone(),
+            registered: self.registered,
+            online: self.online,
+            registered_at: self.registered_at,
+            ..Member::new(now, self.last_seen)
+        }
+    }
+
+    /// How one stands that is not held, and so has nothing to do.
+    pub(crate) fn view(self) -> AgentView {
+        AgentView {
+            id: self.id,
+            name: self.name,
+            status: if self.online {
+                AgentStatus::Idle
+            } else {
+                AgentStatus::Offline
+            },
+            capabilities: self.capabilities,
+            registered_at: self.registered_at,
+            last_seen: self.last_seen,
+        }
+    }
 }
 
 /// Writes how an agent stands, whether it was there or not.
@@ -41,21 +73,42 @@ pub(crate) fn put(db: &Connection, agent: &Recorded) -> Result<()> {
     Ok(())
 }
 
+const COLUMNS: &str = "id, name, capabilities, registered, online, registered_at, last_seen";
+
+/// All that were ever heard of, by id.
 pub(crate) fn all(db: &Connection) -> Result<Vec<Recorded>> {
-    db.prepare(
-        "SELECT id, name, capabilities, registered, online, registered_at, last_seen FROM agents
-         ORDER BY id",
-    )?
-    .query_map([], |row| {
-        Ok(Recorded {
-            id: parsed(row, 0)?,
-            name: row.get(1)?,
-            capabilities: parsed(row, 2)?,
-            registered: row.get(3)?,
-            online: row.get(4)?,
-            registered_at: time(row, 5)?,
-            last_seen: time(row, 6)?,
-        })
-    })?
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM agents ORDER BY id"))?
+        .query_map([], recorded)?
+        .collect()
+}
+
+/// Those that count as here, by id.
+pub(crate) fn online(db: &Connection) -> Result<Vec<Recorded>> {
+    db.prepare(&format!(
+        "SELECT {COLUMNS} FROM agents WHERE online ORDER BY id"
+    ))?
+    .query_map([], recorded)?
     .collect()
+}
+
+pub(crate) fn get(db: &Connection, id: &AgentId) -> Result<Option<Recorded>> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM agents WHERE id = ?1"))?
+        .query_row([id.as_str()], recorded)
+        .optional()
+}
+
+pub(crate) fn count(db: &Connection) -> Result<u64> {
+    db.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))
+}
+
+fn recorded(row: &Row<'_>) -> Result<Recorded> {
+    Ok(Recorded {
+        id: parsed(row, 0)?,
+        name: row.get(1)?,
+        capabilities: parsed(row, 2)?,
+        registered: row.get(3)?,
+        online: row.get(4)?,
+        registered_at: time(row, 5)?,
+        last_seen: time(row, 6)?,
+    })
 }

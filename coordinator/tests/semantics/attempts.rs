@@ -13,7 +13,7 @@ use alveary_agent::protocol::{
 use alveary_coordinator::{Bidders, NoBids, Settings};
 use rusqlite::Connection;
 
-use super::bed::{AUCTION, Bed, HEARTBEAT, TICK, agent, short_of, stands};
+use super::bed::{AUCTION, Bed, HEARTBEAT, TICK, agent, book, short_of, stands};
 
 /// How long an attempt may lie unclaimed unless a test says otherwise.
 const UNCLAIMED: Duration = Duration::from_mins(10);
@@ -267,8 +267,7 @@ fn writing(path: &Path) -> Connection {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_dropped_with_its_answer_on_the_way_is_given_out_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let task = bed.give("").await;
     bed.won("a", task).await;
@@ -290,8 +289,7 @@ async fn a_claim_that_is_dropped_with_its_answer_on_the_way_is_given_out_again()
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_dropped_before_it_is_answered_has_claimed_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let task = bed.give("").await;
     bed.won("a", task).await;

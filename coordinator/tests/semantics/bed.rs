@@ -1,6 +1,7 @@
 //! A coordinator whose time passes when it is told to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use alveary_agent::protocol::{
@@ -10,7 +11,7 @@ use alveary_agent::protocol::{
 use alveary_coordinator::{Coordinator, Database, Page, Result, Settings, TaskFilter};
 use alveary_core::AgentId;
 use futures_util::StreamExt as _;
-use std::sync::mpsc;
+use tempfile::TempDir;
 
 /// How long an auction lasts unless a test says otherwise.
 pub(crate) const AUCTION: Duration = Duration::from_secs(15);
@@ -29,6 +30,13 @@ pub(crate) struct Bed {
 /// The last moment before a time is over.
 pub(crate) fn short_of(time: Duration) -> Duration {
     time.saturating_sub(TICK)
+}
+
+/// Where a coordinator's file may be, until the folder goes.
+pub(crate) fn book() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book");
+    (folder, path)
 }
 
 pub(crate) fn agent(id: &str) -> AgentId {

@@ -6,7 +6,7 @@ use alveary_agent::protocol::{Event, EventId, OpenTasks};
 use alveary_coordinator::Settings;
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::bed::{AUCTION, Bed, HEARTBEAT, agent, short_of, task};
+use super::bed::{AUCTION, Bed, HEARTBEAT, agent, book, short_of, task};
 
 fn ids(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.id.0).collect()
@@ -24,8 +24,7 @@ async fn some_life(bed: &Bed) {
 
 #[tokio::test(start_paused = true)]
 async fn numbers_follow_each_other_by_one_over_refusals_and_restarts() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     some_life(&bed).await;
     // A turn that fails tells nothing, and leaves no gap.
@@ -110,8 +109,7 @@ async fn that_events_were_thrown_away_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_number_that_was_told_is_never_told_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let settings = Settings::default().with_keep_events(0);
     let bed = Bed::file(settings.clone(), &path).await;
     bed.coordinator
@@ -157,8 +155,7 @@ async fn events_end_with_the_coordinator() {
 
 #[tokio::test(start_paused = true)]
 async fn events_keep_no_coordinator_alive() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let mut events = bed.coordinator.events(None).await.unwrap();
     drop(bed);

@@ -8,7 +8,7 @@ use alveary_agent::protocol::{Capabilities, NewBid, ProblemKind, TaskStatus};
 use alveary_coordinator::{Coordinator, Database, Error, Settings};
 use rusqlite::Connection;
 
-use super::bed::{AUCTION, Bed, agent, sats, task};
+use super::bed::{AUCTION, Bed, agent, book, sats, task};
 
 async fn refused(path: &Path) -> Error {
     let opened = Coordinator::open(Settings::default(), Database::File(path.to_owned())).await;
@@ -17,8 +17,7 @@ async fn refused(path: &Path) -> Error {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_coordinator_on_a_file_is_a_conflict_until_the_first_has_closed_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let error = refused(&path).await;
     assert_eq!(error.kind(), ProblemKind::Conflict);
@@ -42,8 +41,7 @@ async fn a_second_coordinator_on_a_file_is_a_conflict_until_the_first_has_closed
 
 #[tokio::test(start_paused = true)]
 async fn the_file_and_what_lies_beside_it_is_its_users_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     bed.give("").await;
     let mut names = Vec::new();
@@ -59,8 +57,7 @@ async fn the_file_and_what_lies_beside_it_is_its_users_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_of_a_later_version_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let task = bed.give("").await;
     bed.coordinator.close().await;
@@ -89,8 +86,7 @@ async fn a_file_of_a_later_version_is_refused_and_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_of_another_program_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let other = Connection::open(&path).unwrap();
     other
         .execute_batch("CREATE TABLE tasks (id TEXT, title TEXT)")
@@ -108,8 +104,7 @@ async fn a_file_of_another_program_is_refused_and_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_database_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let text = "no database at all, and longer than the head of one would be".repeat(10);
     std::fs::write(&path, &text).unwrap();
     let error = refused(&path).await;
@@ -122,8 +117,7 @@ async fn what_is_no_database_is_refused_and_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_damaged_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     for _ in 0..50 {
         bed.give("").await;
@@ -158,8 +152,7 @@ async fn a_folder_that_is_not_there_is_named_with_the_cure() {
 
 #[tokio::test(start_paused = true)]
 async fn one_who_writes_into_the_file_for_a_moment_is_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -183,8 +176,7 @@ fn refuse(path: &Path, table: &str) -> Connection {
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_fails_halfway_has_had_no_effect() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     bed.register("a", "").await;
     let open = bed.give("").await;
@@ -213,8 +205,7 @@ async fn a_turn_that_fails_halfway_has_had_no_effect() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_due_and_failed_is_tried_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     bed.register("silent", "").await;
     let open = bed.give("").await;

@@ -1,9 +1,9 @@
 //! Tasks come in, and are found again.
 
-use alveary_agent::protocol::{NewTask, ProblemKind, TaskId, TaskStatus};
+use alveary_agent::protocol::{NewTask, ProblemKind, TaskId, TaskStatus, TaskView};
 use alveary_coordinator::{IdempotencyKey, MAX_PAGE, Page, Settings, TaskFilter};
 
-use super::bed::{AUCTION, Bed, agent, task};
+use super::bed::{AUCTION, Bed, agent, book, task};
 
 fn key(key: &str) -> IdempotencyKey {
     IdempotencyKey::new(key).unwrap()
@@ -18,8 +18,7 @@ fn of(status: TaskStatus) -> TaskFilter {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_tasks_under_a_key_are_given_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let tasks = vec![task("sing"), task("")];
     let bed = Bed::file(Settings::default(), &path).await;
     let first = bed
@@ -78,19 +77,43 @@ async fn other_tasks_under_a_key_that_was_used_are_a_conflict() {
     assert_eq!(bed.all_tasks().await.len(), 1);
 }
 
-#[test]
-fn a_key_is_visible_and_short() {
-    assert!(IdempotencyKey::new("k".repeat(255)).is_ok());
-    for bad in [
-        String::new(),
-        "k".repeat(256),
-        "a b".to_owned(),
-        "ä".to_owned(),
-        "a\n".to_owned(),
-    ] {
-        let error = IdempotencyKey::new(&bad).unwrap_err();
-        assert_eq!(error.kind(), ProblemKind::Invalid, "{bad}");
+/// A task under a key of its own.
+fn keyed(own: &str, wanted: &str) -> NewTask {
+    NewTask {
+        key: Some(key(own)),
+        ..task(wanted)
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_with_keys_of_their_own_are_taken_once_each_in_whatever_company() {
+    let bed = Bed::open(Settings::default()).await;
+    let give = async |tasks| bed.coordinator.add(tasks, None).await;
+    let ids = |tasks: &[TaskView]| tasks.iter().map(|task| task.id).collect::<Vec<_>>();
+    let first = give(vec![keyed("a", ""), keyed("b", "")]).await.unwrap();
+    let second = vec![keyed("c", ""), task(""), keyed("a", ""), keyed("c", "")];
+    let second = give(second).await.unwrap();
+    assert_eq!(second[2].id, first[0].id);
+    assert_eq!(second[3].id, second[0].id, "twice in one call is once, too");
+    let expected = [first[0].id, first[1].id, second[0].id, second[1].id];
+    assert_eq!(ids(&bed.all_tasks().await), expected);
+    // By itself, and under a key for the call, it is the same task.
+    let alone = bed.coordinator.add(vec![task("")], Some(key("b"))).await;
+    assert_eq!(ids(&alone.unwrap()), [first[1].id]);
+    // Another task under its key: of that call nothing is taken.
+    let error = give(vec![keyed("d", ""), keyed("a", "song")]).await;
+    assert_eq!(error.unwrap_err().kind(), ProblemKind::Conflict);
+    assert_eq!(bed.all_tasks().await.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_for_all_and_one_for_each_is_one_too_many() {
+    let bed = Bed::open(Settings::default()).await;
+    let both = bed.coordinator.add(vec![keyed("a", "")], Some(key("b")));
+    let error = both.await.unwrap_err();
+    assert_eq!(error.kind(), ProblemKind::Invalid);
+    assert!(error.to_string().contains("(use one or the other)"));
+    assert_eq!(bed.all_tasks().await, []);
 }
 
 #[tokio::test(start_paused = true)]

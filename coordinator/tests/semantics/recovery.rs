@@ -5,7 +5,7 @@ use std::path::Path;
 use alveary_agent::protocol::{Registration, TaskStatus};
 use alveary_coordinator::{Recovery, Settings};
 
-use super::bed::{AUCTION, Bed, HEARTBEAT, TICK, agent, short_of, stands};
+use super::bed::{AUCTION, Bed, HEARTBEAT, TICK, agent, book, short_of, stands};
 
 const RESTARTED: Option<&str> = Some("Server restarted — task did not complete.");
 
@@ -17,8 +17,7 @@ async fn again(bed: Bed, settings: Settings, path: &Path) -> Bed {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_auction_begins_anew_in_full_and_keeps_its_bids() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     bed.register("silent", "").await;
     let task = bed.give("").await;
@@ -45,8 +44,7 @@ async fn an_open_auction_begins_anew_in_full_and_keeps_its_bids() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_stays_with_its_agent_for_one_more_heartbeat_period() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let (kept, lost) = (bed.begun("a").await, bed.begun("b").await);
     let waits = bed.give("").await;
@@ -73,8 +71,7 @@ async fn an_attempt_stays_with_its_agent_for_one_more_heartbeat_period() {
 
 #[tokio::test(start_paused = true)]
 async fn or_everything_open_fails_in_the_words_of_the_original() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let settings = Settings::default().with_recovery(Recovery::Fail);
     let bed = Bed::file(settings.clone(), &path).await;
     let done = bed.begun("a").await;
@@ -112,8 +109,7 @@ async fn or_everything_open_fails_in_the_words_of_the_original() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_auction_fails_in_the_same_words() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let settings = Settings::default().with_recovery(Recovery::Fail);
     let bed = Bed::file(settings.clone(), &path).await;
     let open = bed.give("").await;
@@ -126,8 +122,7 @@ async fn an_open_auction_fails_in_the_same_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_leaves_no_living_agent_offline() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     for recovery in [Recovery::Reauction, Recovery::Fail] {
         let settings = Settings::default().with_recovery(recovery);
         let bed = Bed::file(settings.clone(), &path).await;
@@ -157,8 +152,7 @@ async fn a_restart_leaves_no_living_agent_offline() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_agent_has_said_of_itself_is_known_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     let registration = Registration {
         agent_id: agent("a"),
@@ -177,8 +171,7 @@ async fn what_an_agent_has_said_of_itself_is_known_after_a_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_changes_nothing_that_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("book");
+    let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
     bed.register("silent", "").await;
     let done = bed.begun("a").await;

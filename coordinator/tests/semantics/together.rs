@@ -12,7 +12,7 @@ use futures_util::future::{FutureExt as _, join_all};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::bed::{AUCTION, Bed, agent, sats, stands};
+use super::bed::{AUCTION, Bed, agent, book, sats, stands};
 
 /// What the file will not have from anybody.
 const BAD: u64 = 666;
@@ -27,8 +27,7 @@ struct Crowd {
 
 impl Crowd {
     async fn gather() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("book");
+        let (folder, path) = book();
         let bed = Bed::file(Settings::default(), &path).await;
         for id in ["a", "b", "c", "d", "silent"] {
             bed.register(id, "").await;

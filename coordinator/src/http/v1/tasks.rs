@@ -106,7 +106,8 @@ pub(super) struct Bids {
 /// Takes tasks and opens an auction for each: all of them or none.
 ///
 /// Under an idempotency key that was used before, the same tasks are answered as they stand now, and nothing is
-/// added.
+/// added. The key in the header is for all of them; where each has a `key` of its own, those that were given before
+/// are answered, and the others added.
 #[utoipa::path(
     post, path = "/v1/tasks", tag = "tasks",
     request_body = OneOrMany,
@@ -135,7 +136,8 @@ pub(super) async fn add(
         None => None,
         Some(key) => {
             let key = key.to_str().unwrap_or_default();
-            Some(IdempotencyKey::new(key)?)
+            let key = IdempotencyKey::new(key);
+            Some(key.map_err(|error| Refusal::invalid(error.to_string()))?)
         }
     };
     let tasks = app.coordinator().add(new, key).await?;
