@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use alveary::{Agent, AgentId, AgentState, Escaped, SwarmEvent, SwarmManager};
 use futures_util::StreamExt;
 
-use crate::failure::tell;
 use crate::outcome::Outcome;
+use crate::together::{Together, Unstarted};
 
 /// Waits until these have started, or come to nothing, which is told.
 pub(crate) async fn arrived(
@@ -18,16 +18,19 @@ pub(crate) async fn arrived(
         .filter(|(_, state)| matches!(state, AgentState::Starting { .. }))
         .collect();
     let mut outcome = Outcome::Done;
+    let mut together = Together::default();
     let mut events = swarm.subscribe().await;
     while !coming.is_empty() {
         match events.next().await {
             Some(SwarmEvent::Snapshot(agents)) => {
                 coming.retain(|id, _| agents.iter().any(|agent| agent.id() == id));
                 for agent in &agents {
-                    outcome = outcome.or(seen(&mut coming, agent));
+                    outcome = outcome.or(seen(&mut coming, &mut together, agent));
                 }
             }
-            Some(SwarmEvent::Changed(agent)) => outcome = outcome.or(seen(&mut coming, &agent)),
+            Some(SwarmEvent::Changed(agent)) => {
+                outcome = outcome.or(seen(&mut coming, &mut together, &agent));
+            }
             Some(SwarmEvent::Removed(id)) => {
                 coming.remove(&id);
             }
@@ -35,11 +38,16 @@ pub(crate) async fn arrived(
             None => break,
         }
     }
+    together.tell();
     outcome
 }
 
 /// Takes it from those that are coming, if it has come.
-fn seen(coming: &mut HashMap<AgentId, AgentState>, agent: &Agent) -> Outcome {
+fn seen(
+    coming: &mut HashMap<AgentId, AgentState>,
+    together: &mut Together,
+    agent: &Agent,
+) -> Outcome {
     // While the engine cannot be heard nobody knows.
     let on_its_way = matches!(
         agent.state(),
@@ -51,13 +59,9 @@ fn seen(coming: &mut HashMap<AgentId, AgentState>, agent: &Agent) -> Outcome {
     let AgentState::Failed { reason } = agent.state() else {
         return Outcome::Done;
     };
-    tell(
-        &format!(
-            "{}: it could not be started: {}",
-            agent.name(),
-            Escaped(reason)
-        ),
-        Some("mend that, then `alveary up` starts it"),
-    );
+    let reason = Escaped(reason).to_string();
+    if let Some(at_once) = together.keep(Unstarted::without_image(agent.name(), &reason)) {
+        at_once.tell();
+    }
     Outcome::Backend
 }

@@ -20,6 +20,7 @@ mod record;
 mod seat;
 mod show;
 mod steps;
+mod together;
 mod unit;
 mod values;
 mod verbs;

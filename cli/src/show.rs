@@ -8,12 +8,13 @@ use alveary::{Agent, AgentId, AgentState, Escaped, Fleet, LogOptions, SwarmEvent
 use anstyle::Style;
 
 use crate::context::in_the_files_order;
-use crate::failure::{Failure, tell, tell_of};
+use crate::failure::{Failure, tell_of};
 use crate::follow::{Following, Heard, What};
 use crate::output::{
     self, Fetches, LinePrinter, LineStyle, Progress, Screen, Table, lasting, note, paint,
 };
 use crate::steps::{Step, how_it_stands};
+use crate::together::Together;
 use crate::verbs::logs::print;
 
 /// The screen of a foreground `up`, and what it knows of the agents on it.
@@ -23,6 +24,8 @@ pub(crate) struct Show {
     following: Following,
     screen: Screen,
     fetches: Fetches,
+    /// Those that did not start for one reason.
+    together: Together,
     /// While agents are coming up.
     progress: Option<Progress>,
     /// Everyone in the swarm, as they are now.
@@ -45,6 +48,7 @@ impl Show {
         Self {
             swarm,
             fetches: Fetches::on(&screen),
+            together: Together::default(),
             screen,
             printer: LinePrinter::new(output::stdout(), style),
             following: Following::default(),
@@ -137,12 +141,14 @@ impl Show {
                 self.say(format_args!("{name} removed"));
                 self.advance();
             }
-            Step::Failed { name, what, cure } => {
-                self.aside(|printer| {
-                    printer.flush()?;
-                    tell(&format!("{name}: {what}"), cure.as_deref());
-                    Ok(())
-                });
+            Step::Failed(unstarted) => {
+                if let Some(at_once) = self.together.keep(unstarted) {
+                    self.aside(|printer| {
+                        printer.flush()?;
+                        at_once.tell();
+                        Ok(())
+                    });
+                }
                 self.advance();
             }
         }
@@ -157,6 +163,14 @@ impl Show {
     /// The bring-up is through.
     pub(crate) fn is_up(&mut self) {
         self.progress = None;
+        if !self.together.is_empty() {
+            let mut together = std::mem::take(&mut self.together);
+            self.aside(|printer| {
+                printer.flush()?;
+                together.tell();
+                Ok(())
+            });
+        }
     }
 
     fn follow(&mut self, id: AgentId, name: String, kept: bool) {

@@ -5,6 +5,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::failure::outcome_of;
 use crate::outcome::Outcome;
+use crate::together::Unstarted;
 
 /// A step of bringing agents up, told by the manager.
 #[derive(Debug)]
@@ -24,11 +25,7 @@ pub(crate) enum Step {
     Ready(String),
     Removed(String),
     /// It did not come up.
-    Failed {
-        name: String,
-        what: String,
-        cure: Option<String>,
-    },
+    Failed(Unstarted),
 }
 
 /// What is said of one that was started.
@@ -71,11 +68,7 @@ fn step(event: UpEvent<'_>) -> Option<Step> {
         },
         UpEvent::Ready(step, _) => Step::Ready(step.name.clone()),
         UpEvent::Removed(step) => Step::Removed(step.name.clone()),
-        UpEvent::Failed(step, error) => Step::Failed {
-            name: step.name.clone(),
-            what: error.summary(),
-            cure: error.how_to_cure().map(ToOwned::to_owned),
-        },
+        UpEvent::Failed(step, error) => Step::Failed(Unstarted::of(&step.name, error)),
         _ => return None,
     })
 }

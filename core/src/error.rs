@@ -34,6 +34,7 @@ struct Inner {
     kind: ErrorKind,
     operation: Operation,
     agent: Option<AgentId>,
+    name: Option<String>,
     message: String,
     engine_words: Option<String>,
     cure: Option<String>,
@@ -197,6 +198,7 @@ impl Error {
             kind,
             operation,
             agent: None,
+            name: None,
             message: message.into(),
             engine_words: None,
             cure: None,
@@ -228,6 +230,12 @@ impl Error {
     /// Says which agent is meant.
     pub fn agent(mut self, id: &AgentId) -> Self {
         self.0.agent = Some(id.clone());
+        self
+    }
+
+    /// Says what people call the agent that is meant: the sentence then names it so, and not by its id.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.0.name = Some(name.into());
         self
     }
 
@@ -306,7 +314,10 @@ impl Error {
                 _ => " agent ",
             };
             text.push_str(of);
-            text.push_str(agent.as_str());
+            match &self.0.name {
+                Some(name) => text.push_str(&Escaped(name).to_string()),
+                None => text.push_str(agent.as_str()),
+            }
         }
         text.push_str(": ");
         text.push_str(&Escaped(&self.0.message).to_string());
@@ -360,6 +371,17 @@ mod tests {
         assert_eq!(
             error.to_string(),
             r"failed to list agents: the engine refused: \u{1b}[2Jgone"
+        );
+    }
+
+    #[test]
+    fn an_agent_is_called_by_its_name_where_that_is_known() {
+        let error = Error::new(ErrorKind::NotFound, Operation::Stop, "it is not there")
+            .agent(&AgentId::random())
+            .named("echo");
+        assert_eq!(
+            error.to_string(),
+            "failed to stop agent echo: it is not there"
         );
     }
 

@@ -8,7 +8,7 @@ mod run;
 
 use std::collections::HashSet;
 
-use alveary_core::{AgentBackend, AgentId, Error, ErrorKind, Operation, Result};
+use alveary_core::{AgentBackend, AgentId, AgentPlan, Error, ErrorKind, Operation, Plans, Result};
 
 use super::SwarmManager;
 use super::row::Row;
@@ -32,6 +32,12 @@ fn overtaken() -> Error {
     .cure("see `ps`, and bring it up again")
 }
 
+/// A refused agent that is new has an id that nobody ever sees: it is called by its name.
+fn planned_by(plans: &dyn Plans, record: &Record) -> Result<AgentPlan> {
+    let planned = plans.plan(&record.id, &record.spec);
+    planned.map_err(|error| error.named(&record.spec.name))
+}
+
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// What [`up`](Self::up) would do, without doing it.
     pub async fn plan_up(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<UpPlan>> {
@@ -42,7 +48,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             UpPlan {
                 agent: plans
                     .zip(record)
-                    .map(|(plans, record)| plans.plan(&record.id, &record.spec)),
+                    .map(|(plans, record)| planned_by(plans, &record)),
                 step: planned.step,
             }
         });
@@ -92,7 +98,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             .iter()
             .filter(|planned| planned.step.action.starts())
             .filter_map(|planned| planned.record.as_ref())
-            .try_for_each(|record| plans.plan(&record.id, &record.spec).map(drop))
+            .try_for_each(|record| planned_by(plans, record).map(drop))
     }
 
     async fn plan(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<plan::Planned>> {

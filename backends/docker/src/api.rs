@@ -19,7 +19,7 @@ use alveary_core::{
 };
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::NetworkConnectRequest;
+use bollard::models::{EndpointSettings, NetworkConnectRequest};
 use bollard::query_parameters::{
     CreateImageOptions, KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
 };
@@ -202,10 +202,13 @@ impl Engine for Api {
             .ok_or_else(|| Trouble::new(Class::Other, "it made something without an id"))
     }
 
-    async fn connect(&self, container: &Ref, network: &str) -> Answer<()> {
+    async fn connect(&self, container: &Ref, network: &str, alias: Option<&String>) -> Answer<()> {
         let request = NetworkConnectRequest {
             container: container.as_str().to_owned(),
-            endpoint_config: None,
+            endpoint_config: alias.map(|alias| EndpointSettings {
+                aliases: Some(vec![alias.clone()]),
+                ..Default::default()
+            }),
         };
         self.typed(
             self.timeouts.start,

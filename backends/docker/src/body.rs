@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use alveary_core::Signal;
 use bollard_stubs::models::{
-    ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig,
-    HostConfigLogConfig, Mount, MountType, PortBinding, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountType, NetworkingConfig, PortBinding, ResourcesUlimits,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 
 use crate::classify::{Class, Trouble};
@@ -36,6 +36,7 @@ pub(crate) fn of(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(host(plan, podman)?),
+        networking_config: networking(plan),
         ..Default::default()
     };
     serde_json::to_vec(&body).map_err(|error| {
@@ -104,6 +105,18 @@ fn host(plan: &Plan, podman: bool) -> Result<HostConfig, Trouble> {
         log_config: log(plan, podman),
         restart_policy: Some(restart(plan.restart)),
         ..Default::default()
+    })
+}
+
+/// Its name in the network that it is made in.
+fn networking(plan: &Plan) -> Option<NetworkingConfig> {
+    let network = plan.networks.first()?;
+    let endpoint = EndpointSettings {
+        aliases: Some(vec![plan.alias_in(network)?.clone()]),
+        ..Default::default()
+    };
+    Some(NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(network.clone(), endpoint)])),
     })
 }
 

@@ -159,7 +159,11 @@ impl Cli {
         self.program.run(call).await?.well()
     }
 
-    async fn tell<const N: usize>(&self, args: [&str; N], limit: Duration) -> Answer<()> {
+    async fn tell<'a>(
+        &self,
+        args: impl IntoIterator<Item = &'a str>,
+        limit: Duration,
+    ) -> Answer<()> {
         let said = self.program.run(Call::new(args, limit)).await?;
         said.well().map(|_| ())
     }
@@ -244,8 +248,10 @@ impl Engine for Cli {
         printed.ok_or_else(|| Trouble::new(Class::Lost, "the program printed no id"))
     }
 
-    async fn connect(&self, container: &Ref, network: &str) -> Answer<()> {
-        let args = ["network", "connect", "--", network, container.as_str()];
+    async fn connect(&self, container: &Ref, network: &str, alias: Option<&String>) -> Answer<()> {
+        let alias = alias.map(|alias| format!("--alias={alias}"));
+        let verb = ["network", "connect"].into_iter().chain(alias.as_deref());
+        let args = verb.chain(["--", network, container.as_str()]);
         self.tell(args, self.timeouts.start).await
     }
 

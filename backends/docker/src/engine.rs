@@ -193,8 +193,8 @@ pub(crate) trait Engine:
     /// Makes a container under this name. Starts nothing.
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref>;
 
-    /// Makes it join one more network.
-    async fn connect(&self, container: &Ref, network: &str) -> Answer<()>;
+    /// Makes it join one more network, where others find it by this name.
+    async fn connect(&self, container: &Ref, network: &str, alias: Option<&String>) -> Answer<()>;
 
     /// Starts it; `Ok` too where it runs already.
     async fn start(&self, container: &Ref) -> Answer<()>;

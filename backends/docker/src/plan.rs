@@ -55,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) tmpfs: Vec<Tmpfs>,
     /// The first is the one that it is made in; none is the engine's default one.
     pub(crate) networks: Vec<String>,
+    /// What others in a network find it by, where the engine has names there.
+    pub(crate) alias: Option<String>,
     pub(crate) extra_hosts: Vec<ExtraHost>,
     pub(crate) ports: Vec<Port>,
     pub(crate) limits: PlannedLimits,
@@ -130,6 +132,14 @@ pub(crate) enum EngineRestart {
 }
 
 impl Plan {
+    /// What others find it by in this network of its. None in those that come with an engine: they have no names,
+    /// and refuse them.
+    pub(crate) fn alias_in(&self, network: &str) -> Option<&String> {
+        let nameless = matches!(network, "bridge" | "default" | "host" | "none" | "podman")
+            || network.contains(':');
+        self.alias.as_ref().filter(|_| !nameless)
+    }
+
     /// Engines reckon a grace in whole seconds.
     pub(crate) fn stop_seconds(&self) -> u64 {
         let begun = u64::from(self.stop_grace.subsec_nanos() > 0);
@@ -225,6 +235,7 @@ impl Planning<'_> {
             mounts,
             tmpfs: mounts::tmpfs(&container.tmpfs)?,
             networks: words::networks(container)?,
+            alias: words::alias(&spec.name),
             extra_hosts: host::extra_hosts(&container.extra_hosts)?,
             ports: ports::read(&container.ports)?,
             limits: self.limits(spec),

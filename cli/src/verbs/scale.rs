@@ -5,9 +5,10 @@ use clap::Args;
 
 use crate::coming;
 use crate::context::{Context, note_supervision};
-use crate::failure::{Failure, tell_of};
+use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::steps;
+use crate::together::{Together, Unstarted};
 use crate::values::{self, Count};
 
 /// Changes how many members groups have
@@ -34,9 +35,13 @@ impl Scale {
             let report = swarm
                 .scale(fleet, name, *count, UpOptions::default())
                 .await?;
+            let mut together = Together::default();
             for (step, error) in report.failures() {
-                tell_of(&step.name, error);
+                if let Some(at_once) = together.keep(Unstarted::of(&step.name, error)) {
+                    at_once.tell();
+                }
             }
+            together.tell();
             let started = report.outcomes.iter().filter_map(UpOutcome::started);
             let started = started.map(|info| (info.id.clone(), info.state.clone()));
             let arrived = coming::arrived(swarm, started).await;

@@ -17,6 +17,7 @@ use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::{self, Fetches, Progress, Screen, note};
 use crate::steps::{self, Step};
+use crate::together::Together;
 use crate::values;
 
 /// Brings the swarm up as its file says
@@ -110,6 +111,7 @@ impl Up {
         let screen = Screen::new();
         let mut fetches = Fetches::on(&screen);
         let mut progress = None;
+        let mut together = Together::default();
         let up = loop {
             tokio::select! {
                 biased;
@@ -118,14 +120,15 @@ impl Up {
                         fetches.show(&fetch);
                     }
                 }
-                Some(step) = told.recv() => show(&screen, &mut progress, step),
+                Some(step) = told.recv() => show(&screen, &mut progress, &mut together, step),
                 up = &mut up => break up,
             }
         };
         while let Ok(step) = told.try_recv() {
-            show(&screen, &mut progress, step);
+            show(&screen, &mut progress, &mut together, step);
         }
         drop((fetches, progress));
+        together.tell();
         match up {
             Ok(up) => {
                 let (report, outcome) = up?;
@@ -151,7 +154,7 @@ impl Up {
     }
 }
 
-fn show(screen: &Screen, progress: &mut Option<Progress>, step: Step) {
+fn show(screen: &Screen, progress: &mut Option<Progress>, together: &mut Together, step: Step) {
     match step {
         Step::Planned(names) => {
             *progress = Some(Progress::on(screen.clone(), "starting", names.len()));
@@ -161,13 +164,11 @@ fn show(screen: &Screen, progress: &mut Option<Progress>, step: Step) {
         } => say(progress.as_ref(), &name, steps::how_it_stands(kept, coming)),
         Step::Ready(name) => say(progress.as_ref(), &name, "is ready"),
         Step::Removed(name) => say(progress.as_ref(), &name, "removed"),
-        Step::Failed { name, what, cure } => {
-            let tell = || tell(&format!("{name}: {what}"), cure.as_deref());
-            match progress {
-                Some(progress) => progress.aside(tell),
-                None => tell(),
-            }
-        }
+        Step::Failed(unstarted) => match (together.keep(unstarted), progress) {
+            (Some(at_once), Some(progress)) => progress.aside(|| at_once.tell()),
+            (Some(at_once), None) => at_once.tell(),
+            (None, _) => {}
+        },
     }
 }
 

@@ -1,9 +1,11 @@
 //! Images that have to be fetched, from a registry of the trial's own.
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,6 +79,92 @@ pub(crate) fn what_a_detached_up_has_accepted_has_started_when_it_returns(ground
     let states: Vec<_> = states.iter().map(|agent| &agent["state"]).collect();
     assert_eq!(states, ["running"; 3]);
     swarm.ok(&["down"]);
+}
+
+pub(crate) fn an_image_that_cannot_be_had_is_asked_for_once_and_told_in_one_sentence(
+    ground: &Ground,
+) {
+    let registry = EmptyRegistry::open();
+    let up = |count: usize| {
+        let fleet = fleet(&registry.image).replace("count = 3", &format!("count = {count}"));
+        let swarm = ground.swarm(ground.file(&fleet));
+        let before = registry.asked();
+        let ran = swarm.run(&["up", "--detach"]);
+        assert_eq!(ran.code(), Some(125), "{ran}");
+        (registry.asked() - before, ran.stderr())
+    };
+    let (asked, said) = up(1);
+    assert!(asked > 0, "{said}");
+    let (asked_by_all, said) = up(7);
+    assert_eq!(asked_by_all, asked, "{said}");
+    let sentence = format!(
+        "failed to spawn 7 agents (one-1, one-2, one-3, 4 more): the image `{}` is not there",
+        registry.image
+    );
+    assert_eq!(said.matches("error:").count(), 1, "{said}");
+    // In whichever order they were refused.
+    let (counted, why) = sentence
+        .split_once(" (one-1, one-2, one-3, 4 more)")
+        .unwrap();
+    assert!(said.contains(counted) && said.contains(why), "{said}");
+}
+
+/// A registry that has no image, and counts how often one is asked for.
+struct EmptyRegistry {
+    image: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl EmptyRegistry {
+    fn open() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&asked);
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let counts = Arc::clone(&counts);
+                thread::spawn(move || refuse(&connection, &counts));
+            }
+        });
+        Self {
+            image: format!("127.0.0.1:{port}/alveary-test/absent:1"),
+            asked,
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// Says of each request of a connection that there is no such image; who begins with TLS is turned away.
+fn refuse(connection: &TcpStream, asked: &AtomicUsize) {
+    let mut lines = BufReader::new(connection).lines();
+    while let Some(Ok(first)) = lines.next() {
+        for line in lines.by_ref() {
+            match line {
+                Ok(line) if !line.is_empty() => {}
+                Ok(_) => break,
+                Err(_) => return,
+            }
+        }
+        let text = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+        let there = first.contains(" /v2/ ");
+        if first.contains("/manifests/") {
+            asked.fetch_add(1, Ordering::SeqCst);
+        }
+        let body = if first.starts_with("HEAD") { "" } else { text };
+        let answer = format!(
+            "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            if there { "200 OK" } else { "404 Not Found" },
+            text.len(),
+        );
+        let mut connection = connection;
+        if connection.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
 }
 
 /// A registry that takes its time, with an image in it that no engine has.

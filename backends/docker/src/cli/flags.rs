@@ -74,7 +74,10 @@ fn surroundings(flags: &mut Flags, speaks: Speaks, plan: &Plan) -> Answer<()> {
         flags.add("tmpfs", &format!("{}{colon}{}", tmpfs.path, tmpfs.options));
     }
     // The others are joined one by one.
-    flags.maybe("network", plan.networks.first());
+    if let Some(network) = plan.networks.first() {
+        flags.add("network", network);
+        flags.maybe("network-alias", plan.alias_in(network));
+    }
     for host in &plan.extra_hosts {
         flags.add("add-host", &host.as_flag());
     }

@@ -92,7 +92,8 @@ fn surroundings(told: AgentPlan, plan: &Plan, needed: &[Belonging], spec: &Agent
             "network",
             plan.networks.iter().map(|name| {
                 let whose = if own(name) { ", the swarm's own" } else { "" };
-                format!("{name}{whose}")
+                let called = (plan.alias_in(name)).map(|alias| format!(", found by `{alias}`"));
+                format!("{name}{whose}{}", called.unwrap_or_default())
             }),
         )
         .with_each("host", plan.extra_hosts.iter().map(ExtraHost::as_flag))

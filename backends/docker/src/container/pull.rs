@@ -9,12 +9,32 @@ use tokio::time::Instant;
 
 use super::Containers;
 use super::coming::Comings;
-use crate::classify::Class;
+use crate::classify::{Class, Trouble};
 use crate::engine::Engine;
 
-/// Which image is being fetched by whom.
+/// Which image is being fetched by whom, and of which it was seen just now that it cannot be.
 #[derive(Debug, Default)]
-pub(super) struct Pulls(Mutex<HashMap<String, Arc<tokio::sync::Mutex<u64>>>>);
+pub(super) struct Pulls(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Last>>>>);
+
+/// What came of fetching an image.
+#[derive(Debug, Default)]
+struct Last {
+    /// How often it has come.
+    came: u64,
+    failed: Option<(Instant, Trouble)>,
+}
+
+impl Last {
+    /// Why it cannot be had, as it was found out just now.
+    fn refusal(&self) -> Option<&Trouble> {
+        let (since, trouble) = self.failed.as_ref()?;
+        (since.elapsed() < REFUSED_FOR).then_some(trouble)
+    }
+}
+
+/// An image that could not be fetched is not asked for again so soon: all those of a swarm that want it are told
+/// what one of them has found out, and a registry is not asked by each of them.
+const REFUSED_FOR: Duration = Duration::from_secs(3);
 
 /// What engines tell many times in a second is told on so often.
 const PACE: Duration = Duration::from_millis(200);
@@ -80,34 +100,50 @@ impl<E: Engine> Containers<E> {
                 .0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            pulls.retain(|_, pull| Arc::strong_count(pull) > 1);
+            // Nobody waits for it, and nobody is to be told what came of it.
+            pulls.retain(|_, pull| {
+                let last = pull.try_lock();
+                last.is_err()
+                    || Arc::strong_count(pull) > 1
+                    || last.is_ok_and(|last| last.refusal().is_some())
+            });
             Arc::clone(pulls.entry(image.to_owned()).or_default())
         };
         let waits = pull.try_lock().is_err();
-        let mut fetched = pull.lock().await;
+        let mut last = pull.lock().await;
         // It has come while this one waited.
-        if waits && *fetched > 0 {
+        if waits && last.came > 0 {
             return Ok(());
+        }
+        if let Some(trouble) = last.refusal() {
+            return Err(not_fetched(image, trouble.clone()));
         }
         tracing::info!(image, "pulling");
         let mut progress = Progress::begin(&self.0.comings, image);
         let mut tell = |stage| progress.under_way(stage);
         match self.engine().pull(image, &mut tell).await {
             Ok(()) => {
-                *fetched += 1;
+                last.came += 1;
                 progress.arrive();
                 Ok(())
             }
-            Err(trouble) => Err(match trouble.class {
-                Class::Unreachable | Class::Denied | Class::Full => trouble.error(Operation::Spawn),
-                _ => Error::new(
-                    ErrorKind::ImageNotFound,
-                    Operation::Spawn,
-                    format!("the image `{image}` is not there and cannot be pulled"),
-                )
-                .engine_words(trouble.words)
-                .cure("build it, name another in `container.image`, or see to it that its registry can be reached"),
-            }),
+            Err(trouble) => {
+                last.failed = Some((Instant::now(), trouble.clone()));
+                Err(not_fetched(image, trouble))
+            }
         }
+    }
+}
+
+fn not_fetched(image: &str, trouble: Trouble) -> Error {
+    match trouble.class {
+        Class::Unreachable | Class::Denied | Class::Full => trouble.error(Operation::Spawn),
+        _ => Error::new(
+            ErrorKind::ImageNotFound,
+            Operation::Spawn,
+            format!("the image `{image}` is not there and cannot be pulled"),
+        )
+        .engine_words(trouble.words)
+        .cure("build it, name another in `container.image`, or see to it that its registry can be reached"),
     }
 }

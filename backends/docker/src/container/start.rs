@@ -87,7 +87,8 @@ impl<E: Engine> Containers<E> {
 
     async fn prepare_and_start(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {
         for network in plan.networks.iter().skip(1) {
-            self.engine().connect(container, network).await?;
+            let alias = plan.alias_in(network);
+            self.engine().connect(container, network, alias).await?;
         }
         self.has_what_it_runs(plan, container).await?;
         self.engine().start(container).await
@@ -146,7 +147,8 @@ impl<E: Engine> Containers<E> {
         let folder = folder.trim_end_matches('/');
         let made = added.iter().any(|path| path == folder);
         let path = if folder.is_empty() { "/" } else { folder };
-        if made || self.follow(container, path.to_owned()).await? == Inside::Nothing {
+        let nothing = Some(Inside::Nothing);
+        if made || self.follow(container, path.to_owned(), None).await? == nothing {
             return Err(Trouble::new(Class::NoFolder, ""));
         }
         Ok(())
@@ -172,29 +174,47 @@ impl<E: Engine> Containers<E> {
                 .map(|folder| format!("{}/{program}", folder.trim_end_matches('/')))
                 .collect()
         };
-        let mut found = Class::NoProgram;
+        let podman = self.learn().await?.podman;
+        let mut found = Some(Class::NoProgram);
         for path in candidates {
-            match self.follow(&made.id, path).await? {
-                Inside::File { executable: true } => return Ok(()),
-                Inside::File { .. } | Inside::Folder => found = Class::NotExecutable,
-                Inside::Nothing | Inside::Link(_) => {}
+            match self.follow(&made.id, path, podman.then_some(plan)).await? {
+                Some(Inside::File { executable: true }) => return Ok(()),
+                Some(Inside::File { .. } | Inside::Folder) => {
+                    found = found.and(Some(Class::NotExecutable));
+                }
+                Some(Inside::Nothing | Inside::Link(_)) => {}
+                None => found = None,
             }
         }
-        Err(Trouble::new(found, ""))
+        match found {
+            // It may be there, and else ends at once.
+            None => Ok(()),
+            Some(class) => Err(Trouble::new(class, "")),
+        }
     }
 
-    async fn follow(&self, container: &Ref, mut path: String) -> Result<Inside, Trouble> {
+    /// What is at the end of all links. `None`: it lies in what this plan mounts. Podman mounts nothing before the
+    /// start, and fails to look where something will be.
+    async fn follow(
+        &self,
+        container: &Ref,
+        mut path: String,
+        unseen: Option<&Plan>,
+    ) -> Result<Option<Inside>, Trouble> {
         for _ in 0..MAX_LINKS {
+            if unseen.is_some_and(|plan| is_mounted(plan, &path)) {
+                return Ok(None);
+            }
             match self.engine().look(container, &path).await? {
                 Inside::Link(to) if to.starts_with('/') => path = to,
                 Inside::Link(to) => {
                     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
                     path = format!("{folder}/{to}");
                 }
-                found => return Ok(found),
+                found => return Ok(Some(found)),
             }
         }
-        Ok(Inside::Nothing)
+        Ok(Some(Inside::Nothing))
     }
 }
 

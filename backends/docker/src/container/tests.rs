@@ -140,7 +140,7 @@ impl Engine for Fake {
         Ok(id)
     }
 
-    async fn connect(&self, _: &Ref, _: &str) -> Answer<()> {
+    async fn connect(&self, _: &Ref, _: &str, _: Option<&String>) -> Answer<()> {
         Ok(())
     }
 
@@ -311,6 +311,33 @@ async fn a_start_whose_image_takes_long_is_accepted_and_seen_until_it_runs() {
         containers.inspect(&id).await.unwrap().state,
         AgentState::Running
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_cannot_be_had_is_asked_for_once_by_all_who_want_it() {
+    let (engine, containers) = swarm();
+    *engine.0.refuse.lock().unwrap() = true;
+    let all_want_it = async || {
+        let spawn = async || {
+            let (id, options) = (AgentId::random(), SpawnOptions::default());
+            containers.spawn(&id, &spec(), options).await
+        };
+        let (one, two) = futures_util::future::join(spawn(), spawn()).await;
+        let three = spawn().await;
+        for spawned in [one, two, three] {
+            let error = spawned.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ImageNotFound);
+            assert!(error.to_string().contains("manifest unknown"), "{error}");
+        }
+    };
+    engine.0.come.notify_one();
+    all_want_it().await;
+    assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 1);
+    // It may be there by now.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    engine.0.come.notify_one();
+    all_want_it().await;
+    assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,3 +173,30 @@ fn a_port_may_name_an_address_and_a_protocol() {
     );
     assert_eq!((ports[1].address, ports[1].host), (None, Some(8080)));
 }
+
+#[test]
+fn an_agent_is_found_by_its_name_where_networks_have_names() {
+    let called = |name: &str, network: &str| {
+        let mut spec = with(|container| container.networks = vec![network.to_owned()]);
+        name.clone_into(&mut spec.name);
+        plan(&spec).unwrap().alias_in(network).cloned()
+    };
+    for name in ["echo", "echo-1", "Echo_2", "echo.example"] {
+        assert_eq!(called(name, "demo_net"), Some(name.to_owned()));
+    }
+    for network in ["bridge", "default", "host", "none", "podman", "container:a"] {
+        assert_eq!(called("echo", network), None, "{network}");
+    }
+    // Programs would read a comma as two names, and nobody looks the others up.
+    for name in [
+        "two words",
+        "a,b",
+        "käfer",
+        "-echo",
+        "echo-",
+        "a..b",
+        &"x".repeat(64),
+    ] {
+        assert_eq!(called(name, "demo_net"), None, "{name}");
+    }
+}

@@ -107,3 +107,15 @@ pub(super) fn networks(container: &ContainerSpec) -> Result<Vec<String>> {
     }
     Ok(networks.clone())
 }
+
+/// The agent's name, where a host can be called so; others are found by no name.
+pub(super) fn alias(name: &str) -> Option<String> {
+    let label = |label: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len())
+            && label.chars().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_owned())
+}

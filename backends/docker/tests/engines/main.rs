@@ -6,6 +6,8 @@ mod common;
 mod cross;
 mod files;
 mod here;
+mod mounted;
+mod names;
 mod parity;
 mod refusals;
 mod restarts;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
+        mounted::a_program_may_lie_in_what_is_mounted,
+        names::agents_of_one_network_find_each_other_by_name,
         parity::one_spec_gives_one_container_by_either_way,
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,

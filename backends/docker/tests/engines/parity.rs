@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::common::TestEngine;
 use crate::here::{Here, sh};
+use crate::names::Networks;
 
 /// A spec that says all that every engine here can do.
 fn much() -> AgentSpec {
@@ -39,7 +40,10 @@ fn much() -> AgentSpec {
 
 pub(crate) async fn one_spec_gives_one_container_by_either_way(engine: TestEngine) {
     let here = Here::on(&engine);
-    for spec in [sh("sleep 1000"), much()] {
+    let networks = Networks::on(&here);
+    let mut in_networks = sh("sleep 1000");
+    in_networks.container.networks = networks.names.to_vec();
+    for spec in [sh("sleep 1000"), much(), in_networks] {
         if engine.name == "podman" && spec.container.read_only {
             // What this kernel's cgroups do not give Podman is no matter of the two ways.
             continue;
@@ -87,7 +91,22 @@ fn without_what_must_differ(inspected: &Value) -> Value {
     host.as_object_mut()
         .expect("an object")
         .remove("ContainerIDFile");
-    serde_json::json!({ "Config": config, "HostConfig": host })
+    serde_json::json!({ "Config": config, "HostConfig": host, "Aliases": aliases(container) })
+}
+
+/// By which names it is found in which network, but for its own id, which engines add.
+fn aliases(container: &Value) -> Value {
+    let networks = container["NetworkSettings"]["Networks"].as_object();
+    let own = |alias: &Value| {
+        let id = container["Id"].as_str().unwrap_or_default();
+        !alias.as_str().is_some_and(|alias| id.starts_with(alias))
+    };
+    let named = networks.into_iter().flatten().map(|(network, joined)| {
+        let names = joined["Aliases"].as_array().into_iter().flatten();
+        let names: Vec<_> = names.filter(|alias| own(alias)).cloned().collect();
+        (network.clone(), Value::Array(names))
+    });
+    Value::Object(named.collect())
 }
 
 /// Podman writes into what its API makes other defaults than into what its program makes.
