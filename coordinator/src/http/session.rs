@@ -74,3 +74,26 @@ fn seconds_now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_holds_until_its_end_and_proves_no_other() {
+        let tokens = Tokens::random();
+        let sessions = Sessions::new(tokens.clone());
+        let cookie = |says: u64, proves: u64| {
+            let proof = tokens.mac(&purpose(proves));
+            format!("{says}.{proof}")
+        };
+        let (over, to_come) = (seconds_now() - 1, seconds_now() + 3600);
+        assert!(sessions.holds(&cookie(to_come, to_come)));
+        assert!(!sessions.holds(&cookie(over, over)), "it has run out");
+        assert!(!sessions.holds(&cookie(to_come, over)), "it is prolonged");
+        let written = sessions.sign_in();
+        let value = written.split([';', '=']).nth(1).unwrap();
+        assert!(sessions.holds(value), "{written}");
+        assert!(!Sessions::new(Tokens::random()).holds(value));
+    }
+}
