@@ -38,6 +38,7 @@ performance:
         table 'A process' alveary process
         table 'The manager' alveary manager
         table 'Whole commands' alveary-cli commands
+        table 'The coordinator' alveary-coordinator coordinator
         # On the engine that DOCKER_HOST or ALVEARY_TEST_ENGINES names; empty without one.
         table 'Docker' alveary docker --features docker-api,docker-cli
     } >"$measured"
@@ -73,7 +74,8 @@ torture cycles='1000' rounds='50':
 
 # A thousand tasks, fifty agents, and a coordinator that is killed twenty times while they work.
 torture-coordinator *args:
-    ALVEARY_TORTURE=full cargo test --release --package alveary-coordinator --test crowd -- {{ args }}
+    # As the benches are built: optimised, and a panic still says where.
+    ALVEARY_TORTURE=full cargo test --profile bench --package alveary-coordinator --test crowd -- {{ args }}
 
 # The bad days of containers at full size, as one table, on engines that are there for this alone. As root.
 torture-docker *args:
