@@ -13,7 +13,6 @@ import os
 import random
 import signal
 import sys
-import threading
 import urllib.request
 
 TIME_OUT = 10
@@ -52,17 +51,18 @@ def main():
     url = os.environ.get("COORDINATOR_URL", "http://localhost:8000").rstrip("/")
     interval = float(os.environ.get("PEER_INTERVAL", "5"))
 
-    ends = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ends.set())
+    # Not by a handler that sets an event: where it interrupts the wait for that very event, both wait for ever.
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     print(f"{given.name} polls {url}", flush=True)
     seen = set()
-    while not ends.is_set():
+    while True:
         try:
             poll(url, given.agent_id, seen)
         except (OSError, ValueError) as error:
             print(f"a poll failed: {error}", flush=True)
-        ends.wait(interval)
+        if signal.sigtimedwait(ends, interval) is not None:
+            break
     print(f"{given.name} ends", flush=True)
     return 0
 

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import urllib.parse
 import urllib.request
 
@@ -48,16 +47,17 @@ def main():
     agent = os.environ.get("TIMMY_AGENT_ID", "timmy")
     interval = float(os.environ.get("PEER_INTERVAL", "5"))
 
-    ends = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ends.set())
+    # Not by a handler that sets an event: where it interrupts the wait for that very event, both wait for ever.
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     print(f"{agent} works for {url}", flush=True)
-    while not ends.is_set():
+    while True:
         try:
             poll(url, agent)
         except (OSError, ValueError) as error:
             print(f"a poll failed: {error}", flush=True)
-        ends.wait(interval)
+        if signal.sigtimedwait(ends, interval) is not None:
+            break
     print(f"{agent} ends", flush=True)
     return 0
 
