@@ -146,6 +146,7 @@ pub(crate) enum Verb {
     Logs(verbs::logs::Logs),
     Inspect(verbs::inspect::Inspect),
     Exec(verbs::exec::Exec),
+    Cp(verbs::cp::Cp),
     Events(verbs::events::Events),
     Stats(verbs::stats::Stats),
     Wait(verbs::wait::Wait),
@@ -166,6 +167,7 @@ pub(crate) enum Verb {
     Import(verbs::import::Import),
     Startup(verbs::startup::Startup),
     Completions(verbs::completions::Completions),
+    Man(verbs::man::Man),
     #[command(name = "__supervise", hide = true)]
     Supervise(verbs::supervise::Supervise),
 }

@@ -25,6 +25,15 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Agents have their own grace: nothing but a second Ctrl-C cuts it short.
 const NO_HURRY: Duration = Duration::from_hours(365 * 24);
 
+/// When it is over before all have ended by themselves, and with which code.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    /// When the first has ended for good.
+    pub(crate) with_the_first: bool,
+    /// Whose code counts; that of the first, unless said.
+    pub(crate) code_of: Option<String>,
+}
+
 /// Brings the swarm up, shows it, and stops it at the end.
 ///
 /// Where the file brings tasks along, that is when they are over; otherwise when all agents are, or somebody asks
@@ -33,11 +42,12 @@ pub(crate) async fn run(
     opened: &Opened,
     options: UpOptions,
     batch: Option<Batch>,
+    ends: Ends,
 ) -> Result<Outcome, Failure> {
     let mut beside = Beside::begin(opened);
     // Agents are told where it is when they start.
     in_the_foreground(opened, &mut beside).await?;
-    let outcome = watched(opened, options, batch, &mut beside).await;
+    let outcome = watched(opened, options, batch, ends, &mut beside).await;
     beside.end().await?;
     outcome
 }
@@ -46,6 +56,7 @@ async fn watched(
     opened: &Opened,
     options: UpOptions,
     batch: Option<Batch>,
+    mut ends: Ends,
     beside: &mut Beside,
 ) -> Result<Outcome, Failure> {
     let swarm = &opened.swarm;
@@ -129,14 +140,45 @@ async fn watched(
             heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,
         }
+        if ends.with_the_first
+            && stopping == 0
+            && work.is_none()
+            && let Some(first) = show.first_that_ended()
+        {
+            show.say(format_args!("{first} has ended: stopping all"));
+            ends.code_of.get_or_insert(first);
+            stopping = 1;
+            work = Some(stop(swarm, &show, everyone, false));
+        }
         if work.is_none() && told.is_empty() && show.is_over() {
             break;
         }
     }
+    ended(opened, show, results, ends.code_of, outcome).await
+}
+
+/// Shows how each ended, and gives what the shell is told of it all.
+async fn ended(
+    opened: &Opened,
+    show: Show,
+    results: Option<Results>,
+    code_of: Option<String>,
+    mut outcome: Outcome,
+) -> Result<Outcome, Failure> {
     let ended_well = show.table(&opened.fleet).await?;
     if let Some(results) = results {
         results.print()?;
         outcome = outcome.or(results.outcome());
+    }
+    if let Some(name) = code_of
+        && outcome == Outcome::Done
+    {
+        return Ok(
+            match opened.swarm.find(&name).await?.and_then(|agent| agent.exit) {
+                Some(exit) => Outcome::of_program(&exit.status),
+                None => Outcome::AgentFailed,
+            },
+        );
     }
     Ok(if ended_well {
         outcome

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use alveary::{Escaped, ExitStatus};
+
+use crate::output::note;
+
 /// How a run of the program ended, as the shell is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -19,7 +23,28 @@ pub(crate) enum Outcome {
     Program(u8),
 }
 
+/// What a program that a signal has ended is said to have ended with: this and the signal's number, as in a shell.
+const SIGNALLED: i32 = 128;
+
 impl Outcome {
+    /// What the shell is told of a program that was run for the caller.
+    pub(crate) fn of_program(status: &ExitStatus) -> Self {
+        match status {
+            ExitStatus::Code(code) => Self::Program(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            ExitStatus::Signal(signal) => {
+                Self::Program(u8::try_from(SIGNALLED + signal.number()).unwrap_or(u8::MAX))
+            }
+            ExitStatus::Unknown { why } => {
+                note(format_args!(
+                    "the program has ended, and how is not known: {}",
+                    Escaped(why)
+                ));
+                Self::Backend
+            }
+            _ => Self::Backend,
+        }
+    }
+
     /// The number that the shell is told.
     pub(crate) fn code(self) -> u8 {
         match self {

@@ -81,6 +81,15 @@ impl Show {
         self.following.is_empty() && self.members.keys().all(settled)
     }
 
+    /// The one of those that were brought up here that ended for good first, if any has.
+    pub(crate) fn first_that_ended(&self) -> Option<String> {
+        let members = self.members.keys().filter_map(|id| self.agents.get(id));
+        members
+            .filter(|agent| agent.is_settled())
+            .min_by_key(|agent| agent.exit.as_ref().and_then(|exit| exit.at))
+            .map(|agent| agent.name().to_owned())
+    }
+
     /// Prints a line besides the agents' own.
     pub(crate) fn say(&mut self, line: impl fmt::Display) {
         self.aside(|printer| {

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 #[cfg(feature = "coordinator")]
 pub(crate) mod coordinator;
+pub(crate) mod cp;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod events;
@@ -16,6 +17,7 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod ps;
 pub(crate) mod restart;
 pub(crate) mod rm;
@@ -70,6 +72,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Stop(stop) => stop.run(context).await,
         Verb::Kill(kill) => kill.run(context).await,
         Verb::Exec(exec) => exec.run(context).await,
+        Verb::Cp(cp) => cp.run(context).await,
         Verb::Events(events) => events.run(context).await,
         Verb::Stats(stats) => stats.run(context).await,
         Verb::Restart(restart) => restart.run(context).await,
@@ -83,6 +86,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Init(init) => init.run(),
         Verb::Startup(startup) => startup.run(context),
         Verb::Completions(completions) => completions.run(),
+        Verb::Man(man) => man.run(),
         Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
         #[cfg(feature = "coordinator")]
         Verb::Agent(_) | Verb::Coordinator(_) => Ok(Outcome::Done),

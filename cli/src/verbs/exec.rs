@@ -66,9 +66,6 @@ pub(crate) struct Exec {
     command: Vec<String>,
 }
 
-/// What a program that a signal has ended is said to have ended with: this and the signal's number, as in a shell.
-const SIGNALLED: i32 = 128;
-
 impl Exec {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let swarm = context.open().await?.swarm;
@@ -90,7 +87,7 @@ impl Exec {
         let ended = self.through(running).await;
         drop(raw);
         match ended? {
-            Some(status) => Ok(outcome(&status)),
+            Some(status) => Ok(Outcome::of_program(&status)),
             None if exec.ends_when_dropped() => {
                 note("let go: here, that ends it");
                 Ok(Outcome::Done)
@@ -262,21 +259,4 @@ fn write(stream: LogStreamKind, bytes: &[u8], escapes: bool) -> io::Result<()> {
         out.write_all(bytes)?;
     }
     out.flush()
-}
-
-fn outcome(status: &ExitStatus) -> Outcome {
-    match status {
-        ExitStatus::Code(code) => Outcome::Program(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-        ExitStatus::Signal(signal) => {
-            Outcome::Program(u8::try_from(SIGNALLED + signal.number()).unwrap_or(u8::MAX))
-        }
-        ExitStatus::Unknown { why } => {
-            note(format_args!(
-                "the program has ended, and how is not known: {}",
-                Escaped(why)
-            ));
-            Outcome::Backend
-        }
-        _ => Outcome::Backend,
-    }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Error, Opened, SwarmEvent, UpOptions, UpOutcome};
+use alveary::{Error, Escaped, Fleet, Opened, SwarmEvent, UpOptions, UpOutcome};
 use clap::Args;
 use futures_util::StreamExt;
 
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::coordinating::{self, Batch};
 use crate::detach::leave_supervisor;
 use crate::failure::{Failure, tell};
-use crate::foreground;
+use crate::foreground::{self, Ends};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::{self, Fetches, Progress, Screen, note};
@@ -27,7 +27,9 @@ use crate::values;
 /// ended; Ctrl-C stops them. With --detach it returns when all have started, and a supervisor of its own stays
 /// with them.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary up --detach --wait --wait-timeout 30s")]
+#[command(
+    after_help = "Example: alveary up --detach --wait --wait-timeout 30s, or in a test alveary up --exit-code-from check"
+)]
 pub(crate) struct Up {
     /// Return when all have started, and leave them running
     #[arg(short, long)]
@@ -49,6 +51,16 @@ pub(crate) struct Up {
     #[arg(long)]
     dry_run: bool,
 
+    /// In the foreground: stop all when the first has ended, and end with what it ended with
+    ///
+    /// One that is to be started again has not ended. What ends while the others are still coming up counts once all are up.
+    #[arg(long, conflicts_with_all = ["detach", "dry_run"])]
+    abort_on_exit: bool,
+
+    /// The same, and end with what this agent ended with
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["detach", "dry_run"])]
+    exit_code_from: Option<String>,
+
     /// Only these agents or groups of the file, and what they come after
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -63,6 +75,9 @@ impl Up {
         if self.dry_run {
             let (_passing, opened) = context.open_to_plan().await?;
             return plan(&opened, &options).await;
+        }
+        if let Some(name) = &self.exit_code_from {
+            self.is_brought_up(name, &context.fleet()?)?;
         }
         // The one that stays restarts agents; this one only starts them.
         let opened = context.open_to_start(!self.detach).await?;
@@ -81,8 +96,42 @@ impl Up {
                 }
             }
         } else {
-            foreground::run(&opened, options, batch).await
+            let ends = Ends {
+                with_the_first: self.abort_on_exit || self.exit_code_from.is_some(),
+                code_of: self.exit_code_from.clone(),
+            };
+            foreground::run(&opened, options, batch, ends).await
         }
+    }
+
+    /// Refuses a name whose end could never be seen.
+    fn is_brought_up(&self, name: &str, fleet: &Fleet) -> Result<(), Failure> {
+        let members = fleet.members();
+        let Some(member) = members.iter().find(|member| member.name == name) else {
+            let of_it: Vec<&str> = members
+                .iter()
+                .filter(|member| member.group == name)
+                .map(|member| &*member.name)
+                .collect();
+            return Err(match of_it.first() {
+                None => Failure::input(
+                    format!("the file has no agent `{}`", Escaped(name)),
+                    "give --exit-code-from one that it has: `alveary config show` shows them",
+                ),
+                Some(first) => Failure::input(
+                    format!("`{name}` means {} agents", of_it.len()),
+                    format!("say whose code is meant, such as --exit-code-from {first}"),
+                ),
+            });
+        };
+        let is_named = |named: &String| *named == member.name || *named == member.group;
+        if self.names.is_empty() || self.names.iter().any(is_named) {
+            return Ok(());
+        }
+        Err(Failure::input(
+            format!("`{name}` is not among those that are to be brought up"),
+            format!("name it, too: alveary up {} {name}", self.names.join(" ")),
+        ))
     }
 
     async fn detached(

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod aborting;
 mod bad_days;
 mod bad_input;
 mod beginning;
 mod beside;
 mod collecting;
+mod copying;
 mod damage;
 mod detached;
 mod foreground;
@@ -14,6 +16,7 @@ mod happening;
 mod hive;
 mod importing;
 mod listing;
+mod manual;
 mod ordered_end;
 mod output;
 mod printing;

@@ -132,7 +132,7 @@ impl Ground {
     }
 
     /// A program that finds the engine, and its client as `docker`.
-    fn client_command(&self, program: &str) -> Command {
+    pub(crate) fn client_command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path());
         for (variable, _) in std::env::vars_os() {

@@ -5,6 +5,7 @@
 mod belongings;
 #[path = "../../../backends/docker/tests/common/mod.rs"]
 mod common;
+mod copied;
 mod ground;
 #[path = "../cli/hive.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,
         belongings::what_is_a_strangers_is_neither_used_nor_removed,
         belongings::what_is_external_is_used_and_left,
+        copied::a_folder_goes_in_and_comes_out_as_it_was,
+        copied::an_archive_goes_through_a_pipe,
         two_hosts::one_host_restarts_agents_and_the_other_takes_over,
     ];
     let mut all = Vec::new();

@@ -1,0 +1,25 @@
+//! The manual.
+
+use crate::hive::Hive;
+
+#[test]
+fn every_verb_has_a_page_that_man_can_show() {
+    let hive = Hive::new("swarm = \"demo\"");
+    hive.ok(&["man", "pages/man1"]);
+    let help = hive.ok(&["--help"]);
+    let (_, verbs) = help.split_once("Verbs:\n").unwrap();
+    let verbs = verbs.lines().take_while(|line| !line.trim().is_empty());
+    let verbs: Vec<&str> = verbs
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(verbs.len() > 20, "{verbs:?}");
+    let pages = hive.path().join("pages/man1");
+    for verb in verbs {
+        let page = pages.join(format!("alveary-{verb}.1"));
+        let text = std::fs::read_to_string(&page).unwrap_or_else(|_| panic!("{verb} has no page"));
+        assert!(text.contains("Example"), "{verb}: {text}");
+    }
+    assert!(pages.join("alveary.1").exists());
+    assert!(!pages.join("alveary-__supervise.1").exists());
+}

@@ -1,0 +1,93 @@
+//! Files, into a container and out of it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::common::IMAGE;
+use crate::ground::Ground;
+use crate::hive::finish;
+
+fn fleet() -> String {
+    format!(
+        r#"
+        swarm = "copying"
+        [agents.echo]
+        command = ["sh", "-c", "mkdir /data; echo made > /data/made; ln -s /data /door; echo here; exec sleep 1000"]
+        stop = {{ grace = "0s" }}
+        ready = {{ log = "here" }}
+        container = {{ image = "{IMAGE}" }}
+        "#
+    )
+}
+
+pub(crate) fn a_folder_goes_in_and_comes_out_as_it_was(ground: &Ground) {
+    let swarm = ground.swarm(ground.file(&fleet()));
+    swarm.ok(&["up", "--detach", "--wait"]);
+    let here = ground.path().join("app");
+    fs::create_dir(&here).unwrap();
+    fs::write(here.join("run.sh"), "echo run\n").unwrap();
+    fs::set_permissions(here.join("run.sh"), fs::Permissions::from_mode(0o750)).unwrap();
+    symlink("run.sh", here.join("link")).unwrap();
+    let at = |name: &str| ground.path().join(name).display().to_string();
+
+    // Into a directory that is there, by a link to it, and under a name of its own.
+    swarm.ok(&["cp", &at("app"), "echo:/data"]);
+    swarm.ok(&["cp", &at("app/run.sh"), "echo:/door"]);
+    swarm.ok(&["cp", &at("app"), "echo:/other"]);
+    swarm.ok(&["cp", &at("app/."), "echo:/data/app"]);
+    assert_eq!(swarm.ok(&["exec", "echo", "sh", "/data/app/link"]), "run\n");
+    assert_eq!(swarm.ok(&["exec", "echo", "sh", "/data/run.sh"]), "run\n");
+    assert_eq!(
+        swarm.ok(&["exec", "echo", "ls", "/other"]),
+        "link\nrun.sh\n"
+    );
+    swarm
+        .by(ground.other_way())
+        .ok(&["cp", "echo:/data", &at("back")]);
+    let back = ground.path().join("back");
+    assert_eq!(fs::read_to_string(back.join("made")).unwrap(), "made\n");
+    assert_eq!(
+        fs::read_link(back.join("app/link")).unwrap().to_str(),
+        Some("run.sh")
+    );
+    let mode = fs::metadata(back.join("app/run.sh")).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o750);
+    swarm.ok(&["cp", "echo:/data/made", &at("back/renamed")]);
+    assert_eq!(fs::read_to_string(back.join("renamed")).unwrap(), "made\n");
+
+    for (args, words) in [
+        (["cp", "echo:/no/such", &at("x")], "/no/such"),
+        (["cp", &at("nothing"), "echo:/data"], "nothing"),
+        (["cp", &at("app"), "echo:/data/made"], "is no directory"),
+    ] {
+        let ran = swarm.run(&args);
+        assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
+        assert!(ran.stderr().contains(words), "{args:?}: {ran}");
+    }
+    swarm.ok(&["down"]);
+}
+
+pub(crate) fn an_archive_goes_through_a_pipe(ground: &Ground) {
+    let file = ground.file(&fleet());
+    let swarm = ground.swarm(&file);
+    swarm.ok(&["up", "--detach", "--wait"]);
+    let mut shell = ground.client_command("sh");
+    shell.current_dir(ground.path()).args([
+        "-c",
+        r#"
+        set -e
+        mkdir in && echo packed > in/note
+        tar -c in | "$0" --backend "$1" cp - echo:/data
+        "$0" --backend "$1" cp echo:/data/in - | tar -tv | sort
+        "$0" --backend "$1" cp echo:/data/in - | tar -xO in/note
+        "#,
+        env!("CARGO_BIN_EXE_alveary"),
+        ground.way,
+    ]);
+    shell.env("ALVEARY_STATE_DIR", ground.path().join("state"));
+    let ran = finish(&mut shell);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stdout().contains("in/note"), "{ran}");
+    assert!(ran.stdout().ends_with("packed\n"), "{ran}");
+    swarm.ok(&["down"]);
+}
