@@ -23,6 +23,9 @@ MASKS = [
     (re.compile(r"[ \t]+"), " "),
 ]
 
+# How Rust prints a value for its own authors. No message is made of that.
+DEBUG = re.compile(r"\b(Some|None|Ok|Err)\(|\b(Os|Error|Custom) \{|\bkind: [A-Z]|\\u\{[0-9a-f]+\}|::[A-Z]\w+\(")
+
 
 class Terminal:
     """One page's terminal: a folder, a home, a state of its own."""
@@ -118,12 +121,27 @@ def faults(alveary):
     found = []
     for page in guide():
         def compare(command, shown, said, page=page):
+            found.extend(
+                f"{name_of(page)}: `{command}` says `{line}`: that is Rust, and not for people"
+                for line in said
+                if DEBUG.search(line)
+            )
+            if page.name == "messages.md" and (what := unhelpful(said)):
+                found.append(f"{name_of(page)}: `{command}` says `{what}` and not what to do")
             if not agree(shown, said):
                 said, shown = "\n".join(said), "\n".join(shown)
                 found.append(f"{name_of(page)}: `{command}` says\n{said}\nand not\n{shown}\n(`--write` takes it over)")
 
         found += [f"{name_of(page)}: {left}" for left in play(page, alveary, compare)]
     return found
+
+
+def unhelpful(said):
+    """The error that says nothing of a cure, if one does not: `help:` is ours, others are clap's; and an error about a
+    value may say itself what would be one."""
+    error = next((line for line in said if line.startswith("error:")), None)
+    cures = ("help:", "Usage:", "For more information", " wants ", "` are)", " may, the first ", ": write [")
+    return error if not any(cure in line for line in said for cure in cures) else None
 
 
 def write(page, alveary):

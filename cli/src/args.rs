@@ -216,6 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_verb_takes_is_not_mistaken_for_what_is_global() {
+        fn walk(verb: &clap::Command, global: &[String]) {
+            for own in verb.get_arguments() {
+                // By their ids clap hands on what is global.
+                let id = own.get_id().to_string();
+                assert!(!global.contains(&id), "`{id}` of {}", verb.get_name());
+            }
+            for verb in verb.get_subcommands() {
+                walk(verb, global);
+            }
+        }
+        let command = Cli::command();
+        let global = command.get_arguments().filter(|one| one.is_global_set());
+        let global: Vec<_> = global.map(|one| one.get_id().to_string()).collect();
+        assert!(global.contains(&"file".to_owned()), "{global:?}");
+        for verb in command.get_subcommands() {
+            walk(verb, &global);
+        }
+    }
+
+    #[test]
     fn a_file_is_named_once() {
         assert!(parse("alveary -f a.toml --file b.toml ps").is_err());
         assert!(parse("alveary -f a.toml ps --file b.toml").is_err());

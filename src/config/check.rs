@@ -63,8 +63,10 @@ pub(crate) fn after(
             let group = others().find(|group| index_in(group, name).is_some());
             let cure = match group {
                 Some(group) => format!("name the whole of `{group}`"),
-                None => did_you_mean(name, others())
-                    .unwrap_or_else(|| format!("the others are {}", list(others()))),
+                None => did_you_mean(name, others()).unwrap_or_else(|| match others().next() {
+                    Some(_) => format!("the others are {}", list(others())),
+                    None => "it is the only one: leave out `after`".to_owned(),
+                }),
             };
             ConfigError::new(format!(
                 "the agent `{}` is to start after `{}`, and there is no such agent",

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::bulk;
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, outcome_of, tell_of};
 use crate::keyboard::{self, DetachKeys, Raw, Watcher};
 use crate::outcome::Outcome;
 use crate::output::{note, write_escaped};
@@ -81,9 +81,19 @@ impl Exec {
                 "use a backend that does",
             )
         })?;
-        let running = exec.run(agent.id(), &self.spec(size)?).await?;
-        // Before the first key, and until all is written: a terminal that is left so is of no use.
-        let raw = size.map(|_| Raw::begin()).transpose()?;
+        let running = match exec.run(agent.id(), &self.spec(size)?).await {
+            Ok(running) => running,
+            Err(error) => {
+                tell_of(agent.name(), &error);
+                return Ok(outcome_of(&error));
+            }
+        };
+        // Before the first key, and until all is written: a terminal that is left so is of no use. Where no keys come
+        // from a terminal, none is to be changed.
+        let raw = size
+            .filter(|_| io::stdin().is_terminal())
+            .map(|_| Raw::begin())
+            .transpose()?;
         let ended = self.through(running).await;
         drop(raw);
         match ended? {

@@ -1,9 +1,11 @@
 //! `spawn`: starts one agent that stands in no file.
 
+use std::error::Error as _;
 use std::fs;
 use std::io::Write as _;
+use std::path::PathBuf;
 
-use alveary::{AgentId, Error, FILE_NAME, Fleet, UpOptions, UpOutcome};
+use alveary::{AgentId, ConfigError, Error, FILE_NAME, Fleet, UpOptions, UpOutcome};
 use clap::{Args, ValueHint};
 use toml::{Table, Value};
 
@@ -64,9 +66,15 @@ pub(crate) struct Spawn {
 impl Spawn {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let name = self.name.clone().unwrap_or_else(|| self.drawn_name());
-        let fleet = self.with_one_more(context, &name)?;
+        let (file, text) = written(context, &name)?;
+        let fleet = self.with_one_more(context, &name, file, text);
+        let started = async { self.start(context, &name, fleet?).await }.await;
+        started.map_err(without_place)
+    }
+
+    async fn start(&self, context: &Context, name: &str, fleet: Fleet) -> Result<Outcome, Failure> {
         let opened = context.open_fleet_to_start(fleet).await?;
-        let options = UpOptions::default().with_names([name.clone()]);
+        let options = UpOptions::default().with_names([name]);
         let report = opened.swarm.up(&opened.fleet, options).await?;
         let mut outcome = Outcome::Done;
         for up in &report.outcomes {
@@ -99,34 +107,19 @@ impl Spawn {
     }
 
     /// The swarm as its file says, and this agent.
-    fn with_one_more(&self, context: &Context, name: &str) -> Result<Fleet, Failure> {
-        let options = context.load_options();
-        let (file, mut text) = match Fleet::load(&options) {
-            Ok(fleet) => {
-                if fleet.agent(name).is_some() {
-                    return Err(Failure::input(
-                        format!("the file has an agent `{name}` already"),
-                        format!("bring that one up by `alveary up {name}`, or say another --name"),
-                    ));
-                }
-                let text = fs::read_to_string(&fleet.file).map_err(|error| {
-                    let what = format!("{} cannot be read: {error}", fleet.file.display());
-                    Failure::input(what, "let yourself read it")
-                })?;
-                (fleet.file, text)
-            }
-            // A swarm of this one agent.
-            Err(error) if error.is_no_file() && options.file.is_none() => {
-                (FILE_NAME.into(), String::new())
-            }
-            Err(error) => return Err(Error::from(error).into()),
-        };
+    fn with_one_more(
+        &self,
+        context: &Context,
+        name: &str,
+        file: PathBuf,
+        mut text: String,
+    ) -> Result<Fleet, Failure> {
         text.push('\n');
         text.push_str(&self.table(name)?);
-        Ok(Fleet::parse(&text, file, &options).map_err(Error::from)?)
+        Ok(Fleet::parse(&text, file, &context.load_options()).map_err(Error::from)?)
     }
 
-    /// The agent as a file has it. What is wrong with it is told as of a file.
+    /// The agent as a file has it.
     fn table(&self, name: &str) -> Result<String, Failure> {
         let array =
             |words: &[String]| Value::Array(words.iter().cloned().map(Value::String).collect());
@@ -192,5 +185,43 @@ impl Spawn {
         let program = if program.is_empty() { "agent" } else { program };
         let drawn = AgentId::random().to_string();
         format!("{program}-{}", drawn.get(..6).unwrap_or_default())
+    }
+}
+
+/// The swarm's file, and what is written in it. Nobody of this name is.
+fn written(context: &Context, name: &str) -> Result<(PathBuf, String), Failure> {
+    let options = context.load_options();
+    let fleet = match Fleet::load(&options) {
+        Ok(fleet) => fleet,
+        // A swarm of this one agent.
+        Err(error) if error.is_no_file() && options.file.is_none() => {
+            return Ok((FILE_NAME.into(), String::new()));
+        }
+        Err(error) => return Err(Error::from(error).into()),
+    };
+    if fleet.agent(name).is_some() || fleet.members().iter().any(|member| member.name == name) {
+        return Err(Failure::input(
+            format!("the file has an agent `{name}` already"),
+            format!("bring that one up by `alveary up {name}`, or say another --name"),
+        ));
+    }
+    let text = fs::read_to_string(&fleet.file).map_err(|error| {
+        let what = format!("{} cannot be read: {error}", fleet.file.display());
+        Failure::input(what, "let yourself read it")
+    })?;
+    Ok((fleet.file, text))
+}
+
+/// What is wrong with the agent, without a place: it stands in no file where somebody could look it up.
+fn without_place(failure: Failure) -> Failure {
+    let config = failure
+        .as_error()
+        .and_then(|error| error.source()?.downcast_ref::<ConfigError>());
+    match config {
+        Some(config) if config.position().is_some() => Failure::input(
+            config.message(),
+            config.how_to_cure().unwrap_or("say it otherwise"),
+        ),
+        _ => failure,
     }
 }

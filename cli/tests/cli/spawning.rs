@@ -66,11 +66,17 @@ fn two_of_a_program_have_names_of_their_own() {
 
 #[test]
 fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
-    let hive = Hive::new("swarm = \"demo\"\n[agents.echo]\ncommand = [\"true\"]\n");
+    let hive = Hive::new(
+        "swarm = \"demo\"\n[agents.echo]\ncommand = [\"true\"]\n[agents.bee]\ncount = 2\ncommand = [\"true\"]\n",
+    );
     for (args, words) in [
         (
             &["spawn", "--name", "echo", "true"][..],
             "has an agent `echo`",
+        ),
+        (
+            &["spawn", "--name", "bee-2", "true"],
+            "has an agent `bee-2`",
         ),
         (&["spawn", "--name", "a/b", "true"], "a/b"),
         (&["spawn", "--memory", "much", "true"], "much"),
@@ -81,6 +87,11 @@ fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
         let refused = hive.run(args);
         assert_eq!(refused.code(), Some(2), "{args:?}: {refused}");
         assert!(refused.stderr().contains(words), "{args:?}: {refused}");
+        // A line of a file that does not have it is no help.
+        assert!(
+            !refused.stderr().contains("alveary.toml"),
+            "{args:?}: {refused}"
+        );
     }
     assert!(hive.agents().is_empty(), "{:?}", hive.agents());
 }

@@ -28,7 +28,7 @@ pub(crate) struct Import {
     until: outcome::Until,
 
     /// The file; `-` is the standard input
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(id = "tasks", value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 }
 
