@@ -65,7 +65,9 @@ pub use manager::{
     ShutdownOptions, Start, StopOutcome, Subscription, Supervision, Supplements, SwarmEvent,
     SwarmManager, UpAction, UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep,
 };
-pub use open::{OpenOptions, Opened, open, recorded_state_dir, recorded_swarm, recorded_swarms};
+pub use open::{
+    OpenOptions, Opened, open, recorded_names, recorded_state_dir, recorded_swarm, recorded_swarms,
+};
 pub use registry::{AutoChoice, Connected, Prepared, Registry};
 pub use state::{Desired, LeaseHolder, SwarmRecord};
 

@@ -256,6 +256,25 @@ pub fn recorded_swarms(state_dir: Option<&Path>) -> Result<Vec<Result<SwarmRecor
     Ok(records.collect())
 }
 
+/// What the agents of this swarm are called, and their groups, as its state folder has it. No engine is asked.
+pub fn recorded_names(name: &SwarmName, state_dir: Option<&Path>) -> Result<Vec<String>> {
+    let root = match state_dir {
+        Some(root) => root.to_owned(),
+        None => default_root()?,
+    };
+    let Some(folder) = Folder::existing(&root, name)? else {
+        return Ok(Vec::new());
+    };
+    let journal = Journal::open(&folder)?;
+    let records = journal.records().iter();
+    let mut names: Vec<String> = records
+        .flat_map(|record| [record.name().to_owned(), record.group.clone()])
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
 /// The folder in which the swarm of this name keeps its state; `None` for a swarm that never was. Looks and makes
 /// nothing.
 pub fn recorded_state_dir(name: &SwarmName, state_dir: Option<&Path>) -> Result<Option<PathBuf>> {

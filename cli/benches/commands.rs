@@ -21,7 +21,36 @@ const ROUNDS: usize = 15;
 
 fn main() {
     up_and_down();
+    at_once();
     many();
+}
+
+/// What somebody types and expects to see at once.
+fn at_once() {
+    let hive = Hive::new(AGENTS);
+    hive.up();
+    println!("\n| with {AGENTS} agents, wall time, p50 | measured | goal |\n|---|---|---|");
+    let rows: [(&str, &dyn Fn()); 3] = [
+        ("`--help`", &|| hive.run(&["--help"])),
+        ("`ps`", &|| hive.run(&["ps"])),
+        ("completing a name", &|| hive.complete()),
+    ];
+    for (what, act) in rows {
+        let took = p50(act);
+        println!("| {what} | {:.1} ms | ≤ 20 ms |", took.as_secs_f64() * 1e3);
+    }
+}
+
+fn p50(act: impl Fn()) -> Duration {
+    let mut times: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let begun = Instant::now();
+            act();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[ROUNDS / 2]
 }
 
 /// A folder with a fleet of so many sleepers, and a state folder of its own.
@@ -48,6 +77,26 @@ impl Hive {
         .status()
         .unwrap();
         assert!(status.success(), "alveary {arguments:?} failed");
+    }
+
+    /// What a shell does when somebody completes the name of an agent.
+    fn complete(&self) {
+        let status = quiet(
+            Command::new(env!("CARGO_BIN_EXE_alveary")).args([
+                "--",
+                "alveary",
+                "logs",
+                "sleeper-4",
+            ]),
+            self.folder.path(),
+        )
+        .env("ALVEARY_STATE_DIR", self.folder.path().join("state"))
+        .env("ALVEARY_COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2")
+        .env("_CLAP_IFS", "\n")
+        .status()
+        .unwrap();
+        assert!(status.success(), "nothing is completed");
     }
 
     /// From the command to the last of its agents in `/proc`.
@@ -175,24 +224,21 @@ fn up_and_down() {
 fn many() {
     let hive = Hive::new(MANY);
     let up = hive.up();
-    let mut listings: Vec<_> = (0..ROUNDS)
-        .map(|_| {
-            let begun = Instant::now();
-            hive.run(&["ps"]);
-            begun.elapsed()
-        })
-        .collect();
-    listings.sort_unstable();
+    let listing = p50(|| hive.run(&["ps"]));
     println!("\n| with {MANY} agents | measured | goal |\n|---|---|---|");
     println!(
         "| `ps`, wall time, p50 | {} ms | ≤ 30 ms |",
-        listings[ROUNDS / 2].as_millis()
+        listing.as_millis()
     );
     println!(
         "| keeper and supervisor, resident | {} MiB | ≤ 40 MiB |",
         resident(&hive) >> 20
     );
     println!("| `up -d` | {} ms | |", up.as_millis());
+    println!(
+        "| completing a name, p50 | {} ms | ≤ 30 ms |",
+        p50(|| hive.complete()).as_millis()
+    );
     println!("| `down` | {} ms | |", hive.down().as_millis());
 }
 

@@ -8,7 +8,7 @@ use alveary::SwarmName;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::verbs;
+use crate::{complete, verbs};
 
 /// Runs swarms of agent processes on interchangeable backends.
 #[derive(Debug, Parser)]
@@ -95,7 +95,8 @@ pub(crate) struct Global {
         long,
         global = true,
         value_name = "NAME",
-        help_heading = "Everywhere"
+        help_heading = "Everywhere",
+        add = complete::swarms()
     )]
     pub(crate) swarm: Option<SwarmName>,
 
@@ -177,7 +178,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Names {
     /// Agents, by name, by group, by id or by the beginning of an id
-    #[arg(value_name = "NAME", required = true, action = ArgAction::Append)]
+    #[arg(value_name = "NAME", required = true, action = ArgAction::Append, add = complete::agents())]
     pub(crate) names: Vec<String>,
 }
 

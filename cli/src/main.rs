@@ -3,6 +3,7 @@
 mod args;
 mod bulk;
 mod coming;
+mod complete;
 mod context;
 #[cfg_attr(not(feature = "coordinator"), path = "no_coordinator.rs")]
 mod coordinating;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "process")]
     alveary_process::keeper::run_if_asked();
 
+    complete::answer_if_asked();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -1,14 +1,20 @@
 //! `completions`: makes a shell complete what is typed.
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use std::io;
 
-use crate::args::Cli;
+use clap::Args;
+use clap_complete::Shell;
+use clap_complete::env::Shells;
+
+use crate::complete::VARIABLE;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output;
 
 /// Prints the completions for a shell
+///
+/// Verbs and flags, and the names of the swarm's agents, which are read from its state folder and its file: no engine is
+/// asked.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: alveary completions bash > ~/.local/share/bash-completion/completions/alveary"
@@ -20,8 +26,14 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+        let shells = Shells::builtins();
+        let name = self.shell.to_string();
+        let shell = shells.completer(&name).ok_or_else(|| {
+            let other = io::Error::other(format!("nothing is known of {name}"));
+            Failure::Output(other)
+        })?;
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "alveary", &mut script);
+        shell.write_registration(VARIABLE, "alveary", "alveary", "alveary", &mut script)?;
         output::print_bytes(&script)?;
         Ok(Outcome::Done)
     }

@@ -36,11 +36,11 @@ pub(crate) struct Cp {
     archive: bool,
 
     /// What is copied: AGENT:PATH, a path here, or `-`
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", add = crate::complete::agents_paths())]
     from: Place,
 
     /// Where it goes: a path here, AGENT:PATH, or `-`
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", add = crate::complete::agents_paths())]
     to: Place,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Events {
     format: Form,
 
     /// Only of these agents or groups
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = crate::complete::agents())]
     names: Vec<String>,
 }
 

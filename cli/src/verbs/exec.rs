@@ -53,7 +53,7 @@ pub(crate) struct Exec {
     detach_keys: DetachKeys,
 
     /// The agent, by name, by id or by the beginning of an id
-    #[arg(value_name = "AGENT")]
+    #[arg(value_name = "AGENT", add = crate::complete::agents())]
     agent: String,
 
     /// The program and its arguments

@@ -47,7 +47,7 @@ pub(crate) struct Logs {
     no_prefix: bool,
 
     /// Agents, by name, by group, by id or by the beginning of an id; all without it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = crate::complete::agents())]
     names: Vec<String>,
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Stats {
     format: Form,
 
     /// Agents, by name, by group, by id or by the beginning of an id; all that run, without
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = crate::complete::agents())]
     names: Vec<String>,
 }
 

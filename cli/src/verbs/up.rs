@@ -58,11 +58,11 @@ pub(crate) struct Up {
     abort_on_exit: bool,
 
     /// The same, and end with what this agent ended with
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["detach", "dry_run"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["detach", "dry_run"], add = crate::complete::agents())]
     exit_code_from: Option<String>,
 
     /// Only these agents or groups of the file, and what they come after
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = crate::complete::agents())]
     names: Vec<String>,
 }
 

@@ -17,6 +17,7 @@ mod hive;
 mod importing;
 mod listing;
 mod manual;
+mod offering;
 mod ordered_end;
 mod output;
 mod printing;

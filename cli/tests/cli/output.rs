@@ -29,17 +29,6 @@ fn config_show_gives_a_file_that_gives_the_same_and_no_secret() {
 }
 
 #[test]
-fn every_shell_gets_its_completions() {
-    let hive = Hive::new("swarm = \"demo\"");
-    for shell in ["bash", "zsh", "fish"] {
-        assert!(
-            hive.ok(&["completions", shell]).contains("alveary"),
-            "{shell}"
-        );
-    }
-}
-
-#[test]
 fn the_doctor_says_what_can_be_relied_on() {
     let hive = Hive::new("swarm = \"demo\"");
     let said = hive.ok(&["doctor"]);
