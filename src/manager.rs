@@ -1,6 +1,7 @@
 //! The manager of a swarm.
 
 mod agent;
+mod alive;
 mod announced;
 mod bulk;
 mod core;
@@ -10,6 +11,7 @@ mod errands;
 mod find;
 mod intents;
 mod listen;
+mod look;
 mod options;
 mod ready;
 mod restart;

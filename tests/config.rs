@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alveary::{
-    AgentId, AgentSpec, ConfigError, Fleet, LoadOptions, Place, Ready, ReadyCheck, RestartPolicy,
-    SecretDelivery, SecretSource, Signal,
+    AgentId, AgentSpec, ConfigError, Fleet, LoadOptions, Place, Probe, Ready, ReadyCheck,
+    RestartPolicy, SecretDelivery, SecretSource, Signal,
 };
 
 fn options() -> LoadOptions {
@@ -164,7 +164,7 @@ fn of_alternatives_that_of_the_agent_takes_the_place_of_that_of_the_defaults() {
         (one.restart.policy, one.restart.max),
         (RestartPolicy::Always, 2)
     );
-    let tcp = ReadyCheck::Tcp("localhost:91".into());
+    let tcp = ReadyCheck::Probe(Probe::Tcp("localhost:91".into()));
     assert_eq!(
         one.ready,
         Some(Ready::new(tcp).timeout(Duration::from_secs(5)))

@@ -128,6 +128,18 @@ fn a_value_of_the_wrong_kind_is_told_by_what_is_wanted_and_not_by_what_it_is() {
         ),
         ("user = 'root'", 8, "numbers, uid and gid"),
         ("ready = { log = 'a', tcp = 'b:1' }", 9, "exactly one of"),
+        (
+            "alive = { tcp = 'a:1', http = 'http://localhost/' }",
+            9,
+            "exactly one of",
+        ),
+        ("alive = { tcp = 'a:1', failures = 0 }", 9, "above zero"),
+        (
+            "env_file = [{ path = 'a', requierd = false }]",
+            27,
+            "did you mean `required`?",
+        ),
+        ("env_file = [3]", 13, "a path in quotes, or { path"),
         ("container = { mounts = ['x'] }", 24, "`x` is no mount"),
         ("cwd = 2026-01-01", 7, "has a date"),
         (
@@ -182,6 +194,17 @@ fn what_no_program_could_be_given_is_refused_with_its_key() {
         ("capabilities = ['a,b']", 1, "cannot be a capability"),
         ("limits = { nofile = 1 }", 1, "give 3 or more"),
         ("stop = { grace = '5y' }", 1, "longer than a year"),
+        (
+            "ready = { http = 'http://169.254.169.254/' }",
+            1,
+            "link-local",
+        ),
+        (
+            "alive = { http = 'https://localhost/' }",
+            1,
+            "of the form http://",
+        ),
+        ("alive = { command = [] }", 1, "names no program"),
     ] {
         assert_refused(&with(line), (3, column), &["the agent `echo`", words]);
     }

@@ -61,10 +61,11 @@ pub use options::{
 };
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
-    AgentSpec, ByteSize, ContainerSpec, Declared, HealthCheck, InvalidByteSize, InvalidMount,
-    InvalidUser, Limits, MAX_ARGUMENT, Mount, NetworkSpec, Pull, RESERVED_PREFIX, Ready,
-    ReadyCheck, Restart, RestartBy, RestartPolicy, Secret, SecretDelivery, SecretSource,
-    SecretSpec, SpecHash, Stop, Supplement, User, VolumeSpec, check_name,
+    AgentSpec, Alive, ByteSize, ContainerSpec, Declared, HealthCheck, HttpTarget, InvalidByteSize,
+    InvalidHttpTarget, InvalidMount, InvalidUser, Limits, MAX_ARGUMENT, Mount, NetworkSpec, Probe,
+    Pull, RESERVED_PREFIX, Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Secret,
+    SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, Supplement, User, VolumeSpec,
+    check_name, is_link_local,
 };
 pub use text::{Escaped, is_unsafe};
 pub use watch::{Watch, WatchEvent, WatchOptions};

@@ -6,6 +6,7 @@ mod environment;
 mod hash;
 mod lifecycle;
 mod limits;
+mod probe;
 mod secret;
 mod supplement;
 mod validate;
@@ -21,6 +22,7 @@ pub use declared::{Declared, NetworkSpec, VolumeSpec};
 pub use hash::SpecHash;
 pub use lifecycle::{Ready, ReadyCheck, Restart, RestartBy, RestartPolicy, Stop};
 pub use limits::{ByteSize, InvalidByteSize, InvalidUser, Limits, User};
+pub use probe::{Alive, HttpTarget, InvalidHttpTarget, Probe, is_link_local};
 pub use secret::{Secret, SecretDelivery, SecretSource, SecretSpec};
 pub use supplement::Supplement;
 pub(crate) use validate::program as check_program;
@@ -81,6 +83,9 @@ pub struct AgentSpec {
     /// By what one sees that it is up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
+    /// Whether it still answers, once it is ready, and what it takes to be sure that it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alive: Option<Alive>,
     /// Whether it is started again when it ends.
     #[serde(default, skip_serializing_if = "is_default")]
     pub restart: Restart,
@@ -114,6 +119,7 @@ impl AgentSpec {
             user: None,
             stop: Stop::default(),
             ready: None,
+            alive: None,
             restart: Restart::default(),
             container: ContainerSpec::default(),
             known_by: None,
@@ -178,6 +184,12 @@ impl AgentSpec {
     /// Sets by what one sees that it is up.
     pub fn ready(mut self, ready: impl Into<Ready>) -> Self {
         self.ready = Some(ready.into());
+        self
+    }
+
+    /// Sets by what one sees that it still answers.
+    pub fn alive(mut self, alive: impl Into<Alive>) -> Self {
+        self.alive = Some(alive.into());
         self
     }
 

@@ -130,7 +130,7 @@ pub(crate) fn specs(fleet: &Fleet) -> Result<(), ConfigError> {
 /// The key without which the spec would be right: the first that, added to those before it, makes it wrong.
 fn culprit(spec: &AgentSpec) -> Vec<String> {
     type Add = fn(&mut AgentSpec, &AgentSpec);
-    const KEYS: [(&str, Add); 11] = [
+    const KEYS: [(&str, Add); 12] = [
         ("container", |to, from| {
             to.container.clone_from(&from.container);
         }),
@@ -145,6 +145,7 @@ fn culprit(spec: &AgentSpec) -> Vec<String> {
         ("stop", |to, from| to.stop.clone_from(&from.stop)),
         ("ready", |to, from| to.ready.clone_from(&from.ready)),
         ("restart", |to, from| to.restart.clone_from(&from.restart)),
+        ("alive", |to, from| to.alive.clone_from(&from.alive)),
         ("user", |to, from| to.user = from.user),
     ];
     let mut probe = AgentSpec::new(&spec.name, ["true"]);

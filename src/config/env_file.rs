@@ -28,6 +28,11 @@ pub(crate) fn variables(path: &Path) -> Result<Vec<(String, String)>, ConfigErro
     Ok(variables)
 }
 
+/// Whether there is no such file. One that cannot be looked at is there: reading it says why.
+pub(crate) fn is_absent(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
 fn variable(line: &str) -> Result<Option<(String, String)>, &'static str> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{
-    AgentId, AgentSpec, Error, ErrorKind, InvalidMount, Mount, Operation, Ready, ReadyCheck, Result,
+    AgentId, AgentSpec, Error, ErrorKind, InvalidMount, Mount, Operation, Probe, Ready, ReadyCheck,
+    Result,
 };
 
 use super::agent::{FleetAgent, Member};
@@ -42,6 +43,9 @@ pub(crate) fn spec(
     spec.env = environment(agent, member, id, &placeholders);
     spec.cwd = cwd(fleet.folder(), spec.cwd.as_deref(), place, &placeholders);
     spec.ready = spec.ready.map(|ready| expand_ready(ready, &placeholders));
+    if let Some(alive) = &mut spec.alive {
+        expand_probe(&mut alive.probe, &placeholders);
+    }
     spec
 }
 
@@ -126,8 +130,23 @@ pub(crate) fn join(folder: &Path, path: &str) -> PathBuf {
 fn expand_ready(ready: Ready, placeholders: &Placeholders<'_>) -> Ready {
     let check = match ready.check {
         ReadyCheck::Log(text) => ReadyCheck::Log(placeholders.expand(&text)),
-        ReadyCheck::Tcp(address) => ReadyCheck::Tcp(placeholders.expand(&address)),
+        ReadyCheck::Probe(mut probe) => {
+            expand_probe(&mut probe, placeholders);
+            ReadyCheck::Probe(probe)
+        }
         other => other,
     };
     Ready::new(check).timeout(ready.timeout)
+}
+
+fn expand_probe(probe: &mut Probe, placeholders: &Placeholders<'_>) {
+    match probe {
+        Probe::Tcp(text) | Probe::Http(text) => *text = placeholders.expand(text),
+        Probe::Command(command) => {
+            for argument in command {
+                *argument = placeholders.expand(argument);
+            }
+        }
+        _ => {}
+    }
 }

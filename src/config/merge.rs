@@ -5,15 +5,18 @@ use super::tree::{Key, Node, Table, Value};
 
 /// The keys of which a table has one: naming one of them in an agent takes the place of another in the
 /// defaults.
-const READY_CHECKS: [&str; 3] = ["log", "tcp", "delay"];
+const READY_CHECKS: [&str; 5] = ["log", "tcp", "http", "command", "delay"];
+const PROBES: [&str; 3] = ["tcp", "http", "command"];
 const SECRET_SOURCES: [&str; 2] = ["file", "env"];
 
 /// The agent's own table over the defaults. Every key and value keeps the place where it was written.
 pub(crate) fn agent(defaults: &Table, own: &Table) -> Table {
     let mut under = spelt_out(defaults);
     let own = spelt_out(own);
-    if let (Some(under), Some(own)) = (under.table_mut("ready"), own.table("ready")) {
-        make_way(under, own, &READY_CHECKS);
+    for (key, alternatives) in [("ready", &READY_CHECKS[..]), ("alive", &PROBES)] {
+        if let (Some(under), Some(own)) = (under.table_mut(key), own.table(key)) {
+            make_way(under, own, alternatives);
+        }
     }
     if let (Some(under), Some(own)) = (under.table_mut("secrets"), own.table("secrets")) {
         for (name, secret) in own.iter() {

@@ -5,10 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use alveary_core::{
-    ContainerSpec, Limits, NetworkSpec, Ready, Restart, SecretSpec, Stop, User, VolumeSpec,
+    Alive, ContainerSpec, Limits, NetworkSpec, Ready, Restart, SecretSpec, Stop, User, VolumeSpec,
 };
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::coordinator::CoordinatorTable;
 #[cfg(feature = "schema")]
@@ -64,7 +65,7 @@ pub(crate) struct AgentTable {
     /// Variables of its environment, which is clean otherwise.
     pub(crate) env: BTreeMap<String, Text>,
     /// Files of variables, `KEY=VALUE` a line, each over those before it and all beneath `env`.
-    pub(crate) env_file: OneOrMany,
+    pub(crate) env_file: EnvFiles,
     /// Variables that are handed on from the caller's environment, besides `PATH`, `HOME`, `LANG` and `TZ`.
     pub(crate) inherit: Vec<String>,
     /// Secrets, by the name of the variable that leads to them.
@@ -81,6 +82,8 @@ pub(crate) struct AgentTable {
     pub(crate) stop: Stop,
     /// By what one sees that it is up. By its running unless said.
     pub(crate) ready: Option<Ready>,
+    /// By what one sees that it still answers. It is ended where it does not, and its `restart` is to start it again.
+    pub(crate) alive: Option<Alive>,
     /// Whether it is started again when it ends. Never unless said.
     #[cfg_attr(feature = "schema", schemars(schema_with = "written::restart"))]
     pub(crate) restart: Restart,
@@ -160,6 +163,86 @@ impl<'de> Deserialize<'de> for OneOrMany {
 
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<OneOrMany, A::Error> {
                 all(items).map(OneOrMany)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// Files of variables: one, or several. Each is a path, or a table that says whether it has to be there.
+#[derive(Default)]
+pub(crate) struct EnvFiles(pub(crate) Vec<EnvFile>);
+
+/// A file of variables.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnvFile {
+    /// Where it is.
+    pub(crate) path: String,
+    /// Whether it has to be there: one that is not says nothing otherwise. Yes unless said.
+    #[serde(default = "yes")]
+    pub(crate) required: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A path, or its table.
+struct EnvFileOrPath(EnvFile);
+
+impl<'de> Deserialize<'de> for EnvFileOrPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = EnvFileOrPath;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path in quotes, or { path = \"PATH\", required = false }")
+            }
+
+            fn visit_str<E: Error>(self, path: &str) -> Result<EnvFileOrPath, E> {
+                Ok(EnvFileOrPath(EnvFile {
+                    path: path.to_owned(),
+                    required: true,
+                }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EnvFileOrPath, A::Error> {
+                EnvFile::deserialize(MapAccessDeserializer::new(map)).map(EnvFileOrPath)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl<'de> Deserialize<'de> for EnvFiles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = EnvFiles;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path in quotes, or an array of them")
+            }
+
+            fn visit_str<E: Error>(self, path: &str) -> Result<EnvFiles, E> {
+                let file = EnvFileOrPath::deserialize(StrDeserializer::new(path))?;
+                Ok(EnvFiles(vec![file.0]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EnvFiles, A::Error> {
+                let file = EnvFileOrPath::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(EnvFiles(vec![file.0]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<EnvFiles, A::Error> {
+                let mut files = Vec::new();
+                while let Some(EnvFileOrPath(file)) = items.next_element()? {
+                    files.push(file);
+                }
+                Ok(EnvFiles(files))
             }
         }
         deserializer.deserialize_any(Either)

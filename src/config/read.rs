@@ -205,17 +205,20 @@ impl<'a> Reader<'a> {
             .count
             .map(|count| self.count(name, count, &written))
             .transpose()?;
-        let env_file: Vec<PathBuf> = (typed.env_file.0.iter())
-            .map(|path| join(self.folder, path))
-            .collect();
-        let mut file_env = std::collections::BTreeMap::new();
-        for path in &env_file {
-            let variables = env_file::variables(path).map_err(|error| {
+        let (mut env_file, mut file_env) = (Vec::new(), std::collections::BTreeMap::new());
+        for file in typed.env_file.0 {
+            let path = join(self.folder, &file.path);
+            if !file.required && env_file::is_absent(&path) {
+                continue;
+            }
+            let variables = env_file::variables(&path).map_err(|error| {
                 error.cure(format!(
-                    "mend `env_file` of the agent `{name}`, or the file"
+                    "mend `env_file` of the agent `{name}`, or the file; one that may be absent is written \
+                     {{ path = \"PATH\", required = false }}"
                 ))
             })?;
             file_env.extend(variables);
+            env_file.push(path);
         }
 
         let mut template = AgentSpec::new(name, typed.command.0);
@@ -232,6 +235,7 @@ impl<'a> Reader<'a> {
         template.user = typed.user;
         template.stop = typed.stop;
         template.ready = typed.ready;
+        template.alive = typed.alive;
         template.restart = typed.restart;
         template.container = typed.container;
         Ok(FleetAgent {

@@ -6,7 +6,7 @@ use alveary_core::{Restart, RestartPolicy, schema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::raw::{AgentTable, Command, FileTable, OneOrMany, Text};
+use super::raw::{AgentTable, Command, EnvFile, EnvFiles, FileTable, OneOrMany, Text};
 
 /// `known` are the backends that can be chosen; of the others, the settings may stand in a file all the same.
 pub(crate) fn file<'a>(
@@ -68,6 +68,18 @@ impl JsonSchema for Command {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "array", "items": { "type": "string" }, "examples": [["python3", "agent.py"]] })
+    }
+}
+
+impl JsonSchema for EnvFiles {
+    fn schema_name() -> Cow<'static, str> {
+        "EnvFiles".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<EnvFile>();
+        let one = json_schema!({ "anyOf": [{ "type": "string" }, table] });
+        json_schema!({ "anyOf": [{ "type": "string" }, table, { "type": "array", "items": one }] })
     }
 }
 

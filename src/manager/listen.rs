@@ -191,6 +191,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             self.consider(id);
         } else {
             self.probe(id);
+            self.watch_over(id);
         }
     }
 }

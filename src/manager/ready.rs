@@ -1,15 +1,14 @@
-//! Seeing that an agent is up: by a line of its output, by a port, or by time.
+//! Seeing that an agent is up: by a line of its output, by asking it, or by time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentState, Incarnation, LogItem, LogOptions, LogStreamKind, Ready,
-    ReadyCheck,
+    AgentBackend, AgentId, AgentState, Incarnation, LogItem, LogOptions, LogStreamKind, Probe,
+    Ready, ReadyCheck,
 };
 use futures_util::StreamExt;
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::core::Core;
 use super::row::Row;
@@ -18,8 +17,8 @@ use crate::state::Change;
 /// The first pause between two looks, and the longest.
 const LOOK: Duration = Duration::from_millis(25);
 const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
-/// How long a connection may take to be accepted.
-const CONNECT: Duration = Duration::from_secs(2);
+/// How long an agent may take to answer each time.
+const ANSWER: Duration = Duration::from_secs(5);
 
 impl<B: AgentBackend + ?Sized> Core<B> {
     /// Begins to look whether the agent's present start is ready, if that has a check, has not been seen
@@ -47,7 +46,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     async fn see(&self, id: &AgentId, incarnation: Incarnation, ready: &Ready, ran: Duration) {
         match &ready.check {
             ReadyCheck::Log(text) => self.see_line(id, incarnation, text.as_bytes()).await,
-            ReadyCheck::Tcp(address) => see_port(address).await,
+            ReadyCheck::Probe(probe) => self.see_answer(id, incarnation, probe).await,
             ReadyCheck::Delay(delay) => {
                 self.until(id, |row| row.is_running_start(incarnation))
                     .await;
@@ -97,7 +96,17 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         }
     }
 
-    async fn seen(&self, id: &AgentId, incarnation: Incarnation) {
+    async fn see_answer(&self, id: &AgentId, incarnation: Incarnation, probe: &Probe) {
+        let mut pause = LOOK;
+        while let Err(why) = self.look_at(id, incarnation, probe, ANSWER).await {
+            tracing::debug!(agent = %id, why, "it is not ready yet");
+            self.table.note(id, |row| row.not_ready = Some(why));
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK_AT_LEAST);
+        }
+    }
+
+    async fn seen(self: &Arc<Self>, id: &AgentId, incarnation: Incarnation) {
         // It counts once the agent runs.
         self.until(id, |row| row.is_running_start(incarnation))
             .await;
@@ -118,10 +127,13 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if let Err(error) = recorded {
             tracing::warn!(kind = %error.kind(), why = error.message(), "it could not be recorded that an agent is ready");
         }
+        if self.leads() {
+            self.watch_over(id);
+        }
     }
 
     /// Until this start of it has ended, or another has been made.
-    async fn until_it_is_over(&self, id: &AgentId, incarnation: Incarnation) {
+    pub(super) async fn until_it_is_over(&self, id: &AgentId, incarnation: Incarnation) {
         self.until(id, |row| {
             row.info
                 .as_ref()
@@ -179,24 +191,15 @@ impl Row {
     }
 }
 
-async fn see_port(address: &str) {
-    let mut pause = LOOK;
-    loop {
-        match timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => return,
-            Ok(Err(error)) => tracing::trace!(%address, %error, "nobody accepts yet"),
-            Err(_) => tracing::trace!(%address, "nobody answers yet"),
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LOOK_AT_LEAST);
-    }
-}
-
-/// What a check looks at, in words.
-pub(super) fn in_words(check: &ReadyCheck) -> String {
+/// What was not seen, in words; of an agent that is asked, what came of it last.
+pub(super) fn in_words(check: &ReadyCheck, last: Option<String>) -> String {
     match check {
         ReadyCheck::Log(text) => format!("no line of its output contained `{text}`"),
-        ReadyCheck::Tcp(address) => format!("nothing accepted a connection at {address}"),
+        ReadyCheck::Probe(probe) => last.unwrap_or_else(|| match probe {
+            Probe::Tcp(address) => format!("nothing accepted a connection at {address}"),
+            Probe::Http(url) => format!("{url} did not answer"),
+            _ => "its check did not end".to_owned(),
+        }),
         ReadyCheck::Delay(delay) => format!(
             "it did not run for {} on end",
             humantime::format_duration(*delay)

@@ -78,6 +78,15 @@ pub(crate) fn wants(restart: &Restart, exit: &Exit) -> bool {
     }
 }
 
+/// Whether it is for us to start an agent again that did not answer any more.
+pub(crate) fn may(restart: &Restart) -> bool {
+    restart.by == RestartBy::Supervisor
+        && matches!(
+            restart.policy,
+            RestartPolicy::OnFailure | RestartPolicy::Always
+        )
+}
+
 /// The sentence for an agent whose restarts are used up.
 pub(crate) fn used_up(policy: &Restart, last: &str) -> String {
     format!(

@@ -34,6 +34,10 @@ pub(super) struct Row {
     pub(super) gave_up: Option<GaveUp>,
     /// The start whose readiness is being looked at.
     pub(super) probed: Option<Incarnation>,
+    /// What spoke against its being ready when it was asked last.
+    pub(super) not_ready: Option<String>,
+    /// The start that is being asked whether it still answers.
+    pub(super) watched: Option<Incarnation>,
     /// The start that was seen to be ready.
     pub(super) ready: Option<Incarnation>,
     /// The restarts that count; `None` until somebody counts.
@@ -199,7 +203,18 @@ impl Row {
         let (Some(record), Some(exit)) = (&self.record, self.exit()) else {
             return false;
         };
-        self.is_to_run() && self.gave_up().is_none() && restart::wants(&record.spec.restart, &exit)
+        let policy = &record.spec.restart;
+        let wants = match self.unanswering() {
+            Some(_) => restart::may(policy),
+            None => restart::wants(policy, &exit),
+        };
+        self.is_to_run() && self.gave_up().is_none() && wants
+    }
+
+    /// Why its present start was ended by who restarts it, if it was: it ended by itself, as far as policies go.
+    pub(super) fn unanswering(&self) -> Option<&GaveUp> {
+        let why = self.record.as_ref()?.unanswering.as_ref()?;
+        (Some(why.incarnation) == self.incarnation()).then_some(why)
     }
 
     /// Why its present start was the last, if it was.

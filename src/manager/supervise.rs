@@ -114,7 +114,11 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 return None;
             }
             row.decided = Some(ended);
-            let last = row.exit()?.to_string();
+            let exit = row.exit()?.to_string();
+            let last = match row.unanswering() {
+                Some(why) => why.reason.clone(),
+                None => exit,
+            };
             plan_restart(id, row, ended, last, now)
         });
         if let Some(plan) = plan.flatten() {

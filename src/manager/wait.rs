@@ -113,7 +113,10 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             Err(_) => {
                 let seen = check.as_ref().map_or_else(
                     || "its process does not run".to_owned(),
-                    |check| ready::in_words(&check.check),
+                    |check| {
+                        let last = |row: &Row| row.not_ready.clone();
+                        ready::in_words(&check.check, self.table.look(id, last).flatten())
+                    },
                 );
                 Err(Error::new(
                     ErrorKind::Timeout,

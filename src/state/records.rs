@@ -66,6 +66,9 @@ pub(crate) struct Record {
     /// Why it is not restarted any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gave_up: Option<GaveUp>,
+    /// The start of it that was ended because it did not answer, and how that went: the end of a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unanswering: Option<GaveUp>,
 }
 
 /// Why an agent is not restarted any more, though its policy would.
@@ -93,6 +96,7 @@ impl Record {
             ready: None,
             restarts: Vec::new(),
             gave_up: None,
+            unanswering: None,
         }
     }
 
@@ -140,6 +144,8 @@ pub(crate) enum Change {
     },
     /// It is not restarted any more.
     GaveUp { id: AgentId, why: GaveUp },
+    /// A start of it does not answer, and is ended to be started again.
+    Unanswering { id: AgentId, why: GaveUp },
     /// It is no member any more.
     Remove { id: AgentId },
     /// The whole swarm is to go: nothing is started, and who restarts its agents ends.
@@ -157,6 +163,7 @@ impl Change {
             | Self::Ready { id, .. }
             | Self::Restarted { id, .. }
             | Self::GaveUp { id, .. }
+            | Self::Unanswering { id, .. }
             | Self::Remove { id } => Some(id),
             Self::Down => None,
         }
@@ -227,6 +234,9 @@ impl Records {
                 member.restarts.drain(..excess);
             }),
             Change::GaveUp { id, why } => self.alter(&id, |member| member.gave_up = Some(why)),
+            Change::Unanswering { id, why } => {
+                self.alter(&id, |member| member.unanswering = Some(why));
+            }
             Change::Remove { id } => {
                 if let Some(member) = self.by_id.remove(&id) {
                     self.by_name.remove(member.name());

@@ -1,5 +1,6 @@
 //! The manager through its public face: over memory, over a shared state folder, and on bad days.
 
+mod alive;
 mod auto;
 mod bad_days;
 mod basics;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod aborting;
+mod answering;
 mod bad_days;
 mod bad_input;
 mod beginning;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
+use super::{Probe, is_default};
 use crate::signal::Signal;
 
 /// How an agent is asked to end.
@@ -222,8 +222,8 @@ pub struct Ready {
 pub enum ReadyCheck {
     /// A line of its output contains this text.
     Log(String),
-    /// Something accepts a TCP connection at this `host:port`.
-    Tcp(String),
+    /// It answers, each time within five seconds.
+    Probe(Probe),
     /// It has run for this long.
     Delay(Duration),
 }
@@ -246,18 +246,27 @@ impl Ready {
     }
 }
 
+impl From<Probe> for Ready {
+    fn from(probe: Probe) -> Self {
+        Self::new(ReadyCheck::Probe(probe))
+    }
+}
+
 impl From<ReadyCheck> for Ready {
     fn from(check: ReadyCheck) -> Self {
         Self::new(check)
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
     schemars(extend("not" = { "anyOf": [
-        { "required": ["log", "tcp"] }, { "required": ["log", "delay"] }, { "required": ["tcp", "delay"] },
+        { "required": ["log", "tcp"] }, { "required": ["log", "http"] }, { "required": ["log", "command"] },
+        { "required": ["log", "delay"] }, { "required": ["tcp", "http"] }, { "required": ["tcp", "command"] },
+        { "required": ["tcp", "delay"] }, { "required": ["http", "command"] }, { "required": ["http", "delay"] },
+        { "required": ["command", "delay"] },
     ] }))
 )]
 #[serde(deny_unknown_fields)]
@@ -268,6 +277,12 @@ struct RawReady {
     /// It is up when something accepts connections at this `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tcp: Option<String>,
+    /// It is up when this host answers at this `http://host:port/path` with a status from 200 to 399.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
+    /// It is up when this program, run beside it, ends with code 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
     /// It is up when it has run for this long.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(
@@ -290,11 +305,18 @@ impl TryFrom<RawReady> for Ready {
     type Error = &'static str;
 
     fn try_from(raw: RawReady) -> Result<Self, &'static str> {
-        let check = match (raw.log, raw.tcp, raw.delay) {
-            (Some(text), None, None) => ReadyCheck::Log(text),
-            (None, Some(address), None) => ReadyCheck::Tcp(address),
-            (None, None, Some(delay)) => ReadyCheck::Delay(delay),
-            _ => return Err("`ready` has exactly one of `log`, `tcp` and `delay`"),
+        let mut checks = [
+            raw.log.map(ReadyCheck::Log),
+            raw.tcp
+                .map(|address| ReadyCheck::Probe(Probe::Tcp(address))),
+            raw.http.map(|url| ReadyCheck::Probe(Probe::Http(url))),
+            (raw.command).map(|command| ReadyCheck::Probe(Probe::Command(command))),
+            raw.delay.map(ReadyCheck::Delay),
+        ]
+        .into_iter()
+        .flatten();
+        let (Some(check), None) = (checks.next(), checks.next()) else {
+            return Err("`ready` has exactly one of `log`, `tcp`, `http`, `command` and `delay`");
         };
         Ok(Self {
             check,
@@ -307,14 +329,14 @@ impl From<Ready> for RawReady {
     fn from(ready: Ready) -> Self {
         let timeout = (ready.timeout != DEFAULT_READY_TIMEOUT).then_some(ready.timeout);
         let mut raw = Self {
-            log: None,
-            tcp: None,
-            delay: None,
             timeout,
+            ..Self::default()
         };
         match ready.check {
             ReadyCheck::Log(text) => raw.log = Some(text),
-            ReadyCheck::Tcp(address) => raw.tcp = Some(address),
+            ReadyCheck::Probe(Probe::Tcp(address)) => raw.tcp = Some(address),
+            ReadyCheck::Probe(Probe::Http(url)) => raw.http = Some(url),
+            ReadyCheck::Probe(Probe::Command(command)) => raw.command = Some(command),
             ReadyCheck::Delay(delay) => raw.delay = Some(delay),
         }
         raw

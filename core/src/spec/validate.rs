@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{AgentSpec, ByteSize, Limits, Restart, RestartBy};
+use super::{
+    AgentSpec, Alive, ByteSize, HttpTarget, InvalidHttpTarget, Limits, Probe, ReadyCheck, Restart,
+    RestartBy,
+};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::text::{Escaped, is_unsafe};
 
@@ -31,6 +34,7 @@ pub(super) fn spec(spec: &AgentSpec) -> Result<()> {
         working_directory(cwd)?;
     }
     restart(&spec.restart)?;
+    probes(spec)?;
     for (what, time) in [
         ("stop.grace", spec.stop.grace),
         ("restart.within", spec.restart.within),
@@ -221,6 +225,61 @@ fn limits(limits: &Limits) -> Result<()> {
         return Err(invalid("`limits.nproc = 0` lets no program start").cure("give 1 or more"));
     }
     Ok(())
+}
+
+fn probes(spec: &AgentSpec) -> Result<()> {
+    if let Some(ReadyCheck::Probe(check)) = spec.ready.as_ref().map(|ready| &ready.check) {
+        probe("ready", check)?;
+    }
+    let Some(alive) = &spec.alive else {
+        return Ok(());
+    };
+    probe("alive", &alive.probe)?;
+    if spec.restart.by == RestartBy::Engine {
+        return Err(invalid(
+            "an engine that restarts its agents does not look whether they answer, as `alive` asks",
+        )
+        .cure("leave `alive` out, or leave restarts to the supervisor"));
+    }
+    let Alive {
+        interval, timeout, ..
+    } = alive;
+    if interval.is_zero() || timeout.is_zero() || alive.failures == 0 {
+        return Err(
+            invalid("an agent that is to be alive is given no time to show it")
+                .cure("give `interval`, `timeout` and `failures` of `alive` more than zero"),
+        );
+    }
+    if *interval > A_YEAR || *timeout > A_YEAR {
+        return Err(invalid("a time of `alive` is longer than a year").cure("give a shorter time"));
+    }
+    Ok(())
+}
+
+fn probe(key: &str, probe: &Probe) -> Result<()> {
+    match probe {
+        Probe::Http(url) => match url.parse::<HttpTarget>() {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                let cure = match why {
+                    InvalidHttpTarget::LinkLocal => {
+                        "name the agent's own port: http://127.0.0.1:8000/"
+                    }
+                    InvalidHttpTarget::Form => {
+                        "write it as http://127.0.0.1:8000/path; what speaks TLS is looked at by `tcp` or `command`"
+                    }
+                };
+                let url = Escaped(url);
+                Err(invalid(format!("`{key}.http` cannot be `{url}`: {why}")).cure(cure))
+            }
+        },
+        Probe::Command(command) if command.is_empty() => {
+            Err(invalid(format!("`{key}.command` names no program"))
+                .cure("write an array: the program and its arguments"))
+        }
+        Probe::Command(command) => words(command),
+        Probe::Tcp(_) => Ok(()),
+    }
 }
 
 fn restart(restart: &Restart) -> Result<()> {
