@@ -52,10 +52,25 @@ pub(crate) async fn leave_supervisor(opened: &Opened) -> Result<(), Error> {
     }
 }
 
-/// Whether somebody restarts the agents, and somebody stays who will.
+/// Whether somebody restarts the agents, and somebody stays who will. One that was killed has its locks until its
+/// last thread is gone, and then nobody would.
 fn is_supervised(opened: &Opened, folder: &Path) -> Result<bool, Error> {
-    let somebody_restarts = matches!(opened.swarm.supervision()?, Supervision::Other(_));
+    let somebody_restarts = match opened.swarm.supervision()? {
+        Supervision::Other(holder) => !has_died(holder.pid),
+        _ => false,
+    };
     Ok(somebody_restarts && Seat::is_any_taken(folder)?)
+}
+
+/// Whether the process is gone, or is about to be.
+pub(crate) fn has_died(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        // Where there is no such folder nothing is known of anybody.
+        return Path::new("/proc/self/stat").exists();
+    };
+    // The name, which may have anything in it, ends at the last bracket.
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+    state.starts_with(['Z', 'X'])
 }
 
 fn start(opened: &Opened, folder: &Path) -> Result<Child, Error> {

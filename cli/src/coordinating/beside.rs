@@ -144,17 +144,6 @@ pub(super) fn is_a_supervisor(pid: u32) -> bool {
     words.next() == Some(b"__supervise")
 }
 
-/// Whether the process is gone, or is about to be.
-pub(super) fn has_died(pid: u32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        // Where there is no such folder nothing is known of anybody.
-        return Path::new("/proc/self/stat").exists();
-    };
-    // The name, which may have anything in it, ends at the last bracket.
-    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
-    state.starts_with(['Z', 'X'])
-}
-
 /// Who restarts the agents of the swarm, and with that runs its coordinator.
 pub(super) fn who(swarm: &SwarmManager) -> Result<Option<u32>, Failure> {
     Ok(match swarm.supervision()? {

@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use super::Address;
-use super::beside::{Beside, has_died, is_a_supervisor, who};
+use super::beside::{Beside, is_a_supervisor, who};
 use super::listening::{make_folder, open};
-use crate::detach::leave_supervisor;
+use crate::detach::{has_died, leave_supervisor};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output::note;

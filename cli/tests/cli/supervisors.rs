@@ -1,10 +1,11 @@
 //! Who restarts agents, and who comes after him.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
 use crate::pty::Pty;
@@ -80,6 +81,54 @@ fn the_second_of_two_supervisors_takes_over_within_a_second_when_the_first_is_ki
     });
     hive.ok(&["down"]);
     assert!(second.wait().unwrap().success());
+}
+
+/// What a process has open beneath names that end so: the same opened files, with their locks.
+fn opened_by(pid: u32, endings: &[&str]) -> Vec<OwnedFd> {
+    let process = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let process = pidfd_open(process, PidfdFlags::empty()).unwrap();
+    let listed = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    listed
+        .map(Result::unwrap)
+        .filter(|entry| {
+            let target = std::fs::read_link(entry.path()).unwrap_or_default();
+            endings.iter().any(|ending| target.ends_with(ending))
+        })
+        .map(|entry| {
+            let number = entry.file_name().to_str().unwrap().parse().unwrap();
+            pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn a_supervisor_whose_locks_outlive_it_is_no_supervisor() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let first = hive.the_supervisor();
+    // A child of ours, whose files may be taken hold of wherever tests run.
+    let mut second = one_that_waits(&hive);
+    signal(first, Signal::KILL);
+    eventually("the second has the lease", || {
+        (hive.supervisor() == Some(second.id())).then_some(())
+    });
+    let locks = opened_by(
+        second.id(),
+        &["lease", "supervisor.1.lock", "supervisor.2.lock"],
+    );
+    assert_eq!(locks.len(), 2, "the lease and a seat");
+    // As while a killed process has threads yet that have not ended.
+    signal(second.id(), Signal::KILL);
+    second.wait().unwrap();
+
+    let up = hive.command().args(["up", "-d"]).spawn().unwrap();
+    let third = eventually("another is left with the swarm", || {
+        supervisors(&hive).first().copied()
+    });
+    drop(locks);
+    let up = up.wait_with_output().unwrap();
+    assert!(up.status.success(), "{up:?}");
+    assert_eq!(hive.supervisor(), Some(third));
 }
 
 #[test]
