@@ -3,6 +3,7 @@
 mod address;
 mod batch;
 mod beside;
+mod giving;
 mod listening;
 mod members;
 mod place;
@@ -19,6 +20,7 @@ mod waiting;
 pub(crate) use address::Address;
 pub(crate) use batch::{Batch, Results};
 pub(crate) use beside::Beside;
+pub(crate) use giving::give;
 pub(crate) use place::Place;
 pub(crate) use reach::{Reach, no_url};
 pub(crate) use served::{detached, forget, in_the_foreground};

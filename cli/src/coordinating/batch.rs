@@ -4,12 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use alveary::{Fleet, Opened};
-use alveary_agent::protocol::TaskView;
+use alveary_agent::protocol::{NewTask, TaskView};
 use alveary_agent::{TaskClient, TokenFile};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::task_file::{self, FileTask};
-use super::{Address, Names, Place, Waiting, table};
+use super::{Address, Names, Place, Waiting, give, table, task_file};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output;
@@ -17,7 +16,7 @@ use crate::output;
 /// The tasks of the file that `tasks` in `[coordinator]` names.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
-    tasks: Vec<FileTask>,
+    tasks: Vec<NewTask>,
     state: PathBuf,
 }
 
@@ -40,10 +39,7 @@ impl Batch {
 
     async fn given(self) -> Result<(TaskClient, Vec<TaskView>), Failure> {
         let client = client(&self.state)?;
-        let mut tasks = Vec::with_capacity(self.tasks.len());
-        for one in self.tasks {
-            tasks.extend(client.add(&[one.task], Some(&one.key)).await?);
-        }
+        let tasks = give(&client, &self.tasks, || {}).await?;
         Ok((client, tasks))
     }
 

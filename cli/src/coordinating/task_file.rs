@@ -4,20 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use alveary_agent::protocol::NewTask;
+use alveary_agent::protocol::{IdempotencyKey, NewTask};
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
 
-/// A task of a file, and the key under which it is given once, however often the file is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileTask {
-    pub(crate) task: NewTask,
-    pub(crate) key: String,
-}
-
-/// The tasks of a file, in its order. `-` is the standard input.
-pub(crate) fn read(file: &Path, scope: &str) -> Result<Vec<FileTask>, Failure> {
+/// The tasks of a file, in its order, each under a key: it is given once, however often the file is read. `-` is the
+/// standard input.
+pub(crate) fn read(file: &Path, scope: &str) -> Result<Vec<NewTask>, Failure> {
     let text = if file == Path::new("-") {
         std::io::read_to_string(std::io::stdin())
     } else {
@@ -44,7 +38,7 @@ struct Wrong {
     why: String,
 }
 
-fn parse(text: &str, scope: &str) -> Result<Vec<FileTask>, Wrong> {
+fn parse(text: &str, scope: &str) -> Result<Vec<NewTask>, Wrong> {
     let mut seen = HashMap::new();
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
@@ -55,13 +49,18 @@ fn parse(text: &str, scope: &str) -> Result<Vec<FileTask>, Wrong> {
                 // It counts lines too, and always this one.
                 why: error.to_string().replace(" at line 1 column", " at column"),
             };
-            let task: NewTask = serde_json::from_str(line).map_err(wrong)?;
+            let mut task: NewTask = serde_json::from_str(line).map_err(wrong)?;
             // As it was understood, so that blanks and the order of keys make no other task.
             let meant = serde_json::to_string(&task).map_err(wrong)?;
             let times: &mut u32 = seen.entry(meant.clone()).or_default();
             *times += 1;
-            let key = key(scope, &meant, *times);
-            Ok(FileTask { task, key })
+            let key = match &task.key {
+                Some(own) if scope.is_empty() => own.to_string(),
+                Some(own) => key(scope, own.as_str(), 0),
+                None => key(scope, &meant, *times),
+            };
+            task.key = IdempotencyKey::new(key).ok();
+            Ok(task)
         })
         .collect()
 }
@@ -87,7 +86,8 @@ mod tests {
 
     fn keys(text: &str) -> Vec<String> {
         let tasks = parse(text, "").unwrap();
-        tasks.into_iter().map(|task| task.key).collect()
+        let key = |task: NewTask| task.key.unwrap().to_string();
+        tasks.into_iter().map(key).collect()
     }
 
     #[test]
@@ -114,7 +114,17 @@ mod tests {
     fn another_scope_makes_them_other_tasks() {
         let text = "{\"description\": \"sing\"}";
         let today = parse(text, "today").unwrap();
-        assert_ne!(today[0].key, keys(text)[0]);
+        assert_ne!(today[0].key.as_ref().unwrap().as_str(), keys(text)[0]);
+    }
+
+    #[test]
+    fn a_key_that_stands_in_the_line_is_the_tasks() {
+        let text = "{\"description\": \"sing\", \"key\": \"mine\"}";
+        assert_eq!(keys(text), ["mine"]);
+        let today = parse(text, "today").unwrap();
+        assert_ne!(today[0].key.as_ref().unwrap().as_str(), "mine");
+        let wrong = parse("{\"description\": \"sing\", \"key\": \"\"}", "");
+        assert!(wrong.unwrap_err().why.contains("idempotency key"));
     }
 
     #[test]

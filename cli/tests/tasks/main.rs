@@ -10,3 +10,4 @@ mod given;
 #[path = "../cli/hive.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
+mod imported;

@@ -1,12 +1,13 @@
 //! `task import`: gives the tasks of a file.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use alveary_agent::TaskClient;
 use clap::{Args, ValueHint};
 
 use super::{Format, outcome};
-use crate::coordinating::task_file;
+use crate::coordinating::{give, task_file};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output::{Bar, Screen, note};
@@ -40,14 +41,21 @@ impl Import {
     ) -> Result<Outcome, Failure> {
         let given = task_file::read(&self.file, &self.key)?;
         let bar = Bar::on(&Screen::new(), "giving", given.len());
-        let mut tasks = Vec::with_capacity(given.len());
-        for one in given {
-            // One by one: a key is for one request, and lines may come and go between two imports.
-            let added = client.add(&[one.task], Some(&one.key)).await?;
-            tasks.extend(added);
+        let there = Cell::new(0);
+        let tasks = give(client, &given, || {
+            there.set(there.get() + 1);
             bar.advance();
-        }
+        });
+        let tasks = tasks.await;
         drop(bar);
+        if tasks.is_err() && there.get() > 0 {
+            note(format_args!(
+                "{} of {} tasks are there; import the file again for the others, and none is given twice",
+                there.get(),
+                given.len()
+            ));
+        }
+        let tasks = tasks?;
         match tasks.len() {
             0 => note("there is no task in it"),
             1 => note("the task is there"),
