@@ -1,7 +1,7 @@
 //! `task add`: gives tasks.
 
 use alveary_agent::TaskClient;
-use alveary_agent::protocol::{Capabilities, Capability, Description, NewTask};
+use alveary_agent::protocol::{Capabilities, Capability, Description, IdempotencyKey, NewTask};
 use clap::Args;
 
 use super::{Format, outcome};
@@ -18,7 +18,7 @@ pub(crate) struct Add {
 
     /// Give them only if none were given under this key before
     #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    key: Option<IdempotencyKey>,
 
     #[command(flatten)]
     until: outcome::Until,
@@ -44,7 +44,8 @@ impl Add {
                 task
             })
             .collect();
-        let tasks = client.add(&new, self.key.as_deref()).await?;
+        let key = self.key.as_ref().map(IdempotencyKey::as_str);
+        let tasks = client.add(&new, key).await?;
         self.until.told(client, format, tasks).await
     }
 }
