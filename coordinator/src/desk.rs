@@ -24,6 +24,7 @@ mod recovery;
 mod reporting;
 mod working;
 
+#[cfg(feature = "http")]
 pub(crate) use bidding::NO_AUCTION;
 pub use looking::{AuctionView, MAX_PAGE, Metrics, Page, TaskFilter, TaskPage};
 pub(crate) use reporting::Outcome;

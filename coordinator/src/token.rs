@@ -129,6 +129,7 @@ impl Tokens {
     }
 
     /// Whether this is the proof that we have said `purpose`.
+    #[cfg(feature = "http")]
     pub(crate) fn proves(&self, purpose: &str, shown: &str) -> bool {
         same_secret(shown, &self.mac(purpose))
     }
