@@ -69,7 +69,7 @@ impl Turn<'_> {
         };
         if new.iter().any(|task| task.key.is_some()) {
             return Err(Error::new(
-                ProblemKind::Invalid,
+                ProblemKind::Conflict,
                 "there is a key for all of the tasks, and some have one of their own",
             )
             .with_cure("use one or the other"));

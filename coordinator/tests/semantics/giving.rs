@@ -111,7 +111,7 @@ async fn a_key_for_all_and_one_for_each_is_one_too_many() {
     let bed = Bed::open(Settings::default()).await;
     let both = bed.coordinator.add(vec![keyed("a", "")], Some(key("b")));
     let error = both.await.unwrap_err();
-    assert_eq!(error.kind(), ProblemKind::Invalid);
+    assert_eq!(error.kind(), ProblemKind::Conflict);
     assert!(error.to_string().contains("(use one or the other)"));
     assert_eq!(bed.all_tasks().await, []);
 }

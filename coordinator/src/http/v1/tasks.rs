@@ -116,7 +116,7 @@ pub(super) struct Bids {
         min_length = 1, max_length = 255, pattern = "^[!-~]{1,255}$")),
     responses(
         (status = CREATED, body = Given),
-        (status = CONFLICT, body = Problem, description = "the key was used for other tasks"),
+        (status = CONFLICT, body = Problem, description = "the key was used for other tasks, or there is one for all and one for some"),
     ),
 )]
 pub(super) async fn add(
