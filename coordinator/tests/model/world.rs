@@ -379,13 +379,14 @@ impl State {
     }
 
     async fn pulse(&mut self, id: &AgentId, names: bool) {
-        let mut attempts = if names { self.holds(id) } else { Vec::new() };
-        let kept = attempts.len();
+        let holds = self.holds(id);
         // And one of another's or of long ago.
         let foreign = self
             .claimed
             .iter()
-            .find(|claimed| !attempts.contains(&claimed.token));
+            .find(|claimed| !holds.contains(&claimed.token));
+        let mut attempts = if names { holds } else { Vec::new() };
+        let kept = attempts.len();
         attempts.extend(foreign.map(|claimed| claimed.token));
         let pulse = Pulse {
             agent_id: id.clone(),
