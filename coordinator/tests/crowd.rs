@@ -24,7 +24,7 @@ use alveary_coordinator::Settings;
 use libtest_mimic::{Arguments, Trial};
 
 /// How long anything may take before a trial fails.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How big the crowd is.
 #[derive(Debug, Clone, Copy)]

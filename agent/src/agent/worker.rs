@@ -23,9 +23,11 @@ pub(super) async fn work(session: Arc<Session>, claim: Claim, cancelled: Cancell
     let (task, attempt) = (claim.task_id, claim.attempt);
     tracing::info!("took up task {task}, attempt {}", claim.number);
     let ended = match perform(&session, claim, &cancelled).await {
+        // No pulse calls a report off: once the coordinator has taken it, the attempt is none of the open ones, and
+        // the answer to a pulse may come before the answer to the report. Whether it is taken the report itself hears.
         Some(outcome) => tokio::select! {
             ended = report(&session, task, attempt, outcome) => ended,
-            () = cancelled.cancelled() => called_off(&session),
+            () = session.abandon.cancelled() => Ended::GivenBack,
         },
         None => called_off(&session),
     };

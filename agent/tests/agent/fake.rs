@@ -32,6 +32,9 @@ pub(crate) enum Fault {
     Lost(ErrorKind),
     /// It has its effect, and the answer does not arrive.
     AnswerLost,
+    /// It has its effect, and the answer arrives when two pulses have been answered in between: the agent has heard
+    /// what the first was told.
+    AnswerAfterPulses,
 }
 
 #[derive(Debug, Default)]
@@ -155,9 +158,23 @@ impl Fake {
                         "the answer is lost, as arranged",
                     ))
                 }
-                None => effect(state),
+                Some(Fault::AnswerAfterPulses) | None => effect(state),
             }
         })
+    }
+
+    /// Waits until the answer to this verb may arrive, if that was arranged. Asked before the effect.
+    fn delay(&self, verb: Verb) -> impl Future<Output = ()> {
+        let due = self.look(|state| {
+            let next = state.faults.iter().find(|(meant, _)| *meant == verb);
+            matches!(next, Some((_, Fault::AnswerAfterPulses))).then_some(state.pulses.len() + 2)
+        });
+        async move {
+            if let Some(due) = due {
+                self.until("two pulses", |state| state.pulses.len() >= due)
+                    .await;
+            }
+        }
     }
 
     /// Waits for `some` up to `wait`, as a long poll does.
@@ -260,14 +277,16 @@ impl Transport for Fake {
         self.call(Verb::Pulse, |state| {
             known(state)?;
             state.pulses.push(pulse.clone());
-            Ok(PulseAnswer {
-                superseded: state.superseded.clone(),
-            })
+            let mut superseded = state.superseded.clone();
+            let over = |attempt: &&AttemptToken| state.over.contains_key(attempt);
+            superseded.extend(pulse.attempts.iter().filter(over));
+            Ok(PulseAnswer { superseded })
         })
     }
 
     async fn complete(&self, task: TaskId, attempt: AttemptToken, result: &str) -> Result<()> {
-        self.call(Verb::Complete, |state| {
+        let delay = self.delay(Verb::Complete);
+        let answer = self.call(Verb::Complete, |state| {
             let report = (task, result.to_owned());
             if state.running.remove(&attempt).is_some() {
                 state.over.insert(attempt, task);
@@ -279,7 +298,9 @@ impl Transport for Fake {
             }
             state.late.push(task);
             Err(Error::new(ErrorKind::Superseded, "another has it"))
-        })
+        });
+        delay.await;
+        answer
     }
 
     async fn fail(&self, task: TaskId, attempt: AttemptToken, reason: &str) -> Result<()> {

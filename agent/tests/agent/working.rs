@@ -290,6 +290,18 @@ async fn work_that_is_another_agents_now_is_called_off() {
 }
 
 #[tokio::test]
+async fn a_pulse_that_overtakes_the_answer_to_a_report_does_not_call_it_off() {
+    let fake = Fake::new();
+    fake.fault(Verb::Complete, Fault::AnswerAfterPulses);
+    let agent = Running::start(shouter(&fake));
+    fake.add("hello", "");
+    fake.until("a claim", |state| state.claimed.len() == 1)
+        .await;
+    let summary = agent.end().await.unwrap();
+    assert_eq!((summary.completed, summary.superseded), (1, 0));
+}
+
+#[tokio::test]
 async fn a_late_report_is_refused_and_the_agent_goes_on() {
     // No beat tells it in time.
     let fake = Fake::with_heartbeat(Duration::from_mins(10));

@@ -133,6 +133,22 @@ fn tasks(many: usize) -> Vec<NewTask> {
     vec![NewTask::new("sing".parse().unwrap()); many]
 }
 
+/// What is known of a crowd that does not come to its end.
+async fn how_it_stands(coordinator: &Coordinator) -> String {
+    let metrics = coordinator.metrics().await.unwrap();
+    let page = Page {
+        limit: MAX_PAGE,
+        ..Page::default()
+    };
+    let tasks = coordinator.tasks(TaskFilter::default(), page).await;
+    let mut tasks = tasks.unwrap().tasks;
+    tasks.retain(|task| task.status != TaskStatus::Completed);
+    tasks.truncate(5);
+    let auctions = coordinator.auctions().await.unwrap();
+    let first = auctions.first();
+    format!("{metrics:?}, such as {tasks:?}, {first:?}")
+}
+
 async fn work(coordinator: &Coordinator, fleet: Fleet, witness: &Witness, size: Size) {
     // All of them are there: no auction ends before each has bid.
     let registered = async {
@@ -143,9 +159,12 @@ async fn work(coordinator: &Coordinator, fleet: Fleet, witness: &Witness, size: 
     tokio::time::timeout(PATIENCE, registered).await.unwrap();
     let begun = Instant::now();
     coordinator.add(tasks(size.tasks), None).await.unwrap();
-    tokio::time::timeout(PATIENCE, witness.saw(size.tasks))
+    if tokio::time::timeout(PATIENCE, witness.saw(size.tasks))
         .await
-        .unwrap();
+        .is_err()
+    {
+        panic!("not all is done: {}", how_it_stands(coordinator).await);
+    }
     let took = begun.elapsed();
     let bids = coordinator.metrics().await.unwrap().bids;
     println!(
