@@ -92,7 +92,7 @@ torture-docker *args:
 pictures:
     tests/pictures
 
-# The picture of a terminal in the README, anew: what the program prints, as a terminal shows it. Needs `pip install pyte rich`.
+# The pictures of terminals in docs/pictures, anew: what the program prints, as a terminal shows it. Needs `pip install pyte rich`.
 terminal:
     cargo build --quiet -p alveary-cli
     tests/terminal "${CARGO_TARGET_DIR:-target}/debug/alveary"

@@ -150,6 +150,8 @@ pub(crate) enum Verb {
     Cp(verbs::cp::Cp),
     Events(verbs::events::Events),
     Stats(verbs::stats::Stats),
+    #[cfg(feature = "top")]
+    Top(verbs::top::Top),
     Wait(verbs::wait::Wait),
     Stop(verbs::stop::Stop),
     Kill(verbs::kill::Kill),

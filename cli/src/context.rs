@@ -104,6 +104,16 @@ impl Context {
         Ok(Some(self.open_fleet(fleet, false).await?))
     }
 
+    /// The same of a fleet that was read, by somebody whose screen is not to be written on.
+    #[cfg(feature = "top")]
+    pub(crate) async fn open_quietly_if_recorded(fleet: Fleet) -> Result<Option<Opened>, Error> {
+        if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
+            return Ok(None);
+        }
+        let options = tell_agents(OpenOptions::new().supervise(false));
+        options.open_fleet(fleet).await.map(Some)
+    }
+
     async fn open_fleet(&self, fleet: Fleet, supervise: bool) -> Result<Opened, Error> {
         let options = OpenOptions::new().supervise(supervise);
         let opened = tell_agents(options).open_fleet(fleet).await?;

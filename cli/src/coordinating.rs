@@ -22,6 +22,8 @@ pub(crate) use batch::{Batch, Results};
 pub(crate) use beside::Beside;
 pub(crate) use giving::give;
 pub(crate) use place::Place;
+#[cfg(feature = "top")]
+pub(crate) use reach::beside;
 pub(crate) use reach::{Reach, no_url};
 pub(crate) use served::{detached, forget, in_the_foreground};
 pub(crate) use service::Service;

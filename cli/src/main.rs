@@ -22,6 +22,8 @@ mod seat;
 mod show;
 mod steps;
 mod together;
+#[cfg(feature = "top")]
+mod top;
 mod unit;
 mod values;
 mod verbs;
@@ -79,6 +81,12 @@ fn speak_of_own_doings(verb: &Verb) {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    #[cfg(feature = "top")]
+    if matches!(verb, Verb::Top(_)) && std::io::stderr().is_terminal() {
+        // The terminal is a picture meanwhile.
+        form.with_writer(top::Aside::writer).init();
+        return;
+    }
     if asked {
         form.init();
     } else {

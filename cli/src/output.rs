@@ -28,6 +28,8 @@ pub(crate) use progress::Progress;
 pub(crate) use screen::Screen;
 pub(crate) use style::paint;
 pub(crate) use table::Table;
+#[cfg(feature = "top")]
+pub(crate) use time::span;
 pub(crate) use time::{age, lasting, rfc3339};
 
 /// The standard output, buffered. What is written goes out as it is: whoever writes for a terminal escapes.

@@ -154,3 +154,25 @@ pub(crate) fn reason(state: &AgentState) -> Option<&str> {
         _ => None,
     }
 }
+
+/// What the state's word alone does not say.
+pub(crate) fn in_short(agent: &Agent) -> String {
+    let mut parts = Vec::new();
+    match (&agent.info.state, reason(&agent.info.state)) {
+        (_, Some(reason)) => parts.push(reason.to_owned()),
+        (AgentState::Exited(exit), None) => parts.push(exit.to_string()),
+        _ => {}
+    }
+    if agent.info.paused {
+        parts.push("paused".to_owned());
+    }
+    if agent.restarting {
+        parts.push("to be started again".to_owned());
+    }
+    match agent.restarts {
+        0 => {}
+        1 => parts.push("restarted once".to_owned()),
+        n => parts.push(format!("restarted {n} times")),
+    }
+    parts.join(", ")
+}

@@ -29,6 +29,8 @@ pub(crate) mod stop;
 pub(crate) mod supervise;
 #[cfg(feature = "coordinator")]
 pub(crate) mod task;
+#[cfg(feature = "top")]
+pub(crate) mod top;
 pub(crate) mod up;
 pub(crate) mod wait;
 
@@ -45,6 +47,8 @@ pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failu
         Verb::Up(up) => up.run(context).await,
         Verb::Supervise(supervise) => supervise.run(context).await,
         Verb::Ps(ps) if ps.goes_on() => ps.run(context).await,
+        #[cfg(feature = "top")]
+        Verb::Top(top) => top.run(context).await,
         #[cfg(feature = "coordinator")]
         Verb::Agent(agent) => agent.run().await,
         #[cfg(feature = "coordinator")]
@@ -88,6 +92,8 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Completions(completions) => completions.run(),
         Verb::Man(man) => man.run(),
         Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
+        #[cfg(feature = "top")]
+        Verb::Top(_) => Ok(Outcome::Done),
         #[cfg(feature = "coordinator")]
         Verb::Agent(_) | Verb::Coordinator(_) => Ok(Outcome::Done),
     }

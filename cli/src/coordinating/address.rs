@@ -55,6 +55,14 @@ impl Address {
         serde_json::to_value(table).unwrap_or_default()
     }
 
+    /// How long its auctions last.
+    #[cfg(feature = "top")]
+    pub(super) fn auction(&self) -> std::time::Duration {
+        let table = CoordinatorTable::deserialize(&self.table).unwrap_or_default();
+        let usual = || alveary_coordinator::Settings::default().auction;
+        table.auction.unwrap_or_else(usual)
+    }
+
     /// The URL for who is in a container in this network.
     pub(super) fn url_in(&self, network: &str) -> Option<String> {
         let gateway = *self.gateways.get(network)?;

@@ -1,7 +1,11 @@
 //! The way to a coordinator, for who gives tasks.
 
 use std::path::PathBuf;
+#[cfg(feature = "top")]
+use std::time::Duration;
 
+#[cfg(feature = "top")]
+use alveary::SwarmManager;
 use alveary::recorded_state_dir;
 use alveary_agent::{InvalidUrl, TaskClient, TokenFile};
 use clap::Args;
@@ -64,6 +68,19 @@ fn of_the_swarm(context: &Context) -> Result<TaskClient, Failure> {
             "bring it up by `alveary up`, with a table `[coordinator]` in its file, or name another coordinator by --url",
         )),
     }
+}
+
+/// The way to the coordinator that runs beside this swarm, and how long its auctions last; none where none does.
+#[cfg(feature = "top")]
+pub(crate) fn beside(swarm: &SwarmManager) -> Result<Option<(TaskClient, Duration)>, Failure> {
+    let Some(folder) = swarm.state_dir() else {
+        return Ok(None);
+    };
+    let Some(address) = Address::read(folder)? else {
+        return Ok(None);
+    };
+    let auction = address.auction();
+    Ok(Some((batch::client(folder)?, auction)))
 }
 
 /// Why a coordinator's URL cannot be right. It is not repeated: somebody may have written a password into it.

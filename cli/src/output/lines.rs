@@ -154,6 +154,14 @@ impl<W: Write> LinePrinter<W> {
     }
 }
 
+#[cfg(feature = "top")]
+impl LinePrinter<Vec<u8>> {
+    /// What has been printed since this was last asked.
+    pub(crate) fn taken(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,12 @@ pub(crate) fn rfc3339(at: SystemTime) -> String {
 
 /// How long ago that was, in its largest unit: `3m`.
 pub(crate) fn age(at: SystemTime) -> String {
-    let seconds = at.elapsed().unwrap_or_default().as_secs();
+    span(at.elapsed().unwrap_or_default())
+}
+
+/// A length of time in its largest unit: `3m`.
+pub(crate) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),

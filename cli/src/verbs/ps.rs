@@ -4,7 +4,7 @@ mod watch;
 
 use std::io::Write;
 
-use alveary::{Agent, AgentState, Error, Opened};
+use alveary::{Agent, Error, Opened};
 use clap::Args;
 
 use crate::context::{Context, in_the_files_order, note_supervision};
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
 use crate::output::{self, Form, Table, about, age, form};
-use crate::record::{AgentRecord, reason};
+use crate::record::{AgentRecord, in_short};
 
 /// Shows the agents of the swarm
 ///
@@ -142,29 +142,7 @@ impl Ps {
             info.pid.map(|pid| pid.to_string()).unwrap_or_default(),
             age,
             info.capabilities.join(","),
-            status(agent),
+            in_short(agent),
         ]
     }
-}
-
-/// What the state's word alone does not say.
-fn status(agent: &Agent) -> String {
-    let mut parts = Vec::new();
-    match (&agent.info.state, reason(&agent.info.state)) {
-        (_, Some(reason)) => parts.push(reason.to_owned()),
-        (AgentState::Exited(exit), None) => parts.push(exit.to_string()),
-        _ => {}
-    }
-    if agent.info.paused {
-        parts.push("paused".to_owned());
-    }
-    if agent.restarting {
-        parts.push("to be started again".to_owned());
-    }
-    match agent.restarts {
-        0 => {}
-        1 => parts.push("restarted once".to_owned()),
-        n => parts.push(format!("restarted {n} times")),
-    }
-    parts.join(", ")
 }

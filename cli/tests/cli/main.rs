@@ -29,4 +29,6 @@ mod spawning;
 mod supervisors;
 mod tally;
 mod terminal;
+#[cfg(feature = "top")]
+mod topping;
 mod verbs;

@@ -2,15 +2,24 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::num::NonZeroU16;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use crate::hive::{PATIENCE, eventually};
+
+/// How large a terminal is taken to be that does not say.
+const USUAL: Winsize = Winsize {
+    ws_row: 24,
+    ws_col: 80,
+    ws_xpixel: 0,
+    ws_ypixel: 0,
+};
 
 /// A terminal whose other end a test holds.
 pub(crate) struct Pty {
@@ -18,6 +27,7 @@ pub(crate) struct Pty {
     master: Option<File>,
     child: Child,
     seen: Vec<u8>,
+    size: Winsize,
 }
 
 impl Pty {
@@ -32,7 +42,8 @@ impl Pty {
     }
 
     /// Makes the terminal larger or smaller, as a person does with a window.
-    pub(crate) fn resize(&self, size: Winsize) {
+    pub(crate) fn resize(&mut self, size: Winsize) {
+        self.size = size;
         tcsetwinsize(self.master.as_ref().unwrap(), size).unwrap();
     }
 
@@ -76,6 +87,7 @@ impl Pty {
             master: Some(master.into()),
             child,
             seen: Vec::new(),
+            size: size.unwrap_or(USUAL),
         }
     }
 
@@ -96,6 +108,44 @@ impl Pty {
                 self.shown()
             );
         }
+    }
+
+    /// Waits until this is true of the screen as a person sees it now.
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str, is: impl Fn(&str) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen().screen().contents();
+            if is(&screen) {
+                return;
+            }
+            let open = self.read();
+            let is_lost = !open || Instant::now() > until;
+            assert!(!is_lost, "never seen: {what}\n{screen}");
+        }
+    }
+
+    /// The terminal as it is after all that has been shown.
+    pub(crate) fn screen(&self) -> vt100::Parser {
+        let [rows, columns] =
+            [self.size.ws_row, self.size.ws_col].map(|size| NonZeroU16::new(size).unwrap());
+        let mut screen = vt100::Parser::new(rows, columns, 0);
+        screen.process(&self.seen);
+        screen
+    }
+
+    /// How the terminal treats what is typed.
+    pub(crate) fn modes(&self) -> String {
+        let modes = tcgetattr(self.master.as_ref().unwrap()).unwrap();
+        format!(
+            "{:?}",
+            (modes.input_modes, modes.output_modes, modes.local_modes)
+        )
+    }
+
+    /// The program in the terminal.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// All that has been shown so far.

@@ -11,3 +11,9 @@ mod given;
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
 mod imported;
+#[cfg(feature = "top")]
+#[path = "../cli/pty.rs"]
+#[expect(dead_code, reason = "the other tests of the program use all of it")]
+mod pty;
+#[cfg(feature = "top")]
+mod topping;
