@@ -24,7 +24,7 @@ use alveary_coordinator::Settings;
 use libtest_mimic::{Arguments, Trial};
 
 /// How long anything may take before a trial fails.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How big the crowd is.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ impl Size {
 
 /// What the coordinators of these trials are told. Auctions that do not end early would be seen: they would last.
 pub(crate) fn settings() -> Settings {
-    Settings::default().with_auction(Duration::from_mins(1))
+    Settings::default().with_auction(PATIENCE * 2)
 }
 
 type Act = fn(Size);

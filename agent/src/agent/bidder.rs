@@ -16,8 +16,8 @@ use crate::protocol::{NewBid, OpenTask, TaskId};
 /// How long to wait for a task to open.
 pub(super) const WAIT: Duration = Duration::from_secs(25);
 
-/// How many bids are on their way at a time.
-const AT_ONCE: usize = 8;
+/// How many bids are on their way at a time. Each takes a connection, of which a fleet has many.
+const AT_ONCE: usize = 4;
 
 /// How often to ask a coordinator that cannot tell what is new, and answers at once.
 const POLL: Duration = Duration::from_secs(1);

@@ -61,6 +61,19 @@ enum Auth {
     None,
 }
 
+/// Lets this process have as many files open as it may: each connection is one. It starts no program that would have
+/// the limit from it.
+fn allow_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // Where it is not let, there is place for fewer connections, and those beyond are told so.
+    let _unchanged = setrlimit(Resource::Nofile, most);
+}
+
 impl Coordinator {
     pub(crate) async fn run(&self) -> Result<Outcome, Failure> {
         let place = Place::beside(&self.db);
@@ -81,6 +94,7 @@ impl Coordinator {
             ));
         }
         let mut interrupts = Interrupts::take()?;
+        allow_files();
         let service = Service::open(&self.table(), &place, self.listen, "--listen").await?;
         for address in service.addresses() {
             let mut out = output::stdout();

@@ -169,7 +169,7 @@ impl Server {
             cancel.clone(),
         );
         let doors = Doors {
-            connections: Arc::new(Semaphore::new(app.guard().connections)),
+            connections: Arc::new(Semaphore::new(places(app.guard().connections))),
             told: Arc::new(Semaphore::new(TOLD)),
             router: routes::all(app.clone()),
             app,
@@ -192,6 +192,17 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// How many connections there is place for. The files of the book and of who shares this process are left some.
+fn places(wished: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let files = limit.current.and_then(|limit| usize::try_from(limit).ok());
+    let most = files.map_or(wished, |files| (files / 4 * 3).max(1));
+    if most < wished {
+        tracing::debug!("there is place for {most} connections, and not for {wished}");
+    }
+    most.min(wished)
 }
 
 fn refuse_to_be_open(

@@ -20,7 +20,8 @@ pub struct Guard {
     pub body_time: Duration,
     /// How long a client may take no byte of an answer before its connection is closed.
     pub write_time: Duration,
-    /// The most connections at once; one more is answered 503 and closed.
+    /// The most connections at once, or three quarters of the files that this process may have open, if those are
+    /// fewer; one more is answered 503 and closed. An agent of ours has up to seven.
     pub connections: usize,
     /// The most clients that follow events at once; one more is answered 503.
     pub event_clients: usize,
@@ -52,7 +53,7 @@ impl Default for Guard {
             header_time: Duration::from_secs(15),
             body_time: Duration::from_secs(15),
             write_time: Duration::from_secs(30),
-            connections: 512,
+            connections: 4096,
             event_clients: 64,
             rate: Rate::default(),
             longest_wait: Duration::from_secs(30),
