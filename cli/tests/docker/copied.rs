@@ -7,12 +7,13 @@ use crate::common::IMAGE;
 use crate::ground::Ground;
 use crate::hive::finish;
 
+/// In Podman's containers only who has more capabilities than an agent writes into `/`.
 fn fleet() -> String {
     format!(
         r#"
         swarm = "copying"
         [agents.echo]
-        command = ["sh", "-c", "mkdir /data; echo made > /data/made; ln -s /data /door; echo here; exec sleep 1000"]
+        command = ["sh", "-c", "mkdir /tmp/data && echo made > /tmp/data/made && ln -s data /tmp/door && echo here; exec sleep 1000"]
         stop = {{ grace = "0s" }}
         ready = {{ log = "here" }}
         container = {{ image = "{IMAGE}" }}
@@ -31,19 +32,25 @@ pub(crate) fn a_folder_goes_in_and_comes_out_as_it_was(ground: &Ground) {
     let at = |name: &str| ground.path().join(name).display().to_string();
 
     // Into a directory that is there, by a link to it, and under a name of its own.
-    swarm.ok(&["cp", &at("app"), "echo:/data"]);
-    swarm.ok(&["cp", &at("app/run.sh"), "echo:/door"]);
-    swarm.ok(&["cp", &at("app"), "echo:/other"]);
-    swarm.ok(&["cp", &at("app/."), "echo:/data/app"]);
-    assert_eq!(swarm.ok(&["exec", "echo", "sh", "/data/app/link"]), "run\n");
-    assert_eq!(swarm.ok(&["exec", "echo", "sh", "/data/run.sh"]), "run\n");
+    swarm.ok(&["cp", &at("app"), "echo:/tmp/data"]);
+    swarm.ok(&["cp", &at("app/run.sh"), "echo:/tmp/door"]);
+    swarm.ok(&["cp", &at("app"), "echo:/tmp/other"]);
+    swarm.ok(&["cp", &at("app/."), "echo:/tmp/data/app"]);
     assert_eq!(
-        swarm.ok(&["exec", "echo", "ls", "/other"]),
+        swarm.ok(&["exec", "echo", "sh", "/tmp/data/app/link"]),
+        "run\n"
+    );
+    assert_eq!(
+        swarm.ok(&["exec", "echo", "sh", "/tmp/data/run.sh"]),
+        "run\n"
+    );
+    assert_eq!(
+        swarm.ok(&["exec", "echo", "ls", "/tmp/other"]),
         "link\nrun.sh\n"
     );
     swarm
         .by(ground.other_way())
-        .ok(&["cp", "echo:/data", &at("back")]);
+        .ok(&["cp", "echo:/tmp/data", &at("back")]);
     let back = ground.path().join("back");
     assert_eq!(fs::read_to_string(back.join("made")).unwrap(), "made\n");
     assert_eq!(
@@ -52,13 +59,13 @@ pub(crate) fn a_folder_goes_in_and_comes_out_as_it_was(ground: &Ground) {
     );
     let mode = fs::metadata(back.join("app/run.sh")).unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o750);
-    swarm.ok(&["cp", "echo:/data/made", &at("back/renamed")]);
+    swarm.ok(&["cp", "echo:/tmp/data/made", &at("back/renamed")]);
     assert_eq!(fs::read_to_string(back.join("renamed")).unwrap(), "made\n");
 
     for (args, words) in [
         (["cp", "echo:/no/such", &at("x")], "/no/such"),
-        (["cp", &at("nothing"), "echo:/data"], "nothing"),
-        (["cp", &at("app"), "echo:/data/made"], "is no directory"),
+        (["cp", &at("nothing"), "echo:/tmp/data"], "nothing"),
+        (["cp", &at("app"), "echo:/tmp/data/made"], "is no directory"),
     ] {
         let ran = swarm.run(&args);
         assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
@@ -77,9 +84,9 @@ pub(crate) fn an_archive_goes_through_a_pipe(ground: &Ground) {
         r#"
         set -e
         mkdir in && echo packed > in/note
-        tar -c in | "$0" --backend "$1" cp - echo:/data
-        "$0" --backend "$1" cp echo:/data/in - | tar -tv | sort
-        "$0" --backend "$1" cp echo:/data/in - | tar -xO in/note
+        tar -c in | "$0" --backend "$1" cp - echo:/tmp/data
+        "$0" --backend "$1" cp echo:/tmp/data/in - | tar -tv | sort
+        "$0" --backend "$1" cp echo:/tmp/data/in - | tar -xO in/note
         "#,
         env!("CARGO_BIN_EXE_alveary"),
         ground.way,

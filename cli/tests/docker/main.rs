@@ -98,9 +98,6 @@ fn main() -> ExitCode {
 /// Why there is nothing to try there.
 fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
     match sentence.split_once("::")?.0 {
-        "copied" if engine == "podman" => Some(
-            "`cp` fails on Podman 4.3 in a way that is not explained yet; files are tried there by the conformance suite",
-        ),
         "pulled" if engine == "podman" => {
             Some("Podman takes images from no registry without TLS unless its own settings name it")
         }
