@@ -17,6 +17,8 @@ use crate::failure::Failure;
 pub(crate) trait Record: Serialize {
     /// What a template may name, and what that says. `exit.code` is what `exit` has in it.
     const FIELDS: &'static [Field];
+    /// One of them, for who has to be shown what a template looks like.
+    const EXAMPLE: &'static str = "name";
     /// Of those that are records themselves, what they have in them.
     const WITHIN: &'static [(&'static str, &'static [Field])] = &[];
 
@@ -69,7 +71,8 @@ pub(crate) fn form<R: Record>(
                 plain => format!("neither `{plain}` nor `json`"),
             };
             return Err(format!(
-                "it is {words}, and a template has fields in it, such as `{{{{ name }}}}`"
+                "it is {words}, and a template has fields in it, such as `{{{{ {} }}}}`",
+                R::EXAMPLE
             ));
         }
         let template = Template::new::<R>(text, io::stdout().is_terminal())?;

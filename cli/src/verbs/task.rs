@@ -5,20 +5,22 @@ mod import;
 mod list;
 mod named;
 mod outcome;
+mod record;
 mod show;
 mod watch;
 
 use std::io::Write;
 
 use alveary_agent::TaskClient;
-use alveary_agent::protocol::TaskView;
-use clap::{Args, Subcommand, ValueEnum};
+use alveary_agent::protocol::{Event, TaskView};
+use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::coordinating::{Names, Reach, table};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{self, Form};
+use record::{Shown, TaskRecord};
 
 /// Gives tasks to the swarm's coordinator, and shows what becomes of them
 ///
@@ -34,9 +36,9 @@ pub(crate) struct Task {
     #[command(flatten)]
     reach: Reach,
 
-    /// How they are printed: for people, or as one JSON object a line
+    /// How to print them: `table`, or a line each: `json`, or a template
     #[arg(long, global = true, value_name = "FORM", default_value = "table")]
-    format: Format,
+    format: String,
 
     #[command(subcommand)]
     what: What,
@@ -52,43 +54,42 @@ enum What {
     Import(import::Import),
 }
 
-/// How tasks are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    // Aligned, for people.
-    Table,
-    // One JSON object a line, for programs.
-    Json,
-}
-
 impl Task {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
+        // What was typed wrong is told before anybody is asked.
+        let text = &self.format;
+        let format = match &self.what {
+            What::Add(_) | What::List(_) | What::Import(_) => record::read::<TaskRecord<'_>>(text)?,
+            What::Show(_) => record::read::<Shown<'_>>(text)?,
+            What::Watch(_) => record::read::<Event>(text)?,
+        };
         let client = self.reach.client(context)?;
         match &self.what {
-            What::Add(add) => add.run(&client, self.format).await,
-            What::List(list) => list.run(&client, self.format).await,
-            What::Show(show) => show.run(&client, self.format).await,
-            What::Watch(watch) => watch.run(&client, self.format).await,
-            What::Import(import) => import.run(&client, self.format).await,
+            What::Add(add) => add.run(&client, &format).await,
+            What::List(list) => list.run(&client, &format).await,
+            What::Show(show) => show.run(&client, &format).await,
+            What::Watch(watch) => watch.run(&client, &format).await,
+            What::Import(import) => import.run(&client, &format).await,
         }
     }
 }
 
 /// Prints tasks in the form that is asked for.
-async fn print(client: &TaskClient, format: Format, tasks: &[TaskView]) -> Result<(), Failure> {
-    let names = match format {
-        Format::Table => Names::ask(client).await?,
-        Format::Json => Names::default(),
-    };
-    let mut out = output::stdout();
-    match format {
-        Format::Table => table(tasks, &names).write(&mut out)?,
-        Format::Json => {
-            for task in tasks {
-                output::write_line(&mut out, task)?;
-            }
-        }
+async fn print(client: &TaskClient, format: &Form, tasks: &[TaskView]) -> Result<(), Failure> {
+    let names = Names::ask(client).await?;
+    if format.is_plain() {
+        let mut out = output::stdout();
+        table(tasks, &names).write(&mut out)?;
+        return Ok(out.flush()?);
     }
-    out.flush()?;
-    Ok(())
+    print_lines(format, tasks, &names)
+}
+
+/// Prints tasks for programs, a line each.
+fn print_lines(format: &Form, tasks: &[TaskView], names: &Names) -> Result<(), Failure> {
+    let mut out = output::stdout();
+    for task in tasks {
+        format.write(&mut out, &TaskRecord::new(task, names))?;
+    }
+    Ok(out.flush()?)
 }

@@ -371,3 +371,131 @@ fn what_cannot_be_right_is_one_sentence_and_gives_nothing() {
     );
     refused(&ran, "`never-was` has no coordinator");
 }
+
+#[test]
+fn tasks_are_printed_by_a_template_of_ones_own() {
+    let shop = Shop::open();
+    shop.ok(&["add", "--wait", "--capability", "echo", "hello", "good bye"]);
+    let line = "{{ description | upper }} {{ status }} {{ agent }} {{ assigned_agent }} {{ winning_bid }} {{ result | length > 5 }}";
+    let listed = shop.ok(&["list", "--format", line]);
+    assert_eq!(
+        listed,
+        "HELLO completed Echo e1 7 True\nGOOD BYE completed Echo e1 7 True\n"
+    );
+    let id = shop.ok(&["list", "--limit", "1", "--format", "{{ id }}"]);
+    let with_bids =
+        "{{ agent }}:{% for bid in bids %} {{ bid.agent_id }} {{ bid.bid_sats }}{% endfor %}";
+    assert_eq!(
+        shop.ok(&["show", id.trim(), "--format", with_bids]),
+        "Echo: e1 7\n"
+    );
+    let added = shop.ok(&[
+        "--format",
+        "{{ description }} {{ capabilities | join('+') }}",
+        "add",
+        "--capability",
+        "b,a",
+        "sing",
+    ]);
+    assert_eq!(added, "sing a+b\n");
+    let happened = shop.ok(&[
+        "watch",
+        "--after",
+        "0",
+        "--format",
+        "{{ what.kind }} {{ what.agent }}",
+        id.trim(),
+    ]);
+    // It is over: nothing is waited for.
+    assert_eq!(happened, "");
+}
+
+#[test]
+fn what_happens_is_printed_by_a_template_too() {
+    let shop = Shop::open();
+    let id = shop.ok(&[
+        "--format",
+        "{{ id }}",
+        "add",
+        "--capability",
+        "other",
+        "later",
+    ]);
+    let watch = shop
+        .task(&["watch", "--after", "0", id.trim()])
+        .args([
+            "--format",
+            "{{ what.kind }} {{ what.agent }} {{ what.sats }}",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _other = Agent::start(
+        program()
+            .current_dir(shop.dir.path())
+            .args([
+                "agent",
+                "--exec",
+                "echo done",
+                "--capability",
+                "other",
+                "--bid",
+                "5",
+            ])
+            .args(["--agent-id", "o1", "--url", &shop.alone.url])
+            .args(["--token-file", "coordinator.db.token"]),
+    );
+    let out = watch.wait_with_output().unwrap();
+    let lines = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(
+        lines,
+        "task_added  \nauction_opened  \nbid_placed o1 5\nassigned o1 5\nstarted o1 \ncompleted o1 \n"
+    );
+}
+
+#[test]
+fn a_field_that_no_task_has_is_refused_before_anybody_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    for (verb, wrong, known) in [
+        (&["list"][..], "{{ name }}", "winning_bid"),
+        (&["list"], "{{ bids }}", "winning_bid"),
+        (&["show", "4f"], "{{ bid }}", "bids"),
+        (&["watch"], "{{ what.task_id }}", "what.task"),
+        (&["list"], "tables", "{{ description }}"),
+    ] {
+        // Nobody listens there.
+        let mut command = task(folder.path(), "http://127.0.0.1:1", verb);
+        let ran = finish(command.args(["--format", wrong]));
+        assert_eq!(ran.code(), Some(2), "{wrong}: {ran}");
+        let said = ran.stderr();
+        assert!(
+            said.contains("--format") && said.contains(known),
+            "{wrong}: {said}"
+        );
+    }
+}
+
+#[test]
+fn the_help_tells_each_field_that_a_task_has_and_no_other() {
+    let shop = Shop::open();
+    let done = shop.records(&["add", "--wait", "--capability", "echo", "hello"]);
+    let id = done[0]["id"].as_str().unwrap();
+    let shown = shop.records(&["show", id]);
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/printing.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for (verb, record) in [("list", &done[0]), ("show", &shown[0])] {
+        let help = shop.ok(&[verb, "--help"]);
+        let (_, fields) = help.split_once("Fields").unwrap();
+        let told: Vec<&str> = fields
+            .lines()
+            .filter(|line| line.starts_with("  "))
+            .map(|line| line.split_whitespace().next().unwrap())
+            .collect();
+        let mut has: Vec<&String> = record.as_object().unwrap().keys().collect();
+        has.sort();
+        assert_eq!(told, has, "{verb}");
+        for name in told {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}

@@ -4,9 +4,10 @@ use alveary_agent::TaskClient;
 use alveary_agent::protocol::{Capabilities, Capability, Description, IdempotencyKey, NewTask};
 use clap::Args;
 
-use super::{Format, outcome};
+use super::outcome;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::output::Form;
 
 /// Gives tasks, each to the agent that asks least for it
 #[derive(Debug, Args)]
@@ -29,11 +30,7 @@ pub(crate) struct Add {
 }
 
 impl Add {
-    pub(super) async fn run(
-        &self,
-        client: &TaskClient,
-        format: Format,
-    ) -> Result<Outcome, Failure> {
+    pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
         let each = self.capabilities.iter().flatten().cloned();
         let capabilities = Capabilities::new(each.collect::<Vec<Capability>>())
             .map_err(|error| Failure::input(error.to_string(), "ask for fewer"))?;

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use alveary_agent::TaskClient;
 use clap::{Args, ValueHint};
 
-use super::{Format, outcome};
+use super::outcome;
 use crate::coordinating::{give, task_file};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output::{Bar, Screen, note};
+use crate::output::{Bar, Form, Screen, note};
 
 /// Gives the tasks of a file, one JSON object a line; one that was given by it before is not given again
 #[derive(Debug, Args)]
@@ -34,11 +34,7 @@ pub(crate) struct Import {
 }
 
 impl Import {
-    pub(super) async fn run(
-        &self,
-        client: &TaskClient,
-        format: Format,
-    ) -> Result<Outcome, Failure> {
+    pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
         let given = task_file::read(&self.file, &self.key)?;
         let bar = Bar::on(&Screen::new(), "giving", given.len());
         let there = Cell::new(0);

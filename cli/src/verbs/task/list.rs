@@ -1,21 +1,21 @@
 //! `task list`: shows tasks.
 
-use std::io::Write;
-
 use alveary::AgentId;
 use alveary_agent::protocol::TaskStatus;
 use alveary_agent::{TaskClient, TaskQuery};
 use clap::Args;
 
 use super::named::PAGE;
-use super::{Format, print};
+use super::record::TaskRecord;
+use super::{print, print_lines};
+use crate::coordinating::Names;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output;
+use crate::output::{Form, about};
 
 /// Shows tasks, in the order in which they were given
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary task list --status failed --newest --limit 20")]
+#[command(after_help = EXAMPLE, after_long_help = about::<TaskRecord<'static>>(EXAMPLE))]
 pub(crate) struct List {
     /// Only those that stand so: pending, bidding, assigned, running, completed or failed
     #[arg(long, value_name = "STATUS")]
@@ -34,12 +34,11 @@ pub(crate) struct List {
     limit: Option<u32>,
 }
 
+const EXAMPLE: &str = "\
+Example: alveary task list --status failed --newest --limit 20 --format '{{ description }}: {{ result }}'";
+
 impl List {
-    pub(super) async fn run(
-        &self,
-        client: &TaskClient,
-        format: Format,
-    ) -> Result<Outcome, Failure> {
+    pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
         let mut query = TaskQuery {
             status: self.status,
             agent: self.agent_id(client).await?,
@@ -48,25 +47,26 @@ impl List {
         };
         let mut left = self.limit.unwrap_or(u32::MAX);
         let mut all = Vec::new();
+        let names = if format.is_plain() {
+            None
+        } else {
+            Some(Names::ask(client).await?)
+        };
         while left > 0 {
             query.limit = Some(left.min(PAGE));
             let page = client.tasks(&query).await?;
             left = left.saturating_sub(u32::try_from(page.tasks.len()).unwrap_or(left));
-            if format == Format::Json {
-                let mut out = output::stdout();
-                for task in &page.tasks {
-                    output::write_line(&mut out, task)?;
-                }
-                out.flush()?;
-            } else {
-                all.extend(page.tasks);
+            match &names {
+                // As they come: there may be many.
+                Some(names) => print_lines(format, &page.tasks, names)?,
+                None => all.extend(page.tasks),
             }
             match page.next {
                 Some(next) => query.after = Some(next),
                 None => break,
             }
         }
-        if format == Format::Table {
+        if format.is_plain() {
             print(client, format, &all).await?;
         }
         Ok(Outcome::Done)

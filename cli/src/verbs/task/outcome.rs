@@ -6,11 +6,11 @@ use alveary_agent::TaskClient;
 use alveary_agent::protocol::TaskView;
 use clap::Args;
 
-use super::{Format, print};
+use super::print;
 use crate::coordinating::Waiting;
 use crate::failure::{Failure, tell};
 use crate::outcome::Outcome;
-use crate::output::Progress;
+use crate::output::{Form, Progress};
 use crate::values;
 
 /// Until when to wait for tasks.
@@ -30,7 +30,7 @@ impl Until {
     pub(super) async fn told(
         &self,
         client: &TaskClient,
-        format: Format,
+        format: &Form,
         tasks: Vec<TaskView>,
     ) -> Result<Outcome, Failure> {
         if !self.wait {

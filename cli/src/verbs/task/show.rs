@@ -5,17 +5,17 @@ use std::io::Write;
 use alveary_agent::TaskClient;
 use alveary_agent::protocol::{BidView, TaskView};
 use clap::Args;
-use serde::Serialize;
 
-use super::{Format, named};
+use super::named;
+use super::record::{Shown, TaskRecord};
 use crate::coordinating::Names;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output::{self, Table};
+use crate::output::{self, Form, Table, about};
 
 /// Shows all that is known of a task: who bid for it, who has it, what came of it
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary task show --result 4f0c1d2e > chapter-one.txt")]
+#[command(after_help = EXAMPLE, after_long_help = about::<Shown<'static>>(EXAMPLE))]
 pub(crate) struct Show {
     /// Nothing but its result, as it was delivered
     #[arg(long, conflicts_with = "format")]
@@ -26,46 +26,33 @@ pub(crate) struct Show {
     task: String,
 }
 
-/// A task and the bids for it, for programs.
-#[derive(Serialize)]
-struct Record<'a> {
-    #[serde(flatten)]
-    task: &'a TaskView,
-    bids: &'a [BidView],
-}
+const EXAMPLE: &str = "Example: alveary task show --result 4f0c1d2e > chapter-one.txt";
 
 impl Show {
-    pub(super) async fn run(
-        &self,
-        client: &TaskClient,
-        format: Format,
-    ) -> Result<Outcome, Failure> {
+    pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
         let task = named::find(client, &self.task).await?;
         if self.result {
             output::print_harmless(task.result.as_deref().unwrap_or_default().as_bytes())?;
             return Ok(Outcome::Done);
         }
         let bids = client.bids(task.id).await?;
-        let record = Record {
-            task: &task,
-            bids: &bids,
-        };
-        let mut out;
-        if format == Format::Json {
-            out = output::stdout();
-            output::write_line(&mut out, &record)?;
+        let names = Names::ask(client).await?;
+        let mut out = output::stdout();
+        if format.is_plain() {
+            facts(&task, &bids, &names).write(&mut out)?;
         } else {
-            let names = Names::ask(client).await?;
-            out = output::stdout();
-            facts(&record, &names).write(&mut out)?;
+            let record = Shown {
+                task: TaskRecord::new(&task, &names),
+                bids: &bids,
+            };
+            format.write(&mut out, &record)?;
         }
         out.flush()?;
         Ok(Outcome::Done)
     }
 }
 
-fn facts(record: &Record<'_>, names: &Names) -> Table {
-    let Record { task, bids } = record;
+fn facts(task: &TaskView, bids: &[BidView], names: &Names) -> Table {
     let mut table = Table::new(&["WHAT", "IS"]).whole_cells(true);
     let mut row = |what: &str, is: String| table.row([what.to_owned(), is]);
     row("task", task.id.to_string());
@@ -78,7 +65,7 @@ fn facts(record: &Record<'_>, names: &Names) -> Table {
     }
     row("auctions", task.auctions.to_string());
     row("attempts", task.attempts.to_string());
-    for bid in *bids {
+    for bid in bids {
         let is = format!(
             "{} sats by {} in auction {}",
             bid.bid_sats,

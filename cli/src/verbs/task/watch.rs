@@ -8,15 +8,15 @@ use alveary_agent::{ErrorKind, News, TaskClient};
 use clap::Args;
 use futures_util::StreamExt;
 
-use super::{Format, named};
+use super::named;
 use crate::coordinating::short;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
-use crate::output::{self, note};
+use crate::output::{self, Form, about, note};
 
 /// Shows what happens, until it is interrupted: tasks, bids, work, agents
 #[derive(Debug, Args)]
-#[command(after_help = "Example: alveary task watch --format json")]
+#[command(after_help = EXAMPLE, after_long_help = about::<Event>(EXAMPLE))]
 pub(crate) struct Watch {
     /// After this event, of those that are kept; from now on without it
     #[arg(long, value_name = "EVENT")]
@@ -27,12 +27,10 @@ pub(crate) struct Watch {
     tasks: Vec<String>,
 }
 
+const EXAMPLE: &str = "Example: alveary task watch --format json";
+
 impl Watch {
-    pub(super) async fn run(
-        &self,
-        client: &TaskClient,
-        format: Format,
-    ) -> Result<Outcome, Failure> {
+    pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
         let mut news = client.events(self.after.map(EventId)).await?;
         let mut last = self.after.map(EventId);
         let mut open = HashSet::new();
@@ -90,13 +88,13 @@ async fn again(
     }
 }
 
-fn print(event: &Event, format: Format) -> Result<(), Failure> {
+fn print(event: &Event, format: &Form) -> Result<(), Failure> {
     let mut out = output::stdout();
-    if format == Format::Json {
-        output::write_line(&mut out, event)?;
-    } else {
+    if format.is_plain() {
         let line = format!("{} {}", event.at, sentence(&event.what));
         writeln!(out, "{}", alveary::Escaped(&line))?;
+    } else {
+        format.write(&mut out, event)?;
     }
     out.flush()?;
     Ok(())
