@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use alveary_agent::protocol::{IdempotencyKey, NewTask};
+use alveary_agent::protocol::{IdempotencyKey, InvalidKey, NewTask};
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::Failure;
@@ -44,29 +44,29 @@ fn parse(text: &str, scope: &str) -> Result<Vec<NewTask>, Wrong> {
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| {
-            let wrong = |error: serde_json::Error| Wrong {
-                line: at + 1,
+            let wrong = |why: String| Wrong { line: at + 1, why };
+            let unread = |error: serde_json::Error| {
                 // It counts lines too, and always this one.
-                why: error.to_string().replace(" at line 1 column", " at column"),
+                wrong(error.to_string().replace(" at line 1 column", " at column"))
             };
-            let mut task: NewTask = serde_json::from_str(line).map_err(wrong)?;
+            let mut task: NewTask = serde_json::from_str(line).map_err(unread)?;
             // As it was understood, so that blanks and the order of keys make no other task.
-            let meant = serde_json::to_string(&task).map_err(wrong)?;
+            let meant = serde_json::to_string(&task).map_err(unread)?;
             let times: &mut u32 = seen.entry(meant.clone()).or_default();
             *times += 1;
             let key = match &task.key {
-                Some(own) if scope.is_empty() => own.to_string(),
+                Some(own) if scope.is_empty() => Ok(own.clone()),
                 Some(own) => key(scope, own.as_str(), 0),
                 None => key(scope, &meant, *times),
             };
-            task.key = IdempotencyKey::new(key).ok();
+            task.key = Some(key.map_err(|error| wrong(error.to_string()))?);
             Ok(task)
         })
         .collect()
 }
 
 /// The same for the same task, unless it stands there several times: then each of them has its own.
-fn key(scope: &str, task: &str, times: u32) -> String {
+fn key(scope: &str, task: &str, times: u32) -> Result<IdempotencyKey, InvalidKey> {
     let mut hash = Sha256::new();
     for part in [scope, task, &times.to_string()] {
         hash.update(part.len().to_le_bytes());
@@ -77,7 +77,7 @@ fn key(scope: &str, task: &str, times: u32) -> String {
         // Writing to a `String` cannot fail.
         let _ = write!(key, "{byte:02x}");
     }
-    key
+    IdempotencyKey::new(key)
 }
 
 #[cfg(test)]
