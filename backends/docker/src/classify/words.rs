@@ -1,0 +1,143 @@
+//! What is the matter, read out of an engine's words.
+
+use super::Class;
+
+/// What is found in an engine's words, in small letters; the first that is found counts.
+const WORDS: [(&str, Class); 87] = [
+    // Programs say these with more general words around them.
+    ("host key verification failed", Class::UnknownHost),
+    ("permission denied (publickey", Class::KeyRefused),
+    ("permission denied (password", Class::KeyRefused),
+    ("permission denied (keyboard-interactive", Class::KeyRefused),
+    ("exec: \"ssh\"", Class::NoSsh),
+    ("could not read ca certificate", Class::Certificates),
+    ("could not load x509 key pair", Class::Certificates),
+    (
+        "unable to resolve docker endpoint: open",
+        Class::Certificates,
+    ),
+    ("certificate signed by unknown authority", Class::NotTrusted),
+    ("certificate is not trusted", Class::NotTrusted),
+    (
+        "certificate has expired or is not yet valid",
+        Class::OutOfDate,
+    ),
+    ("x509: certificate is valid for", Class::WrongName),
+    ("because it doesn't contain any ip sans", Class::WrongName),
+    ("remote error: tls: bad certificate", Class::NotLetIn),
+    ("remote error: tls: certificate required", Class::NotLetIn),
+    ("remote error: tls: unknown certificate", Class::NotLetIn),
+    ("remote error: tls: handshake failure", Class::NotLetIn),
+    ("server gave http response to https client", Class::NoTls),
+    (
+        "tls: first record does not look like a tls handshake",
+        Class::NoTls,
+    ),
+    (
+        "client sent an http request to an https server",
+        Class::WantsTls,
+    ),
+    ("malformed http response \"\\x15", Class::WantsTls),
+    ("cannot connect to the docker daemon", Class::Unreachable),
+    ("cannot connect to podman", Class::Unreachable),
+    ("unable to connect to podman", Class::Unreachable),
+    ("connection refused", Class::Unreachable),
+    ("error during connect", Class::Unreachable),
+    ("permission denied while trying to connect", Class::Denied),
+    ("is too old. minimum supported api version", Class::Version),
+    ("is too new. maximum supported api version", Class::Version),
+    ("no such container", Class::NoContainer),
+    ("no such object", Class::NoContainer),
+    ("no container with name or id", Class::NoContainer),
+    ("no such image", Class::NoImage),
+    ("image not known", Class::NoImage),
+    ("unable to find image", Class::NoImage),
+    ("pull access denied", Class::NoImage),
+    ("manifest unknown", Class::NoImage),
+    ("repository does not exist", Class::NoImage),
+    ("repository name not known", Class::NoImage),
+    ("network not found", Class::NoNetwork),
+    ("no such network", Class::NoNetwork),
+    ("unable to find network", Class::NoNetwork),
+    ("could not find network", Class::NoNetwork),
+    ("no such volume", Class::NoVolume),
+    ("is already in use by", Class::NameTaken),
+    ("that name is already in use", Class::NameTaken),
+    ("is already in progress", Class::BeingRemoved),
+    ("is marked for removal", Class::BeingRemoved),
+    ("cannot remove a running container", Class::StillRunning),
+    (
+        "container is running: stop the container",
+        Class::StillRunning,
+    ),
+    ("container is paused and must be", Class::StillRunning),
+    ("cannot be removed without force", Class::StillRunning),
+    ("cannot remove a paused container", Class::StillRunning),
+    ("is already paused", Class::AlreadyPaused),
+    ("is not paused", Class::NotPaused),
+    ("is not running", Class::NotRunning),
+    ("can only kill running containers", Class::NotRunning),
+    ("container state improper", Class::NotRunning),
+    ("no such process", Class::NotRunning),
+    ("docker-init", Class::NoInit),
+    ("catatonit", Class::NoInit),
+    ("port is already allocated", Class::PortTaken),
+    ("address already in use", Class::PortTaken),
+    ("bind source path does not exist", Class::NoMountSource),
+    ("statfs", Class::NoMountSource),
+    ("unknown runtime specified", Class::NoRuntime),
+    ("unknown or invalid runtime", Class::NoRuntime),
+    ("no log driver named", Class::NoLogDriver),
+    ("invalid log driver", Class::NoLogDriver),
+    ("error gathering device information", Class::NoDevice),
+    ("could not select device driver", Class::NoDevice),
+    ("no matching entries in passwd file", Class::NoUser),
+    ("unable to find user", Class::NoUser),
+    ("unknown user error", Class::NoUser),
+    ("unable to find group", Class::NoUser),
+    ("seccomp profile", Class::BadProfile),
+    ("apparmor", Class::BadProfile),
+    ("chdir to cwd", Class::NoFolder),
+    ("workdir", Class::NoFolder),
+    ("no space left on device", Class::Full),
+    ("cannot allocate memory", Class::Full),
+    ("disk quota exceeded", Class::Full),
+    ("too many open files", Class::Full),
+    ("executable file not found", Class::NoProgram),
+    (
+        "attempted to invoke a command that was not found",
+        Class::NoProgram,
+    ),
+    ("exec format error", Class::NotExecutable),
+    ("is a directory: unknown", Class::NotExecutable),
+];
+
+/// What the words say; `status` is the API's, where it was the API that spoke.
+pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
+    let text = words.to_lowercase();
+    // Of ssh, by which Docker's program runs itself at the other end, and not of a shell that is in its place here.
+    let at_the_end = ["docker: command not found", "docker: not found"];
+    if text.contains("dial-stdio") && at_the_end.iter().any(|said| text.contains(said)) {
+        return Class::NoDockerThere;
+    }
+    if let Some((_, class)) = WORDS.iter().find(|(part, _)| text.contains(part)) {
+        return *class;
+    }
+    // Of a program: `exec: "/x": stat /x: no such file or directory`, or `permission denied`.
+    if text.contains("exec") && text.contains("no such file or directory") {
+        return Class::NoProgram;
+    }
+    if text.contains("exec") && text.contains("permission denied") {
+        return Class::NotExecutable;
+    }
+    // `network NAME not found`: the name stands in the middle.
+    if text.contains("network ") && text.contains(" not found") {
+        return Class::NoNetwork;
+    }
+    match status {
+        Some(400) => Class::BadRequest,
+        Some(401 | 403) => Class::Refused,
+        _ if text.contains("permission denied") => Class::Refused,
+        _ => Class::Other,
+    }
+}
