@@ -107,6 +107,11 @@ def call_faults(alveary, text):
         if not verb and "--version" not in words:
             found.append(f"`{line}` has no verb that the program knows")
         known = subprocess.run([alveary, *verb, "--help"], capture_output=True, text=True).stdout
+        # A verb may have verbs of its own: `config schema`.
+        own = re.findall(r"^  ([a-z]+) {2,}", known, re.MULTILINE)
+        within = [word for word in words if word in own and word not in verb][:1]
+        if verb and within:
+            known = subprocess.run([alveary, *verb, *within, "--help"], capture_output=True, text=True).stdout
         for word in words:
             flag = word.split("=")[0]
             if flag.startswith("--") and not re.search(rf"{flag}\b", known):

@@ -164,6 +164,7 @@ pub(crate) enum Verb {
     Agent(verbs::agent::Agent),
     #[cfg(feature = "coordinator")]
     Coordinator(verbs::coordinator::Coordinator),
+    Bench(verbs::bench::Bench),
     Doctor(verbs::doctor::Doctor),
     Config(verbs::config::Config),
     Init(verbs::init::Init),

@@ -1,6 +1,7 @@
 //! The `alveary` program.
 
 mod args;
+mod bench;
 mod bulk;
 mod coming;
 mod complete;
@@ -35,6 +36,9 @@ use args::{Cli, Verb};
 use context::Context;
 use failure::Failure;
 use outcome::Outcome;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     // This program is its own keeper: started as one, it does not come back from here.
@@ -77,20 +81,24 @@ fn speak_of_own_doings(verb: &Verb) {
         (Err(_), Verb::Coordinator(_)) => ("warn".to_owned(), false),
         (Err(_), _) => (DAMAGE.to_owned(), false),
     };
-    let form = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let form = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    let phases = matches!(verb, Verb::Bench(_)).then(bench::phases::listener);
+    let heard = tracing_subscriber::registry().with(phases);
     #[cfg(feature = "top")]
     if matches!(verb, Verb::Top(_)) && std::io::stderr().is_terminal() {
         // The terminal is a picture meanwhile.
-        form.with_writer(top::Aside::writer).init();
+        let form = form.with_writer(top::Aside::writer);
+        heard.with(form.with_filter(filter)).init();
         return;
     }
     if asked {
-        form.init();
+        heard.with(form.with_filter(filter)).init();
     } else {
-        form.without_time().with_target(false).init();
+        let form = form.without_time().with_target(false);
+        heard.with(form.with_filter(filter)).init();
     }
 }
 

@@ -22,9 +22,7 @@ pub(crate) use fetches::Fetches;
 pub(crate) use form::{Field, Form, Record, about, form};
 pub(crate) use json::{write_line, write_pretty};
 pub(crate) use lines::{LinePrinter, LineStyle};
-#[cfg(feature = "coordinator")]
-pub(crate) use progress::Bar;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Bar, Progress};
 pub(crate) use screen::Screen;
 pub(crate) use style::paint;
 pub(crate) use table::Table;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "coordinator")]
 pub(crate) mod agent;
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod config;
 #[cfg(feature = "coordinator")]
@@ -46,6 +47,7 @@ pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failu
         // These have their own answer to Ctrl-C.
         Verb::Up(up) => up.run(context).await,
         Verb::Supervise(supervise) => supervise.run(context).await,
+        Verb::Bench(bench) => bench.run(context).await,
         Verb::Ps(ps) if ps.goes_on() => ps.run(context).await,
         #[cfg(feature = "top")]
         Verb::Top(top) => top.run(context).await,
@@ -91,7 +93,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Startup(startup) => startup.run(context),
         Verb::Completions(completions) => completions.run(),
         Verb::Man(man) => man.run(),
-        Verb::Up(_) | Verb::Supervise(_) => Ok(Outcome::Done),
+        Verb::Up(_) | Verb::Supervise(_) | Verb::Bench(_) => Ok(Outcome::Done),
         #[cfg(feature = "top")]
         Verb::Top(_) => Ok(Outcome::Done),
         #[cfg(feature = "coordinator")]

@@ -26,6 +26,7 @@ mod memory;
 #[cfg(feature = "mock")]
 mod mock;
 mod options;
+mod phase;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod signal;
@@ -59,6 +60,7 @@ pub use mock::MockAgentBackend;
 pub use options::{
     EventOptions, ListOptions, LogOptions, RemoveOptions, SpawnOptions, StopOptions,
 };
+pub use phase::SpawnPhase;
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
     AgentSpec, Alive, ByteSize, ContainerSpec, Declared, HealthCheck, HttpTarget, InvalidByteSize,

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alveary_core::{
     AgentBackend, AgentEvent, AgentId, AgentInfo, AgentPlan, AgentSpec, BackendKind, Capabilities,
     Error, ErrorKind, EventOptions, EventStream, Exec, Exit, Health, Incarnation, LimitSupport,
     ListOptions, LogFidelity, LogOptions, LogStream, Operation, Pause, Plans, RemoveOptions,
-    Result, Signals, SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
+    Result, Signals, SpawnOptions, SpawnPhase, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -307,20 +307,23 @@ impl AgentBackend for ProcessBackend {
         spec: &AgentSpec,
         options: SpawnOptions,
     ) -> Result<AgentInfo> {
+        let begun = SystemTime::now();
         let launch = Launch::prepare(self.0.swarm, id, options.incarnation, spec)?;
-        match &self.0.keeping {
-            Keeping::Here(here) => here.keep().await?.spawn(launch).await,
+        let info = match &self.0.keeping {
+            Keeping::Here(here) => here.keep().await?.spawn(launch).await?,
             Keeping::Apart(client) => {
                 let spawn = || Request::Spawn(Box::new(launch.clone()));
                 match client
                     .ask(Operation::Spawn, Some(id), spawn, Client::time_limit())
                     .await?
                 {
-                    Answer::Info(info) => Ok(*info),
-                    _ => Err(unexpected(Operation::Spawn)),
+                    Answer::Info(info) => *info,
+                    _ => return Err(unexpected(Operation::Spawn)),
                 }
             }
-        }
+        };
+        tell_phases(begun, &info);
+        Ok(info)
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
@@ -482,6 +485,19 @@ impl fmt::Debug for ProcessBackend {
             .field("folder", &self.0.folder)
             .field("by_keeper", &by_keeper)
             .finish()
+    }
+}
+
+/// Whoever keeps it is another process, whose clock is this one's: what it wrote down says how far each step took. A start
+/// that was made before, or a clock that was set meanwhile, tells nothing.
+fn tell_phases(begun: SystemTime, info: &AgentInfo) {
+    let created = info.created_at.duration_since(begun);
+    let started = info
+        .started_at
+        .map(|started| started.duration_since(info.created_at));
+    if let (Ok(create), Some(Ok(start))) = (created, started) {
+        SpawnPhase::Create.tell(&info.id, create);
+        SpawnPhase::Start.tell(&info.id, start);
     }
 }
 

@@ -66,11 +66,9 @@ fn bar(doing: &'static str, total: usize) -> ProgressBar {
 }
 
 /// A bar alone, without a word about any step. It goes away at the end.
-#[cfg(feature = "coordinator")]
 #[derive(Debug)]
 pub(crate) struct Bar(Option<ProgressBar>);
 
-#[cfg(feature = "coordinator")]
 impl Bar {
     /// Begins, where a terminal looks on: `doing` is shown before the bar.
     pub(crate) fn on(screen: &Screen, doing: &'static str, total: usize) -> Self {
@@ -85,7 +83,6 @@ impl Bar {
     }
 }
 
-#[cfg(feature = "coordinator")]
 impl Drop for Bar {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {

@@ -18,7 +18,7 @@ use find::{Found, Heap, What, Why};
 /// Finds what is left of swarms, and ends it
 ///
 /// Looks at every swarm in the state folder; with -p or --file, at that one. Says what it would end, and ends it with
-/// --yes: agents of swarms whose file is gone, agents that nobody has recorded, and processes that outlived their agent.
+/// --yes: agents of swarms whose file is gone, agents that nobody has recorded, what a bench that was killed has left, and processes that outlived their agent.
 /// Each is looked at once more right before it is ended. What no record here says is alveary's is left alone.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE, after_long_help = about::<Row>(EXAMPLE))]
@@ -158,7 +158,10 @@ impl Record for Row {
         ),
         ("name", "the agent's name; of a process, its program"),
         ("pid", "its process"),
-        ("reason", "file-gone, unrecorded, outlived or unsupervised"),
+        (
+            "reason",
+            "file-gone, unrecorded, outlived, bench-over or unsupervised",
+        ),
         ("schema", "the number of this form, 1"),
         ("state", "how the agent stands"),
         ("swarm", "the swarm that it is of"),
@@ -173,6 +176,7 @@ impl Row {
             Why::FileGone(_) => "file-gone",
             Why::Unrecorded => "unrecorded",
             Why::Outlived => "outlived",
+            Why::Benched => "bench-over",
             Why::Unsupervised => "unsupervised",
         };
         let (what, name, agent_id, state, pid) = match &found.what {

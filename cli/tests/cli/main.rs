@@ -18,6 +18,7 @@ mod hive;
 mod importing;
 mod listing;
 mod manual;
+mod measuring;
 mod offering;
 mod ordered_end;
 mod output;

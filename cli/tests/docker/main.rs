@@ -10,6 +10,7 @@ mod ground;
 #[path = "../cli/hive.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
+mod measured;
 mod places;
 mod planned;
 #[path = "../cli/pty.rs"]
@@ -60,6 +61,8 @@ fn main() -> ExitCode {
         belongings::what_is_external_is_used_and_left,
         copied::a_folder_goes_in_and_comes_out_as_it_was,
         copied::an_archive_goes_through_a_pipe,
+        measured::each_start_is_measured_beside_the_bare_engine,
+        measured::what_a_bench_that_was_killed_has_left_is_found_by_gc,
         two_hosts::one_host_restarts_agents_and_the_other_takes_over,
     ];
     let mut all = Vec::new();

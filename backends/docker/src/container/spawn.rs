@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Incarnation, Operation, Pull, Result, Retry,
+    SpawnPhase,
 };
 
 use tokio::sync::oneshot;
@@ -184,7 +185,7 @@ impl<E: Engine> Containers<E> {
         let (info, called_off) = self.0.comings.begin(plan, reason);
         let fetched = async {
             tokio::select! {
-                fetched = self.pull(&plan.image) => fetched?,
+                fetched = SpawnPhase::Pull.time(&plan.marks.id, self.pull(&plan.image)) => fetched?,
                 () = called_off.cancelled() => {}
             }
             if self.0.comings.go_on(&plan.marks.id) {
@@ -209,7 +210,8 @@ impl<E: Engine> Containers<E> {
     /// Asks first and looks after: the usual case costs one call.
     async fn make(&self, plan: &Plan) -> Result<Made> {
         for _ in 0..ATTEMPTS {
-            let trouble = match self.create(&plan.name, plan).await {
+            let create = SpawnPhase::Create.time(&plan.marks.id, self.create(&plan.name, plan));
+            let trouble = match create.await {
                 Ok(container) => return Ok(Made::New(container)),
                 Err(trouble) => trouble,
             };

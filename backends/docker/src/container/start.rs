@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use alveary_core::{AgentInfo, AgentState, Error, ErrorKind, Operation, Result};
+use alveary_core::{AgentInfo, AgentState, Error, ErrorKind, Operation, Result, SpawnPhase};
 use tokio::time::Instant;
 
 use super::Containers;
@@ -41,7 +41,8 @@ impl Known {
 impl<E: Engine> Containers<E> {
     /// Starts it, and leaves nothing behind where that cannot be.
     pub(super) async fn begin(&self, plan: &Plan, container: &Ref) -> Result<AgentInfo> {
-        let begun = self.prepare_and_start(plan, container).await;
+        let begun = SpawnPhase::Start.time(&plan.marks.id, self.prepare_and_start(plan, container));
+        let begun = begun.await;
         match begun {
             // That it runs is answer enough: one question more would be answered a moment later, no more.
             Ok(()) => return Ok(started(plan, container)),

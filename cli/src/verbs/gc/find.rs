@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alveary::{
     Agent, AgentState, DownOptions, ErrorKind, Escaped, Fleet, LoadOptions, Opened, RemoveOptions,
@@ -11,6 +11,7 @@ use alveary::{
 };
 
 use super::strays::{self, Stray};
+use crate::bench::hive;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -44,6 +45,8 @@ pub(super) enum Why {
     Unrecorded,
     /// Its agent has ended, and it has not.
     Outlived,
+    /// It was started by a bench that was killed.
+    Benched,
     /// Nobody restarts the agents of its swarm.
     Unsupervised,
 }
@@ -56,6 +59,7 @@ impl fmt::Display for Why {
             }
             Self::Unrecorded => f.write_str("no record of the swarm knows it"),
             Self::Outlived => f.write_str("its agent has ended"),
+            Self::Benched => f.write_str("the bench that started it is over"),
             Self::Unsupervised => f.write_str("nobody restarts its swarm any more"),
         }
     }
@@ -150,6 +154,9 @@ impl Heap {
         let Some(file) = &self.record.file else {
             return Ok(None);
         };
+        if opened.swarm.state_dir().is_some_and(hive::is_left) {
+            return Ok(Some(Why::Benched));
+        }
         match fs::symlink_metadata(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Some(Why::FileGone(file.clone())));
@@ -212,11 +219,20 @@ impl Heap {
         let Some(opened) = self.open(context).await? else {
             return Ok(());
         };
-        let is_gone = matches!(self.why_all(&opened, false)?, Some(Why::FileGone(_)));
-        if is_gone && opened.swarm.list().await?.is_empty() {
-            opened.swarm.down(DownOptions::default()).await?;
+        let why = self.why_all(&opened, false)?;
+        if why.is_none() || !opened.swarm.list().await?.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let of_a_bench = why == Some(Why::Benched);
+        let options = DownOptions::default().with_volumes(of_a_bench);
+        opened.swarm.down(options).await?;
+        let folder = opened.swarm.state_dir().map(Path::to_owned);
+        drop(opened);
+        match folder {
+            // Nobody will ever go on with it.
+            Some(folder) if of_a_bench => hive::remove(&folder),
+            _ => Ok(()),
+        }
     }
 }
 
