@@ -37,6 +37,7 @@
 //! | `docker-api` | agents as containers, by the Engine API |
 //! | `docker-cli` | the same, by the `docker` or `podman` program |
 //! | `mock` | `MockAgentBackend`, for unit tests |
+//! | `schema` | the fleet file's JSON Schema: `Registry::schema` |
 //!
 //! # Examples
 //!

@@ -27,11 +27,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// An agent that is ready to [run](Self::run).
 ///
 /// ```
-/// # use std::sync::Arc;
-/// use alveary_agent::{Agent, Task, Transport};
-/// use tokio_util::sync::CancellationToken;
+/// use alveary_agent::{Agent, CancellationToken, Task, Transport};
 ///
-/// # async fn example(transport: Arc<dyn Transport>) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(transport: impl Transport) -> Result<(), Box<dyn std::error::Error>> {
 /// let agent = Agent::builder("echo")
 ///     .capability("shout".parse()?, |task: Task| async move {
 ///         Ok::<_, std::convert::Infallible>(task.description.as_str().to_uppercase())

@@ -29,4 +29,6 @@ pub use http::{
 };
 pub use pricing::{InvalidPricing, Pricing, Quote};
 pub use program::{InvalidProgram, Program};
+/// Ends an [`Agent`] when it is cancelled; `tokio_util`'s own.
+pub use tokio_util::sync::CancellationToken;
 pub use transport::Transport;

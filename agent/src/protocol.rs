@@ -28,5 +28,5 @@ pub use problem::{Problem, ProblemDetail, ProblemKind};
 pub use sats::{InvalidSats, Sats};
 pub use task::{InvalidStatus, NewTask, OpenTask, OpenTasks, TaskStatus, TaskView};
 pub use text::{Description, InvalidDescription, MAX_TEXT};
-pub use time::Timestamp;
+pub use time::{InvalidTimestamp, Timestamp};
 pub use work::{Claim, ClaimRequest, Completion, Failure, Pulse, PulseAnswer};

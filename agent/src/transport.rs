@@ -1,6 +1,7 @@
 //! A way from an agent to its coordinator.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::AgentId;
@@ -45,4 +46,40 @@ pub trait Transport: Debug + Send + Sync + 'static {
 
     /// Says that the agent goes. What it holds is auctioned again at once.
     async fn leave(&self, agent: &AgentId) -> Result<()>;
+}
+
+/// One transport in several hands.
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    async fn register(&self, registration: &Registration) -> Result<Welcome> {
+        (**self).register(registration).await
+    }
+
+    async fn open_tasks(&self, after: Option<EventId>, wait: Duration) -> Result<OpenTasks> {
+        (**self).open_tasks(after, wait).await
+    }
+
+    async fn bid(&self, bid: &NewBid) -> Result<BidAnswer> {
+        (**self).bid(bid).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Option<Claim>> {
+        (**self).claim(request).await
+    }
+
+    async fn pulse(&self, pulse: &Pulse) -> Result<PulseAnswer> {
+        (**self).pulse(pulse).await
+    }
+
+    async fn complete(&self, task: TaskId, attempt: AttemptToken, result: &str) -> Result<()> {
+        (**self).complete(task, attempt, result).await
+    }
+
+    async fn fail(&self, task: TaskId, attempt: AttemptToken, reason: &str) -> Result<()> {
+        (**self).fail(task, attempt, reason).await
+    }
+
+    async fn leave(&self, agent: &AgentId) -> Result<()> {
+        (**self).leave(agent).await
+    }
 }

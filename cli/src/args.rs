@@ -51,7 +51,9 @@ Variables, above the file and below the flags:
         "ALVEARY_LOG",
         "what the program says of its own doings, as `debug` or `alveary=trace`",
     )];
-    let config = alveary::VARIABLES.map(|variable| (variable.name, variable.meaning));
+    let config = alveary::VARIABLES
+        .iter()
+        .map(|variable| (variable.name, variable.meaning));
     for (name, meaning) in config.into_iter().chain(ours) {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "  {name:17} {meaning}");

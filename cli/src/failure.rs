@@ -155,7 +155,11 @@ pub(crate) fn outcome_of(error: &Error) -> Outcome {
             Operation::State,
             ErrorKind::PermissionDenied | ErrorKind::Conflict | ErrorKind::OutOfResources,
         )
-        | (Operation::Remove, ErrorKind::StillRunning) => Outcome::BadInput,
+        | (Operation::Remove, ErrorKind::StillRunning)
+        | (
+            Operation::Signal | Operation::Exec | Operation::Pause | Operation::Resume,
+            ErrorKind::Conflict,
+        ) => Outcome::BadInput,
         // It came up and ended too early, or another that it comes after did.
         (Operation::Wait, ErrorKind::Timeout | ErrorKind::Conflict)
         | (Operation::Spawn, ErrorKind::Conflict) => Outcome::AgentFailed,

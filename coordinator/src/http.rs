@@ -23,3 +23,5 @@ pub use fleet::{Fleet, Spawned};
 pub use openapi::document;
 pub use server::{Listeners, Server};
 pub use settings::{Guard, Rate};
+/// Ends a [`Server`] when it is cancelled; `tokio_util`'s own.
+pub use tokio_util::sync::CancellationToken;

@@ -166,7 +166,9 @@ impl fmt::Display for Exit {
         if self.oom {
             f.write_str(", out of memory")?;
         }
+        let unknown = matches!(self.status, ExitStatus::Unknown { .. });
         match self.by {
+            EndedBy::Us if unknown => Ok(()),
             EndedBy::Us => f.write_str(", as asked"),
             EndedBy::UsByForce => f.write_str(", by force"),
             EndedBy::Engine => f.write_str(", by the engine"),

@@ -1,6 +1,7 @@
 //! What an agent is to be, said without an engine in mind.
 
 mod container;
+mod debug;
 mod declared;
 mod environment;
 mod hash;
@@ -47,7 +48,7 @@ use crate::id::{AgentId, Incarnation, InvalidId, SwarmUid};
 ///     .grace(Duration::from_secs(5));
 /// assert!(spec.validate().is_ok());
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AgentSpec {

@@ -106,16 +106,26 @@ impl ConfigError {
     }
 }
 
-impl fmt::Display for ConfigError {
+/// What is wrong and where, without the cure.
+struct Sentence<'a>(&'a ConfigError);
+
+impl fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = self.file() {
+        let error = self.0;
+        if let Some(file) = error.file() {
             write!(f, "{file}:")?;
-            if let Some((line, column)) = self.position() {
+            if let Some((line, column)) = error.position() {
                 write!(f, "{line}:{column}:")?;
             }
             f.write_str(" ")?;
         }
-        write!(f, "{}", Escaped(&self.0.message))?;
+        write!(f, "{}", Escaped(&error.0.message))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Sentence(self))?;
         match &self.0.cure {
             Some(cure) => write!(f, " ({})", Escaped(cure)),
             None => Ok(()),
@@ -156,11 +166,12 @@ impl Diagnostic for ConfigError {
 /// beneath it.
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
-        Self::new(
-            ErrorKind::InvalidSpec,
-            Operation::Configure,
-            error.to_string(),
-        )
-        .caused_by(error)
+        let sentence = Sentence(&error).to_string();
+        let whole = Self::new(ErrorKind::InvalidSpec, Operation::Configure, sentence);
+        let whole = match &error.0.cure {
+            Some(cure) => whole.cure(cure.clone()),
+            None => whole,
+        };
+        whole.caused_by(error)
     }
 }

@@ -38,7 +38,7 @@ const STATE_DIR: Variable = Variable {
 
 /// Every variable that is read for the configuration: above the file, below the flags. An empty one counts
 /// as not set.
-pub const VARIABLES: [Variable; 4] = [FILE, SWARM, BACKEND, STATE_DIR];
+pub const VARIABLES: &[Variable] = &[FILE, SWARM, BACKEND, STATE_DIR];
 
 /// Only agents have this one: who sees it was started by an agent.
 const INSIDE_AN_AGENT: &str = "ALVEARY_INCARNATION";

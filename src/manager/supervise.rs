@@ -266,7 +266,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 Ok(exit)
             }
             Err(error) if error.kind() == ErrorKind::NotFound && intended => {
-                let why = "it had not been started".to_owned();
+                let why = "it had not been started yet".to_owned();
                 Ok(Exit::new(ExitStatus::Unknown { why }, EndedBy::Us))
             }
             Err(error) => Err(error),

@@ -8,9 +8,11 @@ use serde::de::DeserializeOwned;
 
 use super::{ANSWER, EventStream, HttpTransport, InvalidUrl, TokenFile, answer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{AgentView, BidView, EventId, NewTask, TaskId, TaskStatus, TaskView};
+use crate::protocol::{
+    AgentView, BidView, EventId, IdempotencyKey, NewTask, TaskId, TaskStatus, TaskView,
+};
 
-/// The most tasks that [`TaskClient::add`] sends in one request; a coordinator takes no more.
+/// The most tasks that [`TaskClient::add`] sends in one request; by HTTP a coordinator takes no more.
 pub const MAX_BATCH: usize = 1_000;
 
 /// Gives tasks to a coordinator over HTTP and looks at them: with the admin's token.
@@ -62,7 +64,11 @@ impl TaskClient {
     ///
     /// Under a key that was used before, the same tasks have no effect and are given as they stand now; others are
     /// refused. Without a key, a call whose answer was lost may have had its effect.
-    pub async fn add(&self, tasks: &[NewTask], key: Option<&str>) -> Result<Vec<TaskView>> {
+    pub async fn add(
+        &self,
+        tasks: &[NewTask],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Vec<TaskView>> {
         #[derive(Deserialize)]
         struct Given {
             tasks: Vec<TaskView>,
@@ -74,7 +80,7 @@ impl TaskClient {
                 .post(url.clone())
                 .header(reqwest::header::CONTENT_TYPE, "application/json");
             match key {
-                Some(key) => request.header("idempotency-key", key),
+                Some(key) => request.header("idempotency-key", key.as_str()),
                 None => request,
             }
             .body(json.clone())

@@ -319,7 +319,8 @@ async fn who_gives_tasks_gives_them_under_a_key_and_asks_for_the_page_that_is_wa
     let canned = Canned::new(answer("201 Created", "", r#"{"tasks": []}"#)).await;
     let client = TaskClient::new(&canned.url).unwrap();
     let task = crate::protocol::NewTask::new("sing".parse().unwrap());
-    assert!(client.add(&[task], Some("k1")).await.unwrap().is_empty());
+    let key = "k1".parse().unwrap();
+    assert!(client.add(&[task], Some(&key)).await.unwrap().is_empty());
     let asked = canned.asked().remove(0);
     assert!(asked.starts_with("POST /v1/tasks HTTP/1.1"), "{asked}");
     assert!(asked.contains("idempotency-key: k1"), "{asked}");

@@ -274,7 +274,7 @@ impl Keep {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Signal, "it does not run")
                     .agent(id)
-                    .cure("start it first"),
+                    .cure("start it again first"),
             );
         };
         process::send(pidfd, signal).map_err(|error| refused(Operation::Signal, id, error))

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alveary::AgentId;
@@ -133,7 +132,7 @@ impl Agent {
             .capabilities(&capabilities, self.exec.clone())
             .handler(self.exec.clone())
             .bid(self.bid.clone())
-            .transport(Arc::new(transport))
+            .transport(transport)
             .concurrency(self.concurrency)
             .grace(self.grace);
         if let Some(id) = &self.id {

@@ -57,6 +57,9 @@ impl Gc {
             for (heap, found) in &found {
                 outcome = outcome.or(self.end(heap, found, context).await);
             }
+            if found.iter().all(|(_, found)| found.is_empty()) {
+                note("nothing is left over");
+            }
             return Ok(outcome);
         }
         let rows: Vec<Row> = found
@@ -64,11 +67,18 @@ impl Gc {
             .flat_map(|(heap, found)| found.iter().map(|found| Row::new(heap, found)))
             .collect();
         self.print(&rows)?;
+        let all = if self.unsupervised {
+            " --unsupervised"
+        } else {
+            ""
+        };
         match rows.len() {
             0 => note("nothing is left over"),
-            1 => note("1 would be ended; `alveary gc --yes` ends it"),
+            1 => note(format_args!(
+                "1 would be ended; `alveary gc{all} --yes` ends it"
+            )),
             n => note(format_args!(
-                "{n} would be ended; `alveary gc --yes` ends them"
+                "{n} would be ended; `alveary gc{all} --yes` ends them"
             )),
         }
         Ok(outcome)

@@ -91,9 +91,6 @@ impl Import {
 /// What a fleet file cannot be made of is in it all the same, for a person to mend.
 fn say_what_is_wrong(made: &str) {
     if let Err(error) = Fleet::parse(made, FILE_NAME, &LoadOptions::default()) {
-        note(format_args!(
-            "the fleet file is not right yet: {}",
-            Escaped(error.message())
-        ));
+        note(format_args!("the fleet file is not right yet: {error}"));
     }
 }

@@ -70,7 +70,7 @@ impl Startup {
             return match fs::remove_file(&file) {
                 Ok(()) => {
                     note(format_args!(
-                        "removed {shown}; then: {systemctl} disable --now {name} && {systemctl} daemon-reload"
+                        "removed {shown}; then: {systemctl} stop {name}; {systemctl} daemon-reload"
                     ));
                     Ok(Outcome::Done)
                 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Error, Escaped, Fleet, Opened, SwarmEvent, UpOptions, UpOutcome};
+use alveary::{Error, Escaped, Fleet, Opened, Operation, SwarmEvent, UpOptions, UpOutcome};
 use clap::Args;
 use futures_util::StreamExt;
 
@@ -182,11 +182,17 @@ impl Up {
             Ok(up) => {
                 let (report, outcome) = up?;
                 let up = |outcome: &UpOutcome| matches!(outcome.result, Ok(Some(_)));
-                if report.outcomes.iter().any(up) {
+                let is_up = report.outcomes.iter().any(up);
+                // Who is not ready in time runs all the same, and is started again where its restarts say so.
+                let began = |outcome: &UpOutcome| match &outcome.result {
+                    Err(error) => error.operation() == Operation::Wait,
+                    Ok(started) => started.is_some(),
+                };
+                if report.outcomes.iter().any(began) {
                     leave_supervisor(opened).await?;
-                    if let Some(batch) = batch {
-                        batch.give().await?;
-                    }
+                }
+                if is_up && let Some(batch) = batch {
+                    batch.give().await?;
                 }
                 Ok(outcome.or(steps::outcome(&report)))
             }

@@ -35,6 +35,7 @@ fn what_nobody_is_in_want_of_is_left_alone() {
     let hive = Hive::new(TWO);
     let ran = hive.run(&["gc", "--yes"]);
     assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stderr().contains("nothing is left over"), "{ran}");
     hive.ok(&["up", "-d"]);
     let before = hive.agents();
     let ran = hive.run(&["gc"]);

@@ -219,3 +219,25 @@ fn many_first_ups_at_once_start_each_agent_once() {
     assert_eq!(hive.agents().len(), 2);
     assert_eq!(processes(&hive.state()).len(), 2, "each runs once");
 }
+
+#[test]
+fn who_was_not_ready_in_time_runs_on_and_is_started_again_all_the_same() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.slow]
+        command = ["sleep", "1000"]
+        ready = { log = "never said", timeout = "100ms" }
+        restart = { policy = "always", delay = "10ms" }
+        "#,
+    );
+    let up = hive.run(&["up", "-d", "--wait"]);
+    assert_eq!(up.code(), Some(1), "{up}");
+    assert!(up.stderr().contains("not ready"), "{up}");
+    hive.the_supervisor();
+
+    signal(pid_of(&hive.agent("slow")), Signal::KILL);
+    hive.until("slow", "is restarted", |agent| {
+        agent["restarts"] == 1 && agent["state"] == "running"
+    });
+}

@@ -1,7 +1,6 @@
 //! From a task's coming in to its first bid and to its result, with agents that wait over HTTP.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alveary_agent::protocol::{EventId, Happening, Sats};
@@ -42,7 +41,7 @@ impl Idle {
                 .concurrency(NonZeroUsize::MIN)
                 .bid(Pricing::range(Sats::MIN..=Sats::new(100).unwrap()))
                 .handler(|_: Task| async { Ok::<_, String>("la".to_owned()) })
-                .transport(Arc::new(transport.with_token(TokenFile::new(file))))
+                .transport(transport.with_token(TokenFile::new(file)))
                 .build()
                 .unwrap();
             let cancelled = cancel.clone();

@@ -41,6 +41,12 @@ impl Limits {
         self
     }
 
+    /// Limits how many processors' worth of time the whole tree of processes has at a time, such as `0.5`.
+    pub fn cpus(mut self, cpus: f64) -> Self {
+        self.cpus = Some(cpus);
+        self
+    }
+
     /// Limits the processor time of each process.
     pub fn cpu_time(mut self, cpu_time: Duration) -> Self {
         self.cpu_time = Some(cpu_time);

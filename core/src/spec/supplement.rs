@@ -9,7 +9,7 @@ use super::{AgentSpec, SecretSpec};
 ///
 /// It is no part of what the agent is to be: nobody records it, and [`AgentSpec::hash`] does not count it, so that
 /// another address tomorrow makes it no other agent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Supplement {
     /// Variables of its environment.

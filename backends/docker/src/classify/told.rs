@@ -121,7 +121,7 @@ impl Class {
                 "a container that is not this swarm's has its name",
                 "remove that one, or set another `name_prefix` in the backend's settings",
             ),
-            Self::NotRunning => (K::Conflict, "it does not run", "start it first"),
+            Self::NotRunning => (K::Conflict, "it does not run", "start it again first"),
             Self::AlreadyPaused => (K::Conflict, "it is paused already", "let it go on first"),
             Self::NotPaused => (K::Conflict, "it is not paused", "pause it first"),
             Self::StillRunning => (

@@ -95,5 +95,5 @@ impl<E: Engine> Pause for Containers<E> {
 fn does_not_run(operation: Operation, id: &AgentId) -> Error {
     Error::new(ErrorKind::Conflict, operation, "it does not run")
         .agent(id)
-        .cure("start it first")
+        .cure("start it again first")
 }

@@ -152,7 +152,7 @@ impl Agent {
             _ => Err(
                 Error::new(ErrorKind::Conflict, operation, "it does not run")
                     .agent(&self.intent.id)
-                    .cure("start it first"),
+                    .cure("start it again first"),
             ),
         }
     }

@@ -41,8 +41,7 @@ impl Add {
                 task
             })
             .collect();
-        let key = self.key.as_ref().map(IdempotencyKey::as_str);
-        let tasks = client.add(&new, key).await?;
+        let tasks = client.add(&new, self.key.as_ref()).await?;
         self.until.told(client, format, tasks).await
     }
 }
