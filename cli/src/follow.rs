@@ -21,8 +21,8 @@ pub(crate) enum What {
     Item(LogItem),
     /// The reading failed, and nothing more will be heard of it.
     Broken(Error),
-    /// It has ended for good, and all that it wrote has been heard.
-    End,
+    /// It has ended for good, and all that it wrote has been heard, up to this start of it.
+    End(Option<Incarnation>),
 }
 
 /// The output of several agents as one stream, each followed across its restarts.
@@ -61,7 +61,7 @@ impl Following {
             let mut follower = follower?;
             match follower.next().await {
                 Ok(Some(item)) => Some((What::Item(item), Some(follower))),
-                Ok(None) => Some((What::End, None)),
+                Ok(None) => Some((What::End(follower.followed), None)),
                 Err(error) => Some((What::Broken(error), None)),
             }
         });

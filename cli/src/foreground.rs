@@ -1,9 +1,11 @@
 //! `up` in the foreground: what the agents write is shown until all have ended or are stopped.
 
+mod again;
+
 use std::time::Duration;
 
 use alveary::{
-    AgentId, Error, ErrorKind, Exit, Opened, ShutdownOptions, StopOptions, StopOutcome,
+    AgentId, Error, ErrorKind, Exit, Fleet, Opened, ShutdownOptions, StopOptions, StopOutcome,
     Supervision, SwarmManager, UpOptions, UpReport,
 };
 use futures_util::StreamExt;
@@ -15,9 +17,10 @@ use crate::coordinating::{Batch, Beside, Results, in_the_foreground};
 use crate::failure::{Failure, tell_of};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
-use crate::output::note;
 use crate::show::Show;
 use crate::steps::{self, Step};
+use crate::watching::{Changed, Watching};
+use again::Again;
 
 /// How long what was written last may take to arrive here after all have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -43,11 +46,12 @@ pub(crate) async fn run(
     options: UpOptions,
     batch: Option<Batch>,
     ends: Ends,
+    watching: Option<Watching>,
 ) -> Result<Outcome, Failure> {
     let mut beside = Beside::begin(opened);
     // Agents are told where it is when they start.
     in_the_foreground(opened, &mut beside).await?;
-    let outcome = watched(opened, options, batch, ends, &mut beside).await;
+    let outcome = watched(opened, options, batch, ends, watching, &mut beside).await;
     beside.end().await?;
     outcome
 }
@@ -57,6 +61,7 @@ async fn watched(
     options: UpOptions,
     batch: Option<Batch>,
     mut ends: Ends,
+    watching: Option<Watching>,
     beside: &mut Beside,
 ) -> Result<Outcome, Failure> {
     let swarm = &opened.swarm;
@@ -66,11 +71,9 @@ async fn watched(
     let mut events = swarm.subscribe().await;
     let mut show = Show::new(swarm.clone());
     if let Supervision::Other(holder) = swarm.supervision()? {
-        note(format_args!(
-            "process {} restarts the agents of this swarm; at its end, this stops them all the same",
-            holder.pid
-        ));
+        show.is_beside(holder.pid);
     }
+    let mut again = watching.map(|watching| Again::new(opened, options.clone(), watching));
     let mut work = Some(bring_up(opened, options));
     let mut outcome = Outcome::Done;
     let mut stopping = 0;
@@ -111,14 +114,13 @@ async fn watched(
                         }
                         tasks = batch.take().map(FutureExt::boxed);
                     }
-                    Done::Stopped(stops) => {
-                        for Stop { id, name, failure } in stops? {
-                            if let Some(error) = failure {
-                                tell_of(&name, &error);
-                                outcome = outcome.or(Outcome::Backend);
-                            }
-                            show.stopped(id, name);
+                    Done::Again(done) => {
+                        if let Some(again) = &mut again {
+                            again.done(done, &mut show);
                         }
+                    }
+                    Done::Stopped(stops) => {
+                        outcome = outcome.or(shown(stops?, &mut show));
                         last_words = Some(Instant::now() + LAST_WORDS);
                     }
                 }
@@ -137,6 +139,11 @@ async fn watched(
                     work = Some(stop(swarm, &show, everyone, false));
                 }
             }
+            changed = change(&mut again), if !waiting && stopping == 0 => {
+                if let Some(again) = &mut again {
+                    work = Some(again.begin(changed, &mut show).map(Done::Again).boxed());
+                }
+            }
             heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,
         }
@@ -150,22 +157,26 @@ async fn watched(
             stopping = 1;
             work = Some(stop(swarm, &show, everyone, false));
         }
-        if work.is_none() && told.is_empty() && show.is_over() {
+        // One that has ended may be started again, where files are watched.
+        let goes_on = again.is_some() && stopping == 0;
+        if work.is_none() && told.is_empty() && show.is_over() && !goes_on {
             break;
         }
     }
-    ended(opened, show, results, ends.code_of, outcome).await
+    let fleet = again.map_or_else(|| opened.fleet.clone(), Again::into_fleet);
+    ended(&fleet, opened, show, results, ends.code_of, outcome).await
 }
 
 /// Shows how each ended, and gives what the shell is told of it all.
 async fn ended(
+    fleet: &Fleet,
     opened: &Opened,
     show: Show,
     results: Option<Results>,
     code_of: Option<String>,
     mut outcome: Outcome,
 ) -> Result<Outcome, Failure> {
-    let ended_well = show.table(&opened.fleet).await?;
+    let ended_well = show.table(fleet).await?;
     if let Some(results) = results {
         results.print()?;
         outcome = outcome.or(results.outcome());
@@ -206,6 +217,7 @@ async fn asked_to_end(interrupts: &mut Interrupts, unseen: bool) {
 enum Done {
     Up(Result<UpReport, Error>),
     Stopped(Result<Vec<Stop>, Error>),
+    Again(again::Done),
 }
 
 /// What came of stopping one that was there to be stopped.
@@ -226,6 +238,27 @@ impl Stop {
                 failure: result.err(),
             }),
         }
+    }
+}
+
+/// Shows who was stopped, and tells whether that went well.
+fn shown(stops: Vec<Stop>, show: &mut Show) -> Outcome {
+    let mut outcome = Outcome::Done;
+    for Stop { id, name, failure } in stops {
+        if let Some(error) = failure {
+            tell_of(&name, &error);
+            outcome = Outcome::Backend;
+        }
+        show.stopped(id, name);
+    }
+    outcome
+}
+
+/// Waits until something has changed, where files are watched.
+async fn change(again: &mut Option<Again>) -> Changed {
+    match again {
+        Some(again) => again.next().await,
+        None => std::future::pending().await,
     }
 }
 

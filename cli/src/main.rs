@@ -28,6 +28,7 @@ mod top;
 mod unit;
 mod values;
 mod verbs;
+mod watching;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -1,10 +1,12 @@
 //! What a foreground `up` shows: agents coming up, what they write, their ends, and a table at the last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use alveary::{Agent, AgentId, AgentState, Escaped, Fleet, LogOptions, SwarmEvent, SwarmManager};
+use alveary::{
+    Agent, AgentId, AgentState, Escaped, Fleet, Incarnation, LogOptions, SwarmEvent, SwarmManager,
+};
 use anstyle::Style;
 
 use crate::context::in_the_files_order;
@@ -34,6 +36,12 @@ pub(crate) struct Show {
     meant: Vec<(AgentId, String)>,
     /// Those that were brought up here, by name.
     members: HashMap<AgentId, String>,
+    /// Those whose output is shown as it comes, by name.
+    followed: HashSet<String>,
+    /// The last start of each of the others that was.
+    ended: HashMap<String, Incarnation>,
+    /// Who restarts agents, where that is another, and it was not said yet.
+    beside: Option<u32>,
     /// Nobody can read what is printed any more.
     unseen: bool,
 }
@@ -56,8 +64,16 @@ impl Show {
             agents: HashMap::new(),
             meant: Vec::new(),
             members: HashMap::new(),
+            followed: HashSet::new(),
+            ended: HashMap::new(),
+            beside: None,
             unseen: false,
         }
+    }
+
+    /// This process restarts the agents meanwhile.
+    pub(crate) fn is_beside(&mut self, supervisor: u32) {
+        self.beside = Some(supervisor);
     }
 
     /// Whether nobody can read what is printed any more: a terminal was closed, the end of a pipe has gone.
@@ -126,6 +142,12 @@ impl Show {
     pub(crate) fn step(&mut self, step: Step) {
         match step {
             Step::Planned(meant) => {
+                // Whoever is refused need not know of it: nothing is begun.
+                if let Some(pid) = self.beside.take() {
+                    self.say(format_args!(
+                        "process {pid} restarts the agents of this swarm; at its end, this stops them all the same"
+                    ));
+                }
                 for (_, name) in &meant {
                     self.printer.expect(name);
                 }
@@ -135,6 +157,7 @@ impl Show {
             Step::Started {
                 id,
                 name,
+                start,
                 kept,
                 coming,
                 pid,
@@ -143,7 +166,8 @@ impl Show {
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
                 self.say(format_args!("{name} {what}{pid}"));
                 self.advance();
-                self.follow(id, name, kept);
+                self.follow(id.clone(), name, kept);
+                self.tell_if_over(&id, start);
             }
             Step::Ready(name) => self.say(format_args!("{name} is ready")),
             Step::Removed(name) => {
@@ -160,6 +184,16 @@ impl Show {
                 }
                 self.advance();
             }
+        }
+    }
+
+    /// Says how one ended that did so before it was known that it had begun.
+    fn tell_if_over(&mut self, id: &AgentId, start: Incarnation) {
+        let agent = self.agents.get(id);
+        let over = agent.filter(|agent| agent.info.incarnation == start);
+        if let Some(agent) = over.filter(|agent| agent.state().has_ended()) {
+            let (name, news) = (agent.name().to_owned(), ending(agent));
+            self.say(format_args!("{name} {news}"));
         }
     }
 
@@ -188,9 +222,21 @@ impl Show {
             // What it wrote before is in its logs.
             options.tail = Some(0);
         }
-        self.following
-            .add(&self.swarm, id.clone(), name.clone(), options);
+        // One whose output is followed is followed from one start to the next.
+        if self.followed.insert(name.clone()) {
+            self.following
+                .add(&self.swarm, id.clone(), name.clone(), options);
+        }
         self.members.insert(id, name);
+    }
+
+    /// Tells what went wrong with the bar out of the way.
+    pub(crate) fn tell(&mut self, failure: &Failure) {
+        self.aside(|printer| {
+            printer.flush()?;
+            failure.tell();
+            Ok(())
+        });
     }
 
     /// Shows what happens to the agents.
@@ -225,7 +271,9 @@ impl Show {
         if let Some(news) = news {
             self.say(format_args!("{} {news}", agent.name()));
         }
-        self.agents.insert(agent.id().clone(), agent);
+        let id = agent.id().clone();
+        self.agents.insert(id.clone(), agent);
+        self.follow_its_next_start(&id);
     }
 
     /// Waits for what an agent writes. What was written before is handed on first.
@@ -241,13 +289,34 @@ impl Show {
     pub(crate) fn heard(&mut self, heard: &Heard) {
         self.aside(|printer| match &heard.what {
             What::Item(item) => print(printer, &heard.name, item),
-            What::End => printer.end(&heard.name),
+            What::End(_) => printer.end(&heard.name),
             What::Broken(error) => {
                 printer.flush()?;
                 tell_of(&heard.name, error);
                 Ok(())
             }
         });
+        let What::End(Some(start)) = heard.what else {
+            return;
+        };
+        self.followed.remove(&heard.name);
+        self.ended.insert(heard.name.clone(), start);
+        let of_that_name = self.members.iter().find(|(_, name)| **name == heard.name);
+        if let Some(id) = of_that_name.map(|(id, _)| id.clone()) {
+            self.follow_its_next_start(&id);
+        }
+    }
+
+    /// Goes on with one that had ended for good, and was started again all the same.
+    fn follow_its_next_start(&mut self, id: &AgentId) {
+        let (Some(name), Some(agent)) = (self.members.get(id), self.agents.get(id)) else {
+            return;
+        };
+        let is_another = |start: &Incarnation| *start != agent.info.incarnation;
+        if !self.followed.contains(name) && self.ended.get(name).is_some_and(is_another) {
+            let name = name.clone();
+            self.follow(id.clone(), name, false);
+        }
     }
 
     /// Shows how each ended. Gives whether all did so well.
@@ -282,12 +351,7 @@ impl Show {
 fn news(before: &Agent, now: &Agent) -> Option<String> {
     let ended = now.state().has_ended() && !before.state().has_ended();
     if ended || (before.restarting && now.is_settled()) {
-        let next = if now.restarting {
-            "; it will be started again"
-        } else {
-            ""
-        };
-        return Some(format!("{}{next}", how(now)));
+        return Some(ending(now));
     }
     let what = match before.state() {
         AgentState::Starting { .. } => "started",
@@ -295,6 +359,16 @@ fn news(before: &Agent, now: &Agent) -> Option<String> {
         _ => return None,
     };
     (*now.state() == AgentState::Running).then(|| what.to_owned())
+}
+
+/// How an agent ended, and whether that is all.
+fn ending(agent: &Agent) -> String {
+    let next = if agent.restarting {
+        "; it will be started again"
+    } else {
+        ""
+    };
+    format!("{}{next}", how(agent))
 }
 
 /// How an agent ended, in words.

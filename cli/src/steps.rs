@@ -1,6 +1,6 @@
 //! Bringing agents up, as it is shown.
 
-use alveary::{AgentId, AgentState, UpAction, UpEvent, UpOptions, UpReport};
+use alveary::{AgentId, AgentState, Incarnation, UpAction, UpEvent, UpOptions, UpReport};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::failure::outcome_of;
@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Started {
         id: AgentId,
         name: String,
+        /// Which start of it that is.
+        start: Incarnation,
         /// Whether it ran before.
         kept: bool,
         /// Whether its start is accepted, and something is waited for before it is made.
@@ -62,6 +64,7 @@ fn step(event: UpEvent<'_>) -> Option<Step> {
         UpEvent::Started(step, info) => Step::Started {
             id: step.id.clone(),
             name: step.name.clone(),
+            start: info.incarnation,
             kept: step.action == UpAction::Keep,
             coming: matches!(info.state, AgentState::Starting { .. }),
             pid: info.pid,

@@ -124,7 +124,7 @@ impl Logs {
             match heard.what {
                 What::Item(item) => print(printer, &heard.name, &item)?,
                 What::Broken(error) => return Err(error.into()),
-                What::End => printer.end(&heard.name)?,
+                What::End(_) => printer.end(&heard.name)?,
             }
         }
         printer.flush()?;

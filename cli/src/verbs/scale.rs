@@ -1,12 +1,13 @@
 //! `scale`: changes how many members groups have.
 
-use alveary::{UpOptions, UpOutcome};
+use alveary::{Agent, UpOptions, UpOutcome};
 use clap::Args;
 
 use crate::coming;
 use crate::context::{Context, note_supervision};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::output::note;
 use crate::steps;
 use crate::together::{Together, Unstarted};
 use crate::values::{self, Count};
@@ -32,6 +33,7 @@ impl Scale {
         }
         let mut outcome = Outcome::Done;
         for Count { name, count } in &self.counts {
+            let before = swarm.group(name).await?;
             let report = swarm
                 .scale(fleet, name, *count, UpOptions::default())
                 .await?;
@@ -42,12 +44,31 @@ impl Scale {
                 }
             }
             together.tell();
-            let started = report.outcomes.iter().filter_map(UpOutcome::started);
-            let started = started.map(|info| (info.id.clone(), info.state.clone()));
+            let started: Vec<_> = report
+                .outcomes
+                .iter()
+                .filter_map(UpOutcome::started)
+                .map(|info| (info.id.clone(), info.state.clone()))
+                .collect();
+            let after = swarm.group(name).await?;
+            let is_left = |one: &&Agent| after.iter().any(|other| other.id() == one.id());
+            let removed = before.len() - before.iter().filter(is_left).count();
+            note(said(name, after.len(), started.len(), removed));
             let arrived = coming::arrived(swarm, started).await;
             outcome = outcome.or(steps::outcome(&report)).or(arrived);
         }
         note_supervision(swarm, &swarm.list().await?)?;
         Ok(outcome)
     }
+}
+
+/// How many there are now, and what was done for it.
+fn said(name: &str, now: usize, started: usize, removed: usize) -> String {
+    let agents = if now == 1 { "agent" } else { "agents" };
+    let done = [(started, "started"), (removed, "removed")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {count} {what}"));
+    let done: Vec<String> = done.collect();
+    format!("{name}: {now} {agents}{}", done.concat())
 }

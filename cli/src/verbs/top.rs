@@ -216,7 +216,7 @@ impl Session {
         match heard.what {
             What::Item(item) => log.hear(&item)?,
             What::Broken(error) => log.end(Note::bad(error.summary()).what)?,
-            What::End => log.end("it has ended")?,
+            What::End(_) => log.end("it has ended")?,
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::output::{self, Fetches, Progress, Screen, note};
 use crate::steps::{self, Step};
 use crate::together::Together;
 use crate::values;
+use crate::watching::Watching;
 
 /// Brings the swarm up as its file says
 ///
@@ -61,6 +62,13 @@ pub(crate) struct Up {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["detach", "dry_run"], add = crate::complete::agents())]
     exit_code_from: Option<String>,
 
+    /// In the foreground: go on until Ctrl-C, and start an agent again when a file has changed that it is made of
+    ///
+    /// Its program, the arguments that are files, and files that are mounted. When the swarm's file or an `env_file` has
+    /// changed, what it says now is brought up; one that cannot be read is told of, and all goes on as before.
+    #[arg(long, conflicts_with_all = ["detach", "dry_run", "abort_on_exit", "exit_code_from"])]
+    watch: bool,
+
     /// Only these agents or groups of the file, and what they come after
     #[arg(value_name = "NAME", add = crate::complete::agents())]
     names: Vec<String>,
@@ -100,8 +108,21 @@ impl Up {
                 with_the_first: self.abort_on_exit || self.exit_code_from.is_some(),
                 code_of: self.exit_code_from.clone(),
             };
-            foreground::run(&opened, options, batch, ends).await
+            let watching = self.watching(context, &opened)?;
+            foreground::run(&opened, options, batch, ends, watching).await
         }
+    }
+
+    /// Watches, if that is asked for. It begins before the first start, so that no change is missed.
+    fn watching(&self, context: &Context, opened: &Opened) -> Result<Option<Watching>, Failure> {
+        if !self.watch {
+            return Ok(None);
+        }
+        let place = alveary::Place::of(
+            std::env::current_exe()?,
+            &opened.swarm.backend().capabilities(),
+        );
+        Watching::begin(context.load_options(), &opened.fleet, &self.names, place).map(Some)
     }
 
     /// Refuses a name whose end could never be seen.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
+use crate::pty::Pty;
 
 const TWO: &str = "swarm = \"demo\"\n[agents.echo]\ncount = 2\ncommand = [\"sleep\", \"1000\"]\n";
 
@@ -185,13 +186,39 @@ fn a_group_grows_and_shrinks_at_its_end() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);
     let first = hive.agent("echo-1");
-    hive.ok(&["scale", "echo=4"]);
+    let scale = |count: &str| {
+        let ran = hive.run(&["scale", count]);
+        assert_eq!(ran.code(), Some(0), "{ran}");
+        ran.stderr()
+    };
+    assert_eq!(scale("echo=4"), "echo: 4 agents, 2 started\n");
     assert_eq!(hive.agents().len(), 4);
-    hive.ok(&["scale", "echo=1"]);
+    assert_eq!(scale("echo=4"), "echo: 4 agents\n");
+    assert_eq!(scale("echo=1"), "echo: 1 agent, 3 removed\n");
     assert_eq!(hive.agents(), [first]);
-    hive.ok(&["scale", "echo=0"]);
+    assert_eq!(scale("echo=0"), "echo: 0 agents, 1 removed\n");
     assert!(hive.agents().is_empty());
     assert_eq!(hive.run(&["scale", "nobody=2"]).code(), Some(2));
+}
+
+#[test]
+fn an_up_beside_a_supervisor_says_who_restarts_agents_unless_it_is_refused() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let supervisor = hive.the_supervisor();
+    let refused = hive.run(&["up", "nobody"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    let said = refused.stderr();
+    assert!(
+        said.starts_with("error: ") && said.contains("`nobody`"),
+        "{said}"
+    );
+    let mut up = Pty::run(hive.command().args(["up", "--color", "never"]));
+    up.expect(&format!(
+        "process {supervisor} restarts the agents of this swarm"
+    ));
+    up.send(b"\x03");
+    assert_eq!(up.finish().code(), Some(130), "{}", up.shown());
 }
 
 #[test]

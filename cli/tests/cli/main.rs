@@ -33,3 +33,4 @@ mod terminal;
 #[cfg(feature = "top")]
 mod topping;
 mod verbs;
+mod watching;
