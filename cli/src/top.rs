@@ -8,6 +8,7 @@ mod draw;
 mod keys;
 mod log;
 mod model;
+mod row;
 mod screen;
 mod sources;
 mod tasks;

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use alveary::{Agent, AgentId, AgentState, ByteSize, EndedBy, Escaped, ExitStatus, Incarnation};
+use alveary::{AgentId, Escaped};
 use ratatui::layout::Rect;
 
 use super::cursor::Cursor;
 use super::draw::Places;
 use super::log::{Log, Wanted};
+use super::row::{Row, Used};
 use super::tasks::Tasks;
-use crate::record::in_short;
 
 /// From when on it is said that the engine is silent: what takes longer is no usual answer.
 pub(super) const SILENT: Duration = Duration::from_secs(3);
@@ -49,33 +49,6 @@ pub(crate) struct Model {
     pub(crate) of_tasks: Cursor,
     /// Where everything is on the screen.
     pub(crate) places: Places,
-}
-
-/// An agent as it is shown.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) id: AgentId,
-    pub(crate) start: Incarnation,
-    pub(crate) name: String,
-    pub(crate) state: &'static str,
-    pub(crate) ready: bool,
-    pub(crate) restarts: u32,
-    pub(crate) since: SystemTime,
-    /// What the state's word alone does not say.
-    pub(crate) status: String,
-    /// Whether it has ended for good.
-    pub(crate) is_settled: bool,
-    /// Whether it is as it should not be.
-    pub(crate) is_bad: bool,
-}
-
-/// What an agent uses up.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Used {
-    /// Percent of one processor.
-    pub(crate) cpu: Option<f64>,
-    pub(crate) memory: Option<ByteSize>,
-    pub(crate) pids: Option<u64>,
 }
 
 /// What the list is of.
@@ -140,39 +113,6 @@ impl Note {
             is_bad: true,
             ..Self::good(what)
         }
-    }
-}
-
-impl Row {
-    pub(crate) fn of(agent: &Agent) -> Self {
-        let info = &agent.info;
-        let bad_end = |status: &ExitStatus| !matches!(status, ExitStatus::Code(0));
-        let is_bad = match &info.state {
-            AgentState::Failed { .. } | AgentState::Unknown { .. } => true,
-            // One that was asked to end has ended as it should.
-            AgentState::Exited(exit) => {
-                bad_end(&exit.status) && !matches!(exit.by, EndedBy::Us | EndedBy::UsByForce)
-            }
-            _ => false,
-        };
-        Self {
-            id: info.id.clone(),
-            start: info.incarnation,
-            name: Escaped(&info.name).to_string(),
-            state: info.state.as_str(),
-            ready: agent.ready,
-            restarts: agent.restarts,
-            since: info.started_at.unwrap_or(info.created_at),
-            status: Escaped(&in_short(agent)).to_string(),
-            is_settled: agent.is_settled(),
-            is_bad,
-        }
-    }
-
-    /// Whether a person who looks for this means it.
-    fn has(&self, text: &str) -> bool {
-        let of_it = [&*self.name, self.state, self.id.as_str()];
-        of_it.iter().any(|part| part.to_lowercase().contains(text))
     }
 }
 
@@ -328,6 +268,8 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use alveary::Incarnation;
+
     use super::super::draw::examples::{agent, hive};
     use super::*;
 

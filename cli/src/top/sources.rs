@@ -12,7 +12,7 @@ use alveary::{AgentId, Fleet, Opened};
 use futures_util::StreamExt;
 use futures_util::stream::{LocalBoxStream, SelectAll};
 
-use super::model::{Row, Used};
+use super::row::{Row, Used};
 use super::tasks::Tasks;
 use crate::failure::Failure;
 

@@ -10,7 +10,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Looks;
 use crate::output::span;
-use crate::top::model::{Column, Model, Row, Used};
+use crate::top::model::{Column, Model};
+use crate::top::row::{Row, Used};
 
 /// The columns from left to right: a heading, a width, and which of them gives way first where there is little room,
 /// the greatest number first.

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use alveary::{AgentId, ByteSize, Incarnation};
 
-use crate::top::model::{Model, Row, Used};
+use crate::top::model::Model;
+use crate::top::row::{Row, Used};
 use crate::top::tasks::{Task, Tasks};
 
 fn now() -> SystemTime {

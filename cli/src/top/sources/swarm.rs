@@ -8,7 +8,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use super::News;
 use crate::context::{Context, in_the_files_order};
-use crate::top::model::Row;
+use crate::top::row::Row;
 
 /// How often one looks unasked.
 const LOOK: Duration = Duration::from_secs(1);

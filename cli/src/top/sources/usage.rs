@@ -9,7 +9,7 @@ use futures_util::{Stream, stream};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::News;
-use crate::top::model::Used;
+use crate::top::row::Used;
 
 /// How much time is between two readings.
 const EVERY: Duration = Duration::from_secs(1);
