@@ -22,6 +22,8 @@ pub use retry::Retry;
 pub use timeout::Timeout;
 pub use trace::Trace;
 
+use crate::metrics::SwarmMetrics;
+
 /// All the layers around a backend, from the outside in: [`Trace`], [`Retry`], [`Limit`], [`Timeout`].
 ///
 /// - `Timeout` is next to the engine, because only the engine's own time counts against it: a call that
@@ -43,8 +45,21 @@ pub use trace::Trace;
 /// assert_eq!(backend.kind(), kind);
 /// ```
 pub fn standard(backend: Arc<dyn AgentBackend>, options: &LayerOptions) -> Arc<dyn AgentBackend> {
+    Arc::new(around(backend, options))
+}
+
+/// The same layers, of which the outermost counts the calls.
+pub fn measured(
+    backend: Arc<dyn AgentBackend>,
+    options: &LayerOptions,
+    metrics: &SwarmMetrics,
+) -> Arc<dyn AgentBackend> {
+    Arc::new(around(backend, options).counted(metrics))
+}
+
+fn around(backend: Arc<dyn AgentBackend>, options: &LayerOptions) -> Trace<impl AgentBackend> {
     let backend = Timeout::new(backend, options.timeout.clone());
     let backend = Limit::new(backend, &options.at_once);
     let backend = Retry::new(backend, options.retry.clone());
-    Arc::new(Trace::new(backend))
+    Trace::new(backend)
 }

@@ -27,6 +27,7 @@
 //! | a test without processes | [`MemoryBackend`], or `MockAgentBackend` (feature `mock`) |
 //! | a backend of one's own | [`AgentBackend`], [`BackendConfig`], [`Registry`], and the crate `alveary-conformance` |
 //! | something around every call | a layer: [`OpenOptions::layer`], [`layers`] |
+//! | numbers about a swarm, for Prometheus | [`SwarmMetrics`] |
 //! | to know what failed, and what to do | [`Error`], its [`ErrorKind`], its cure, its [`Retry`] |
 //!
 //! # Features
@@ -49,6 +50,7 @@
 mod config;
 pub mod layers;
 mod manager;
+mod metrics;
 mod open;
 mod registry;
 mod state;
@@ -59,13 +61,14 @@ pub use alveary_core::*;
 pub use alveary_process::keeper;
 pub use config::{
     BackendChoice, ConfigError, CoordinatorAuth, CoordinatorTable, FILE_NAME, Fleet, FleetAgent,
-    LoadOptions, MAX_COUNT, Member, NoBids, Place, Recovery, VARIABLES, Variable,
+    LoadOptions, MAX_COUNT, Member, MetricsTable, NoBids, Place, Recovery, VARIABLES, Variable,
 };
 pub use manager::{
     Agent, DownOptions, DownReport, ManagerOptions, ProgressFn, Running, ShutdownGuard,
     ShutdownOptions, Start, StopOutcome, Subscription, Supervision, Supplements, SwarmEvent,
     SwarmManager, UpAction, UpEvent, UpOptions, UpOutcome, UpPlan, UpReport, UpStep,
 };
+pub use metrics::SwarmMetrics;
 pub use open::{
     OpenOptions, Opened, open, recorded_names, recorded_state_dir, recorded_swarm, recorded_swarms,
 };

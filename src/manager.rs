@@ -18,6 +18,7 @@ mod restart;
 mod row;
 mod scale;
 mod shutdown;
+mod standing;
 mod start;
 mod store;
 mod subscribe;

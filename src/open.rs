@@ -9,6 +9,7 @@ use alveary_core::{AgentBackend, ConnectContext, Result, SwarmName, SwarmUid};
 use crate::config::{Fleet, LoadOptions};
 use crate::layers;
 use crate::manager::{ManagerOptions, SwarmManager};
+use crate::metrics::SwarmMetrics;
 use crate::registry::{AutoChoice, Registry};
 use crate::state::{
     Claim, Folder, Journal, Patience, SwarmRecord, Way, default_root, secrets_dir, swarms_in,
@@ -134,6 +135,12 @@ impl OpenOptions {
         self
     }
 
+    /// Has what happens counted, and the calls of the backend, too: [`SwarmManager::metrics`] gives it again.
+    pub fn metrics(mut self, metrics: SwarmMetrics) -> Self {
+        self.manager.metrics = Some(metrics);
+        self
+    }
+
     /// Puts a layer of one's own around the backend, whichever the file names: outside of the
     /// [standard ones](crate::layers::standard), and of those that were added before it. What it refuses is not
     /// tried again.
@@ -179,7 +186,10 @@ impl OpenOptions {
         if let Some(word) = taken.or(settled.as_deref()) {
             record = claimed(&mut journal, &folder, &self.claim(&fleet, Some(word))).await?;
         }
-        let standard = layers::standard(connected.backend, &fleet.calls);
+        let standard = match &self.manager.metrics {
+            Some(metrics) => layers::measured(connected.backend, &fleet.calls, metrics),
+            None => layers::standard(connected.backend, &fleet.calls),
+        };
         let backend = self
             .layers
             .iter()

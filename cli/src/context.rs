@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use alveary::{
     Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
-    SwarmManager, SwarmName, recorded_swarm,
+    SwarmManager, SwarmMetrics, SwarmName, recorded_swarm,
 };
 use tempfile::TempDir;
 
@@ -115,8 +115,11 @@ impl Context {
     }
 
     async fn open_fleet(&self, fleet: Fleet, supervise: bool) -> Result<Opened, Error> {
-        let options = OpenOptions::new().supervise(supervise);
-        let opened = tell_agents(options).open_fleet(fleet).await?;
+        let mut options = tell_agents(OpenOptions::new().supervise(supervise));
+        if supervise {
+            options = options.metrics(SwarmMetrics::new());
+        }
+        let opened = options.open_fleet(fleet).await?;
         if let Some(auto) = &opened.auto {
             note(format_args!("backend: {auto}"));
         }

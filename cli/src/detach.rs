@@ -94,6 +94,15 @@ fn start(opened: &Opened, folder: &Path) -> Result<Child, Error> {
         .arg(opened.fleet.swarm.as_str())
         .arg("--backend")
         .arg(opened.swarm.backend().kind().as_str())
+        .args(
+            opened
+                .fleet
+                .metrics
+                .as_ref()
+                .map_or_else(Vec::new, |table| {
+                    vec!["--metrics".to_owned(), table.listen.to_string()]
+                }),
+        )
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log)

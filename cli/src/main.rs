@@ -19,6 +19,7 @@ mod keyboard;
 mod outcome;
 mod output;
 mod record;
+mod scrape;
 mod seat;
 mod show;
 mod steps;

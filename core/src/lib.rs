@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod event;
 mod exit;
+mod exposition;
 mod ext;
 mod facets;
 mod forward;
@@ -40,6 +41,7 @@ pub use config::{BackendConfig, ConnectContext};
 pub use error::{Error, ErrorKind, Operation, Result, Retry};
 pub use event::{AgentEvent, EventStream, Fetch, FetchStage, FetchUnit};
 pub use exit::{EndedBy, Exit, ExitStatus};
+pub use exposition::{Exposition, Family, MetricKind};
 pub use ext::AgentBackendExt;
 pub use facets::{
     AgentPath, AgentPlan, Belongings, Collected, DiscardOptions, Discarded, Exec, ExecChunk,

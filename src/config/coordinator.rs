@@ -121,7 +121,9 @@ impl CoordinatorTable {
 }
 
 /// An address with its port. A name would have to be looked up, and might be another's tomorrow.
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
     struct Address;
     impl Visitor<'_> for Address {
         type Value = SocketAddr;

@@ -13,6 +13,7 @@ use super::backend_choice::BackendChoice;
 use super::coordinator::CoordinatorTable;
 use super::error::ConfigError;
 use super::find::find;
+use super::metrics::MetricsTable;
 use super::near::did_you_mean;
 use super::options::LoadOptions;
 use super::place::Place;
@@ -56,6 +57,8 @@ pub struct Fleet {
     pub declared: Declared,
     /// The coordinator of its tasks, where it has one. Whoever brings the swarm up runs it; the manager does not.
     pub coordinator: Option<CoordinatorTable>,
+    /// Where numbers about it are served, if they are. Whoever restarts its agents serves them; the manager does not.
+    pub metrics: Option<MetricsTable>,
     /// The agents, in the order of the file.
     pub agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
@@ -185,6 +188,7 @@ pub(crate) struct Parts {
     pub(crate) calls: LayerOptions,
     pub(crate) declared: Declared,
     pub(crate) coordinator: Option<CoordinatorTable>,
+    pub(crate) metrics: Option<MetricsTable>,
     pub(crate) agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
 }
@@ -205,6 +209,7 @@ impl Parts {
             calls: self.calls,
             declared: self.declared,
             coordinator: self.coordinator,
+            metrics: self.metrics,
             agents: self.agents,
             backends: self.backends,
             order,

@@ -12,6 +12,7 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::coordinator::CoordinatorTable;
+use super::metrics::MetricsTable;
 #[cfg(feature = "schema")]
 use super::schema as written;
 use crate::layers::LayerOptions;
@@ -37,6 +38,8 @@ pub(crate) struct FileTable {
     pub(crate) volumes: BTreeMap<String, VolumeSpec>,
     /// The coordinator of the swarm's tasks; the swarm has none without this table.
     pub(crate) coordinator: Option<CoordinatorTable>,
+    /// Where numbers about the swarm are served; nowhere without this table.
+    pub(crate) metrics: Option<MetricsTable>,
     /// The settings of backends, by their words.
     #[serde(rename = "backends")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "written::anything"))]

@@ -43,6 +43,7 @@ pub(crate) fn fleet(
         coordinator: (top.coordinator)
             .map(|table| reader.coordinator(table))
             .transpose()?,
+        metrics: top.metrics,
         agents: reader.agents()?,
         backends: Backends {
             source: Arc::clone(&source),

@@ -47,6 +47,9 @@ impl Fleet {
         if let Some(coordinator) = &self.coordinator {
             top.insert("coordinator".to_owned(), Value::try_from(coordinator)?);
         }
+        if let Some(metrics) = &self.metrics {
+            top.insert("metrics".to_owned(), Value::try_from(metrics)?);
+        }
         let agents = self
             .agents
             .iter()

@@ -15,6 +15,8 @@ use async_trait::async_trait;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span, info_span};
 
+use crate::metrics::SwarmMetrics;
+
 /// A span around each call: `backend`, `operation`, `agent`, and at its end `outcome` and `took_ms`.
 ///
 /// Verbs that change something are told at level INFO, looks at DEBUG. `outcome` is `ok`, the error's kind,
@@ -23,53 +25,79 @@ use tracing::{Instrument, Span, debug_span, info_span};
 #[derive(Debug)]
 pub struct Trace<B> {
     inner: B,
+    /// Who counts the calls, too.
+    metrics: Option<SwarmMetrics>,
 }
 
 impl<B> Trace<B> {
     /// Traces the calls of a backend.
     pub fn new(inner: B) -> Self {
-        Self { inner }
+        Self {
+            inner,
+            metrics: None,
+        }
+    }
+
+    /// Counts them, too: how many of each operation, how many failed by which kind of error, and how long starts took.
+    #[must_use]
+    pub fn counted(mut self, metrics: &SwarmMetrics) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
+    }
+
+    /// Runs a call inside its span and tells at its end how it went, also when it is dropped.
+    async fn traced<T>(
+        &self,
+        (span, operation): (Span, &'static str),
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let mut end = End {
+            span: span.clone(),
+            operation,
+            metrics: self.metrics.as_ref(),
+            began: Instant::now(),
+            outcome: "dropped",
+        };
+        let result = call.instrument(span).await;
+        end.outcome = match &result {
+            Ok(_) => "ok",
+            Err(error) => error.kind().as_str(),
+        };
+        result
     }
 }
 
 macro_rules! call {
     ($span:ident, $self:ident, $operation:literal $(, $field:ident = $value:expr)*) => {
-        $span!(
-            "backend_call",
-            backend = %$self.inner.kind(),
-            operation = $operation,
-            $($field = %$value,)*
-            outcome = Empty,
-            took_ms = Empty,
+        (
+            $span!(
+                "backend_call",
+                backend = %$self.inner.kind(),
+                operation = $operation,
+                $($field = %$value,)*
+                outcome = Empty,
+                took_ms = Empty,
+            ),
+            $operation,
         )
     };
 }
 
 use call;
 
-/// Runs a call inside its span and tells at its end how it went, also when it is dropped.
-async fn traced<T>(span: Span, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-    let mut end = End {
-        span: span.clone(),
-        began: Instant::now(),
-        outcome: "dropped",
-    };
-    let result = call.instrument(span).await;
-    end.outcome = match &result {
-        Ok(_) => "ok",
-        Err(error) => error.kind().as_str(),
-    };
-    result
-}
-
-struct End {
+struct End<'a> {
     span: Span,
+    operation: &'static str,
+    metrics: Option<&'a SwarmMetrics>,
     began: Instant,
     outcome: &'static str,
 }
 
-impl Drop for End {
+impl Drop for End<'_> {
     fn drop(&mut self) {
+        if let Some(metrics) = self.metrics {
+            metrics.called(self.operation, self.outcome, self.began.elapsed());
+        }
         if self.span.is_disabled() {
             return;
         }
@@ -94,7 +122,7 @@ impl<B: AgentBackend> AgentBackend for Trace<B> {
 
     async fn check(&self) -> Result<Health> {
         let span = call!(debug_span, self, "check");
-        traced(span, self.inner.check()).await
+        self.traced(span, self.inner.check()).await
     }
 
     async fn spawn(
@@ -111,32 +139,32 @@ impl<B: AgentBackend> AgentBackend for Trace<B> {
             name = alveary_core::Escaped(&spec.name),
             incarnation = options.incarnation
         );
-        traced(span, self.inner.spawn(id, spec, options)).await
+        self.traced(span, self.inner.spawn(id, spec, options)).await
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
         let span = call!(debug_span, self, "inspect", agent = id);
-        traced(span, self.inner.inspect(id)).await
+        self.traced(span, self.inner.inspect(id)).await
     }
 
     async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
         let span = call!(debug_span, self, "list");
-        traced(span, self.inner.list(options)).await
+        self.traced(span, self.inner.list(options)).await
     }
 
     async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
         let span = call!(info_span, self, "stop", agent = id);
-        traced(span, self.inner.stop(id, options)).await
+        self.traced(span, self.inner.stop(id, options)).await
     }
 
     async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
         let span = call!(info_span, self, "remove", agent = id, force = options.force);
-        traced(span, self.inner.remove(id, options)).await
+        self.traced(span, self.inner.remove(id, options)).await
     }
 
     async fn events(&self, options: EventOptions) -> Result<EventStream> {
         let span = call!(debug_span, self, "events");
-        traced(span, self.inner.events(options)).await
+        self.traced(span, self.inner.events(options)).await
     }
 
     async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
@@ -147,7 +175,7 @@ impl<B: AgentBackend> AgentBackend for Trace<B> {
             agent = id,
             follow = options.follow
         );
-        traced(span, self.inner.logs(id, options)).await
+        self.traced(span, self.inner.logs(id, options)).await
     }
 
     fn signals(&self) -> Option<&dyn Signals> {

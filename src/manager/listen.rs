@@ -86,6 +86,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                     self.follow(id);
                 }
                 self.see_to_intents();
+                if let Some(metrics) = &self.options.metrics {
+                    metrics.reconciled();
+                }
             }
             WatchEvent::Changed(info) => {
                 let id = info.id.clone();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alveary_core::WatchOptions;
 
 use super::supplements::Supplements;
+use crate::metrics::SwarmMetrics;
 
 /// How a manager works.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct ManagerOptions {
     pub watch: WatchOptions,
     /// Who says what agents are given at each start besides their specs; nothing where nobody does.
     pub supplements: Option<Arc<dyn Supplements>>,
+    /// Who counts what happens; nobody unless said.
+    pub metrics: Option<SwarmMetrics>,
 }
 
 impl Default for ManagerOptions {
@@ -24,6 +27,7 @@ impl Default for ManagerOptions {
             concurrency: 32,
             watch: WatchOptions::default(),
             supplements: None,
+            metrics: None,
         }
     }
 }
@@ -47,6 +51,13 @@ impl ManagerOptions {
     #[must_use]
     pub fn with_supplements(mut self, supplements: impl Supplements) -> Self {
         self.supplements = Some(Arc::new(supplements));
+        self
+    }
+
+    /// Has what happens counted. A swarm that is [opened](crate::OpenOptions) has the calls of its backend counted, too.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: SwarmMetrics) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 }

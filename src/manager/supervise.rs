@@ -186,7 +186,12 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         drop(turn);
         Ok(match answer {
             None => Attempt::Abandoned,
-            Some(Ok(_)) => Attempt::Started,
+            Some(Ok(_)) => {
+                if let Some(metrics) = &self.options.metrics {
+                    metrics.restarted();
+                }
+                Attempt::Started
+            }
             // Somebody else was faster: how it stands now is theirs.
             Some(Err(error)) if error.kind() == ErrorKind::AlreadyExists => {
                 self.ask(id).await;
@@ -213,6 +218,9 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             return;
         };
         self.table.gave_up(&plan.id, Some(why.clone()));
+        if let Some(metrics) = &self.options.metrics {
+            metrics.gave_up();
+        }
         loop {
             let recorded = self
                 .store

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use alveary::{Supervision, SwarmEvent, SwarmManager};
+use alveary::{MetricsTable, Supervision, SwarmEvent, SwarmManager};
 use clap::Args;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 use crate::context::Context;
 use crate::coordinating::Beside;
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::note;
+use crate::scrape::Scrape;
 use crate::seat::Seat;
 
 /// How long agents may go on to report while the swarm is taken down.
@@ -21,7 +23,11 @@ const LAST_REPORTS: Duration = Duration::from_secs(15);
 
 /// Stays with a detached swarm
 #[derive(Debug, Args)]
-pub(crate) struct Supervise {}
+pub(crate) struct Supervise {
+    /// Where numbers are served
+    #[arg(long)]
+    metrics: Option<SocketAddr>,
+}
 
 impl Supervise {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
@@ -30,7 +36,11 @@ impl Supervise {
             note(format_args!("this stays in its caller's session: {error}"));
         }
         let mut interrupts = Interrupts::take()?;
-        let opened = context.open_to_start(true).await?;
+        let mut opened = context.open_to_start(true).await?;
+        if let Some(listen) = self.metrics {
+            opened.fleet.metrics = Some(MetricsTable::at(listen));
+        }
+        let opened = opened;
         let swarm = &opened.swarm;
         let seat = match swarm.state_dir() {
             Some(folder) => Seat::take(folder)?,
@@ -39,6 +49,14 @@ impl Supervise {
         let Some(seat) = seat else {
             note("others look after this swarm already");
             return Ok(Outcome::Done);
+        };
+        // Agents are restarted whether or not anybody can read numbers.
+        let scrape = match Scrape::begin(&opened).await {
+            Ok(scrape) => scrape,
+            Err(failure) => {
+                failure.tell();
+                std::future::pending().boxed()
+            }
         };
         let mut beside = Beside::begin(&opened);
         tokio::select! {
@@ -50,6 +68,7 @@ impl Supervise {
             () = interrupts.next() => {}
             failure = beside.failed() => return Err(failure),
             never = restart(swarm) => match never {},
+            never = scrape => match never {},
         }
         beside.end().await?;
         // Before the lease, which goes with the swarm: whoever waits for the end of a swarm waits for that,

@@ -1,9 +1,12 @@
 //! `up`: brings the swarm up as its file says.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use alveary::{Error, Escaped, Fleet, Opened, Operation, SwarmEvent, UpOptions, UpOutcome};
+use alveary::{
+    Error, Escaped, Fleet, MetricsTable, Opened, Operation, SwarmEvent, UpOptions, UpOutcome,
+};
 use clap::Args;
 use futures_util::StreamExt;
 
@@ -16,6 +19,7 @@ use crate::foreground::{self, Ends};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::{self, Fetches, Progress, Screen, note};
+use crate::scrape::{self, Scrape};
 use crate::steps::{self, Step};
 use crate::together::Together;
 use crate::values;
@@ -69,6 +73,13 @@ pub(crate) struct Up {
     #[arg(long, conflicts_with_all = ["detach", "dry_run", "abort_on_exit", "exit_code_from"])]
     watch: bool,
 
+    /// Serve numbers about the swarm there, for Prometheus: 127.0.0.1:0 is any port that is free
+    ///
+    /// As `listen` of `[metrics]` in the file says, and above it. Whoever restarts agents serves them: this, or with --detach the
+    /// supervisor that it leaves behind.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "dry_run")]
+    metrics: Option<SocketAddr>,
+
     /// Only these agents or groups of the file, and what they come after
     #[arg(value_name = "NAME", add = crate::complete::agents())]
     names: Vec<String>,
@@ -88,7 +99,10 @@ impl Up {
             self.is_brought_up(name, &context.fleet()?)?;
         }
         // The one that stays restarts agents; this one only starts them.
-        let opened = context.open_to_start(!self.detach).await?;
+        let mut opened = context.open_to_start(!self.detach).await?;
+        if let Some(listen) = self.metrics {
+            opened.fleet.metrics = Some(MetricsTable::at(listen));
+        }
         let batch = Batch::read(&opened)?;
         // Before a coordinator begins: what cannot be right is refused, and nothing is left of it.
         if opened.fleet.coordinator.is_some() {
@@ -109,7 +123,11 @@ impl Up {
                 code_of: self.exit_code_from.clone(),
             };
             let watching = self.watching(context, &opened)?;
-            foreground::run(&opened, options, batch, ends, watching).await
+            let scrape = Scrape::begin(&opened).await?;
+            tokio::select! {
+                outcome = foreground::run(&opened, options, batch, ends, watching) => outcome,
+                never = scrape => match never {},
+            }
         }
     }
 
@@ -211,9 +229,10 @@ impl Up {
                 };
                 if report.outcomes.iter().any(began) {
                     leave_supervisor(opened).await?;
-                }
-                if is_up && let Some(batch) = batch {
-                    batch.give().await?;
+                    if is_up && let Some(batch) = batch {
+                        batch.give().await?;
+                    }
+                    scrape::tell(opened).await?;
                 }
                 Ok(outcome.or(steps::outcome(&report)))
             }

@@ -10,6 +10,7 @@ mod beginning;
 mod beside;
 mod collecting;
 mod copying;
+mod counting;
 mod damage;
 mod detached;
 mod foreground;

@@ -56,7 +56,7 @@ async fn metrics(State(app): State<App>) -> Response {
                 following: app.followers(),
                 waiting: app.waiting(),
             };
-            let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            let kind = [(CONTENT_TYPE, alveary_core::Exposition::CONTENT_TYPE)];
             (kind, exposition::of(&metrics, clients)).into_response()
         }
         Err(error) => Refusal::from(error).told(Reader::Person),

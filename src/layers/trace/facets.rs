@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tracing::field::Empty;
 use tracing::{debug_span, info_span};
 
-use super::{Trace, call, traced};
+use super::{Trace, call};
 use crate::layers::facet;
 
 #[async_trait]
@@ -24,7 +24,8 @@ impl<B: AgentBackend> Signals for Trace<B> {
     ) -> Result<()> {
         let signals = facet::signals(&self.inner, id)?;
         let span = call!(info_span, self, "signal", agent = id, signal = signal);
-        traced(span, signals.signal(id, signal, incarnation)).await
+        self.traced(span, signals.signal(id, signal, incarnation))
+            .await
     }
 }
 
@@ -40,7 +41,7 @@ impl<B: AgentBackend> Exec for Trace<B> {
             agent = id,
             tty = spec.tty.is_some()
         );
-        traced(span, exec.run(id, spec)).await
+        self.traced(span, exec.run(id, spec)).await
     }
 
     fn ends_when_dropped(&self) -> bool {
@@ -54,13 +55,13 @@ impl<B: AgentBackend> Stats for Trace<B> {
     async fn read(&self, id: &AgentId) -> Result<Usage> {
         let stats = facet::stats(&self.inner, id)?;
         let span = call!(debug_span, self, "stats", agent = id);
-        traced(span, stats.read(id)).await
+        self.traced(span, stats.read(id)).await
     }
 
     async fn follow(&self, id: &AgentId, options: StatsOptions) -> Result<UsageStream> {
         let stats = facet::stats(&self.inner, id)?;
         let span = call!(debug_span, self, "follow_stats", agent = id);
-        traced(span, stats.follow(id, options)).await
+        self.traced(span, stats.follow(id, options)).await
     }
 }
 
@@ -70,13 +71,13 @@ impl<B: AgentBackend> Files for Trace<B> {
     async fn look(&self, id: &AgentId, path: &AgentPath) -> Result<FileInfo> {
         let files = facet::files(&self.inner, Operation::GetFiles, id)?;
         let span = call!(debug_span, self, "look_at_file", agent = id, path = path);
-        traced(span, files.look(id, path)).await
+        self.traced(span, files.look(id, path)).await
     }
 
     async fn get(&self, id: &AgentId, path: &AgentPath) -> Result<TarStream> {
         let files = facet::files(&self.inner, Operation::GetFiles, id)?;
         let span = call!(debug_span, self, "get_files", agent = id, path = path);
-        traced(span, files.get(id, path)).await
+        self.traced(span, files.get(id, path)).await
     }
 
     async fn put(
@@ -88,7 +89,8 @@ impl<B: AgentBackend> Files for Trace<B> {
     ) -> Result<()> {
         let files = facet::files(&self.inner, Operation::PutFiles, id)?;
         let span = call!(info_span, self, "put_files", agent = id, into = into);
-        traced(span, files.put(id, into, archive, options)).await
+        self.traced(span, files.put(id, into, archive, options))
+            .await
     }
 }
 
@@ -98,12 +100,12 @@ impl<B: AgentBackend> Pause for Trace<B> {
     async fn freeze(&self, id: &AgentId, options: PauseOptions) -> Result<()> {
         let pause = facet::pause(&self.inner, Operation::Pause, id)?;
         let span = call!(info_span, self, "pause", agent = id);
-        traced(span, pause.freeze(id, options)).await
+        self.traced(span, pause.freeze(id, options)).await
     }
 
     async fn thaw(&self, id: &AgentId, options: PauseOptions) -> Result<()> {
         let pause = facet::pause(&self.inner, Operation::Resume, id)?;
         let span = call!(info_span, self, "resume", agent = id);
-        traced(span, pause.thaw(id, options)).await
+        self.traced(span, pause.thaw(id, options)).await
     }
 }

@@ -1,0 +1,35 @@
+//! How agents stand, from memory: for who counts them.
+
+use std::sync::Arc;
+
+use alveary_core::AgentBackend;
+
+use super::SwarmManager;
+use super::agent::Agent;
+use super::core::Core;
+use super::table::Hearing;
+use crate::metrics::SwarmMetrics;
+
+/// All agents, and whether their engine is heard.
+pub(crate) type Standing = (Vec<Agent>, bool);
+
+impl<B: AgentBackend + ?Sized> SwarmManager<B> {
+    /// Who counts what happens, where somebody does.
+    pub fn metrics(&self) -> Option<&SwarmMetrics> {
+        self.core().options.metrics.as_ref()
+    }
+
+    /// As the manager has it now. The engine is not asked, but listened to from now on.
+    pub(crate) async fn standing(&self) -> Standing {
+        self.core().attach_if_possible().await;
+        self.core().standing()
+    }
+}
+
+impl<B: AgentBackend + ?Sized> Core<B> {
+    fn standing(self: &Arc<Self>) -> Standing {
+        let (agents, _) = self.table.subscribe();
+        let heard = matches!(*self.table.hearing().borrow(), Hearing::Heard);
+        (agents, heard)
+    }
+}
