@@ -101,9 +101,6 @@ fn main() -> ExitCode {
 /// Why there is nothing to try there.
 fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
     match sentence.split_once("::")?.0 {
-        "measured" if engine == "podman" => Some(
-            "the bare start of `bench` takes limits as an engine's `inspect` names them, and Podman's `create` knows them by others: to be mended",
-        ),
         "pulled" if engine == "podman" => {
             Some("Podman takes images from no registry without TLS unless its own settings name it")
         }

@@ -95,6 +95,11 @@ fn body_of(mut found: Value, changes: &BTreeMap<String, String>) -> String {
     if let Some(mounts) = host["Mounts"].as_array_mut() {
         mounts.retain(|mount| mount["Target"] != SECRETS);
     }
+    // Podman's `inspect` says `RLIMIT_NOFILE`, and its `create` knows `nofile`.
+    for limit in host["Ulimits"].as_array_mut().into_iter().flatten() {
+        let name = limit["Name"].as_str().unwrap_or_default().to_lowercase();
+        limit["Name"] = name.trim_start_matches("rlimit_").into();
+    }
     if let Some(binds) = host["Binds"].as_array_mut() {
         binds.retain(|bind| !bind.as_str().is_some_and(|bind| bind.contains(SECRETS)));
     }
