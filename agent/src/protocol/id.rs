@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A task's identity: a UUID, drawn by the coordinator.
+///
+/// New ones begin with the time (UUID v7), so that what is written about a task lies beside what was written just before
+/// it, however many there are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -37,11 +40,11 @@ pub struct EventId(pub u64);
 pub struct InvalidUuid;
 
 macro_rules! uuid_traits {
-    ($($type:ident),*) => {$(
+    ($($type:ident: $new:ident),*) => {$(
         impl $type {
-            /// A new one, at random.
+            /// A new one, that nobody has.
             pub fn random() -> Self {
-                Self(Uuid::new_v4())
+                Self(Uuid::$new())
             }
         }
         impl fmt::Display for $type {
@@ -67,7 +70,7 @@ macro_rules! uuid_traits {
         }
     )*};
 }
-uuid_traits!(TaskId, AttemptToken);
+uuid_traits!(TaskId: now_v7, AttemptToken: new_v4);
 
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
