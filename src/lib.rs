@@ -27,7 +27,7 @@
 //! | a test without processes | [`MemoryBackend`], or `MockAgentBackend` (feature `mock`) |
 //! | a backend of one's own | [`AgentBackend`], [`BackendConfig`], [`Registry`], and the crate `alveary-conformance` |
 //! | something around every call | a layer: [`OpenOptions::layer`], [`layers`] |
-//! | numbers about a swarm, for Prometheus | [`SwarmMetrics`] |
+//! | numbers about a swarm, for Prometheus or a meter of OpenTelemetry | [`SwarmMetrics`] |
 //! | to know what failed, and what to do | [`Error`], its [`ErrorKind`], its cure, its [`Retry`] |
 //!
 //! # Features
@@ -38,6 +38,7 @@
 //! | `docker-api` | agents as containers, by the Engine API |
 //! | `docker-cli` | the same, by the `docker` or `podman` program |
 //! | `mock` | `MockAgentBackend`, for unit tests |
+//! | `otel` | the numbers about a swarm told to a meter of OpenTelemetry: `SwarmMetrics::report_to` |
 //! | `schema` | the fleet file's JSON Schema: `Registry::schema` |
 //!
 //! # Examples

@@ -5,13 +5,9 @@ use std::sync::Arc;
 use alveary_core::AgentBackend;
 
 use super::SwarmManager;
-use super::agent::Agent;
 use super::core::Core;
 use super::table::Hearing;
-use crate::metrics::SwarmMetrics;
-
-/// All agents, and whether their engine is heard.
-pub(crate) type Standing = (Vec<Agent>, bool);
+use crate::metrics::{Standing, SwarmMetrics};
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Who counts what happens, where somebody does.
@@ -24,12 +20,19 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         self.core().attach_if_possible().await;
         self.core().standing()
     }
+
+    /// Looks whenever it is called, for as long as there is a manager; it keeps none alive.
+    #[cfg(feature = "otel")]
+    pub(crate) fn looker(&self) -> impl Fn() -> Option<Standing> + Send + Sync + use<B> {
+        let core = Arc::downgrade(self.core());
+        move || Some(core.upgrade()?.standing())
+    }
 }
 
 impl<B: AgentBackend + ?Sized> Core<B> {
     fn standing(self: &Arc<Self>) -> Standing {
         let (agents, _) = self.table.subscribe();
         let heard = matches!(*self.table.hearing().borrow(), Hearing::Heard);
-        (agents, heard)
+        Standing::of(self.backend.kind(), &agents, heard)
     }
 }

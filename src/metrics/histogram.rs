@@ -1,12 +1,47 @@
 //! How many times were how long.
 
+use std::sync::Mutex;
 use std::time::Duration;
+
+use super::lock;
 
 /// What a start may take, in seconds: from a process on an idle machine to an image that is fetched.
 pub(super) const BOUNDS: [f64; 16] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
     60.0,
 ];
+
+/// Times that are counted, and told to whoever counts them, too.
+#[derive(Debug, Default)]
+pub(super) struct Times(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    counted: Histogram,
+    #[cfg(feature = "otel")]
+    told: Vec<opentelemetry::metrics::Histogram<f64>>,
+}
+
+impl Times {
+    pub(super) fn add(&self, time: Duration) {
+        let mut inner = lock(&self.0);
+        inner.counted.add(time);
+        #[cfg(feature = "otel")]
+        for histogram in &inner.told {
+            histogram.record(time.as_secs_f64(), &[]);
+        }
+    }
+
+    pub(super) fn counted(&self) -> Histogram {
+        lock(&self.0).counted.clone()
+    }
+
+    /// Has this one told from now on.
+    #[cfg(feature = "otel")]
+    pub(super) fn tell(&self, histogram: opentelemetry::metrics::Histogram<f64>) {
+        lock(&self.0).told.push(histogram);
+    }
+}
 
 /// Counts of times, by the first bound that they are not above.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +53,7 @@ pub(super) struct Histogram {
 }
 
 impl Histogram {
-    pub(super) fn add(&mut self, time: Duration) {
+    fn add(&mut self, time: Duration) {
         let seconds = time.as_secs_f64();
         let place = BOUNDS.iter().position(|bound| seconds <= *bound);
         if let Some(within) = place.and_then(|place| self.within.get_mut(place)) {
