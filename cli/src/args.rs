@@ -15,7 +15,6 @@ use crate::{complete, verbs};
 #[command(
     name = "alveary",
     version,
-    disable_help_subcommand = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
     max_term_width = 100,
@@ -146,6 +145,7 @@ pub(crate) enum Verb {
     Gc(verbs::gc::Gc),
     #[command(visible_alias = "ls")]
     Ps(verbs::ps::Ps),
+    Swarms(verbs::swarms::Swarms),
     Logs(verbs::logs::Logs),
     Inspect(verbs::inspect::Inspect),
     Exec(verbs::exec::Exec),

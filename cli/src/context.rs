@@ -1,10 +1,11 @@
 //! What every verb is given: whom it is about.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use alveary::{
     Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
-    SwarmManager, SwarmMetrics, SwarmName, recorded_swarm,
+    SwarmManager, SwarmMetrics, SwarmName, SwarmRecord, recorded_swarm,
 };
 use tempfile::TempDir;
 
@@ -75,6 +76,11 @@ impl Context {
         Ok(fleet.map_err(Error::from)?)
     }
 
+    /// Opens a swarm as [`Self::fleet_of`] has it.
+    pub(crate) async fn open_recorded(&self, fleet: Fleet) -> Result<Opened, Error> {
+        self.open_fleet(fleet, false).await
+    }
+
     /// Opens the swarm of a file that was read, to ask about its backend.
     pub(crate) async fn open_to_ask(&self, fleet: Fleet) -> Result<Opened, Failure> {
         Ok(self.open_fleet(fleet, false).await?)
@@ -136,8 +142,33 @@ impl Context {
         };
         match &self.global.swarm {
             Some(name) => recorded(name, options, broken),
+            None if broken.is_no_file() && options.file.is_none() => {
+                spawned_here(options)?.ok_or_else(|| broken.into())
+            }
             None => Err(broken.into()),
         }
+    }
+
+    /// What a record says of a swarm, and its file where that can still be read: what is left of it is there whether or not
+    /// it can. `root` is the folder that its state folder is in, unless it is the usual one.
+    pub(crate) fn fleet_of(
+        &self,
+        record: &SwarmRecord,
+        root: Option<&Path>,
+    ) -> Result<Fleet, Error> {
+        let mut options = LoadOptions::default();
+        options.swarm = Some(record.name.to_string());
+        options.backend.clone_from(&record.backend);
+        if self.global.backend.is_some() {
+            options.backend.clone_from(&self.global.backend);
+        }
+        let file = record.file.as_deref().unwrap_or(Path::new(FILE_NAME));
+        let read = Fleet::load(&options.clone().with_file(file));
+        let mut fleet = read.or_else(|_| Fleet::parse("", file, &options))?;
+        if let Some(root) = root {
+            fleet.state_dir = Some(root.to_owned());
+        }
+        Ok(fleet)
     }
 
     /// Which file, swarm and backend are meant.
@@ -165,6 +196,19 @@ pub(crate) fn in_the_files_order(fleet: &Fleet, agents: &mut [Agent]) {
             .copied()
             .unwrap_or(usize::MAX)
     });
+}
+
+/// The swarm that `spawn` makes in a folder without a file, if it has done so in this one.
+fn spawned_here(options: LoadOptions) -> Result<Option<Fleet>, Error> {
+    let Ok(here) = std::path::absolute(FILE_NAME) else {
+        return Ok(None);
+    };
+    let Ok(fleet) = Fleet::parse("", here.clone(), &options) else {
+        return Ok(None);
+    };
+    let record = recorded_swarm(&fleet.swarm, None)?;
+    let ours = record.is_some_and(|record| record.file.is_some_and(|file| file == here));
+    Ok(ours.then_some(fleet))
 }
 
 /// What the state folder of this swarm knows of it, as a fleet.

@@ -28,6 +28,7 @@ pub(crate) mod startup;
 pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod supervise;
+pub(crate) mod swarms;
 #[cfg(feature = "coordinator")]
 pub(crate) mod task;
 #[cfg(feature = "top")]
@@ -72,6 +73,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Down(down) => down.run(context).await,
         Verb::Gc(gc) => gc.run(context).await,
         Verb::Ps(ps) => ps.run(context).await,
+        Verb::Swarms(swarms) => swarms.run(context).await,
         Verb::Logs(logs) => logs.run(context).await,
         Verb::Inspect(inspect) => inspect.run(context).await,
         Verb::Wait(wait) => wait.run(context).await,

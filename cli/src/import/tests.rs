@@ -86,6 +86,7 @@ fn a_compose_file_becomes_a_fleet_file_that_says_the_same() {
     );
     insta::assert_snapshot!(made);
     for (place, words) in [
+        ("services.db.restart", "`restart.max`"),
         ("services.worker.build", "docker build"),
         ("services.worker.labels", ""),
         ("services.worker.depends_on", "`ready` of `db`"),

@@ -11,7 +11,7 @@ use crate::context::{Context, in_the_files_order, note_supervision};
 use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
-use crate::output::{self, Form, Table, about, age, form};
+use crate::output::{self, Form, Table, about, age, form, note};
 use crate::record::{AgentRecord, in_short};
 
 /// Shows the agents of the swarm
@@ -67,6 +67,11 @@ impl Ps {
         }
         let Some(opened) = context.open_existing().await? else {
             self.print(&[], "", "")?;
+            if let Some(name) = &context.global.swarm {
+                note(format_args!(
+                    "there has never been a swarm `{name}`; `alveary swarms --all` shows those that there are"
+                ));
+            }
             return Ok(Outcome::Done);
         };
         let swarm = &opened.swarm;

@@ -34,6 +34,50 @@ fn a_swarm_that_never_was_is_empty() {
 }
 
 #[test]
+fn a_name_that_no_swarm_ever_had_is_said_to_be_none() {
+    let hive = Hive::new("swarm = \"demo\"");
+    let ran = hive.run(&["-p", "dmeo", "ps"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stderr().contains("`dmeo`"), "{ran}");
+}
+
+#[test]
+fn swarms_are_shown_with_who_is_alive_in_them() {
+    let hive = up();
+    hive.ok(&["-p", "second", "up", "-d", "echo"]);
+    hive.ok(&["-p", "over", "up", "-d", "echo"]);
+    hive.ok(&["-p", "over", "down"]);
+    let swarms = |args: &[&str]| -> Vec<Value> {
+        let lines = hive.ok(&[&["swarms", "--format", "json"], args].concat());
+        let lines = lines.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let shown = swarms(&[]);
+    let names: Vec<_> = shown.iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, ["demo", "second"]);
+    assert_eq!(shown[0]["agents"], json!({ "exited": 1, "running": 2 }));
+    assert_eq!(shown[0]["supervisor"], hive.the_supervisor());
+    assert_eq!(
+        (&shown[1]["living"], &shown[1]["backend"]),
+        (&json!(2), &json!("process"))
+    );
+    assert_eq!(hive.ok(&["swarms", "-p", "second", "-q"]), "second\n");
+    let template = "{{ name }} {{ agents.running }}";
+    let lines = hive.ok(&["swarms", "--format", template]);
+    assert_eq!(lines, "demo 2\nsecond 2\n");
+    let told = hive.ok(&["swarms"]);
+    assert!(told.contains("1 exited, 2 running"), "{told}");
+    hive.ok(&["-p", "second", "down"]);
+    let names: Vec<_> = swarms(&["--all"])
+        .iter()
+        .map(|one| one["name"].clone())
+        .collect();
+    assert_eq!(names, ["demo", "over", "second"]);
+}
+
+#[test]
 fn ps_gives_programs_what_it_promises() {
     let hive = up();
     let brief = hive.agent("brief");

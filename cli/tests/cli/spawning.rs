@@ -48,6 +48,18 @@ fn an_agent_that_stands_in_no_file_is_the_swarms_until_it_is_removed() {
 }
 
 #[test]
+fn what_is_spawned_where_there_is_no_file_is_seen_and_ended_from_there() {
+    let hive = Hive::new("");
+    fs::remove_file(hive.path().join("alveary.toml")).unwrap();
+    let ran = hive.run(&["ps"]);
+    assert_eq!(ran.code(), Some(2), "{ran}");
+    hive.ok(&["spawn", "--name", "scribe", "--", "sleep", "1000"]);
+    let pid = pid_of(&hive.agent("scribe"));
+    hive.ok(&["down"]);
+    assert!(!is_alive(pid));
+}
+
+#[test]
 fn two_of_a_program_have_names_of_their_own() {
     let hive = Hive::new("swarm = \"demo\"\n");
     hive.ok(&["spawn", "--", "sleep", "1000"]);

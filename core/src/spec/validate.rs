@@ -278,8 +278,22 @@ fn probe(key: &str, probe: &Probe) -> Result<()> {
                 .cure("write an array: the program and its arguments"))
         }
         Probe::Command(command) => words(command),
+        Probe::Tcp(address) if !has_host_and_port(address) => {
+            let address = Escaped(address);
+            Err(invalid(format!(
+                "`{key}.tcp` cannot be `{address}`: it is not of the form host:port"
+            ))
+            .cure("write it as 127.0.0.1:8000"))
+        }
         Probe::Tcp(_) => Ok(()),
     }
+}
+
+fn has_host_and_port(address: &str) -> bool {
+    address.rsplit_once(':').is_some_and(|(host, port)| {
+        let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+        !host.is_empty() && !host.contains(odd) && port.parse::<u16>().is_ok_and(|port| port != 0)
+    })
 }
 
 fn restart(restart: &Restart) -> Result<()> {
@@ -345,6 +359,14 @@ mod tests {
             (echo().env("ALVEARY_AGENT_ID", "1"), "reserved"),
             (echo().env("A", "x\0"), "NUL"),
             (echo().cwd("work"), "not absolute"),
+            (
+                echo().ready(Probe::Tcp("8000".to_owned())),
+                "not of the form host:port",
+            ),
+            (
+                echo().alive(Probe::Tcp("localhost:0".to_owned())),
+                "`alive.tcp` cannot be `localhost:0`",
+            ),
             (echo().capability("a,b"), "cannot be a capability"),
             (
                 echo().restart(

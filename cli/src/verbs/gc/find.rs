@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use alveary::{
-    Agent, AgentState, DownOptions, ErrorKind, Escaped, Fleet, LoadOptions, Opened, RemoveOptions,
-    StopOptions, Supervision, SwarmRecord, recorded_swarm, recorded_swarms,
+    Agent, AgentState, DownOptions, ErrorKind, Escaped, Opened, RemoveOptions, StopOptions,
+    Supervision, SwarmRecord, recorded_swarm, recorded_swarms,
 };
 
 use super::strays::{self, Stray};
@@ -91,24 +91,10 @@ pub(super) fn heaps(context: &Context) -> Result<Vec<Heap>, Failure> {
 impl Heap {
     /// Opens the swarm as it is recorded; none where it is no file's, and so a program's, which knows best.
     pub(super) async fn open(&self, context: &Context) -> Result<Option<Opened>, Failure> {
-        let Some(file) = &self.record.file else {
+        if self.record.file.is_none() {
             return Ok(None);
-        };
-        let mut options = LoadOptions::default();
-        options.swarm = Some(self.record.name.to_string());
-        options.backend.clone_from(&self.record.backend);
-        if context.global.backend.is_some() {
-            options.backend.clone_from(&context.global.backend);
         }
-        let read = Fleet::load(&options.clone().with_file(file));
-        let mut fleet = match read {
-            Ok(fleet) => fleet,
-            // What is left of it is there whether or not the file can be read.
-            Err(_) => Fleet::parse("", file, &options).map_err(alveary::Error::from)?,
-        };
-        if self.root.is_some() {
-            fleet.state_dir.clone_from(&self.root);
-        }
+        let fleet = context.fleet_of(&self.record, self.root.as_deref())?;
         Ok(Some(context.open_fleet_to_start(fleet).await?))
     }
 

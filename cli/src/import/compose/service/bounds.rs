@@ -130,8 +130,13 @@ impl Service<'_> {
                 "say `restart` as \"never\", \"on-failure\" or \"always\"",
             ),
         }
-        if let Some(most) = most {
-            self.within("restart", "max", most);
+        match most {
+            Some(most) => self.within("restart", "max", most),
+            None if matches!(policy, "always" | "unless-stopped" | "on-failure") => self.leave(
+                "restart",
+                "begins again without end there; here five times within a minute are the most, unless `restart.max` says more",
+            ),
+            None => {}
         }
     }
 }
