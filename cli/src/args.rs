@@ -187,6 +187,18 @@ pub(crate) struct Names {
     pub(crate) names: Vec<String>,
 }
 
+/// Whom a verb means that may mean everybody.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Whom {
+    /// Agents, by name, by group, by id or by the beginning of an id
+    #[arg(value_name = "NAME", required_unless_present = "all", action = ArgAction::Append, add = complete::agents())]
+    pub(crate) names: Vec<String>,
+
+    /// Every agent of the swarm that has not ended
+    #[arg(short, long, conflicts_with = "names")]
+    pub(crate) all: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use alveary::{Agent, Error, ErrorKind, SwarmManager};
 use futures_util::StreamExt;
 
+use crate::args::Whom;
 use crate::failure::{Failure, tell_of};
 use crate::outcome::Outcome;
 use crate::output::Progress;
@@ -24,6 +25,16 @@ pub(crate) async fn resolve(swarm: &SwarmManager, names: &[String]) -> Result<Ve
         }
     }
     Ok(all)
+}
+
+/// Whom these words mean: those that are named, or all that have not ended.
+pub(crate) async fn meant(swarm: &SwarmManager, whom: &Whom) -> Result<Vec<Agent>, Failure> {
+    if !whom.all {
+        return resolve(swarm, &whom.names).await;
+    }
+    let mut agents = swarm.list().await?;
+    agents.retain(|agent| !agent.is_settled());
+    Ok(agents)
 }
 
 /// Who is not there is a matter of what was typed, and not of an operation that failed.

@@ -3,7 +3,7 @@
 use alveary::Signal;
 use clap::Args;
 
-use crate::args::Names;
+use crate::args::Whom;
 use crate::bulk;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,13 +21,13 @@ pub(crate) struct Kill {
     signal: Signal,
 
     #[command(flatten)]
-    names: Names,
+    whom: Whom,
 }
 
 impl Kill {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let swarm = context.open().await?.swarm;
-        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let agents = bulk::meant(&swarm, &self.whom).await?;
         let signal = self.signal;
         let outcome = bulk::each(
             agents,

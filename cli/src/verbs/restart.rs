@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::Names;
+use crate::args::Whom;
 use crate::bulk;
 use crate::coming;
 use crate::context::{Context, note_supervision};
@@ -23,13 +23,13 @@ pub(crate) struct Restart {
     time: Option<Duration>,
 
     #[command(flatten)]
-    names: Names,
+    whom: Whom,
 }
 
 impl Restart {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let swarm = context.open().await?.swarm;
-        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let agents = bulk::meant(&swarm, &self.whom).await?;
         let meant: HashSet<_> = agents.iter().map(|agent| agent.id().clone()).collect();
         let mut options = StopOptions::default();
         options.grace = self.time;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use alveary::Signal;
 use clap::Args;
 
-use crate::args::Names;
+use crate::args::Whom;
 use crate::bulk;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -29,13 +29,13 @@ pub(crate) struct Stop {
     signal: Option<Signal>,
 
     #[command(flatten)]
-    names: Names,
+    whom: Whom,
 }
 
 impl Stop {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let swarm = context.open().await?.swarm;
-        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let agents = bulk::meant(&swarm, &self.whom).await?;
         let mut options = StopOptions::default();
         options.grace = self.time;
         options.signal = self.signal;

@@ -54,6 +54,31 @@ fn rm_of_several_does_what_it_can_and_says_what_it_cannot() {
 }
 
 #[test]
+fn all_that_have_not_ended_are_meant_by_all() {
+    let hive = Hive::new(&TWO.replace(
+        "[agents.ended]",
+        "[agents.other]\ncommand = [\"sleep\", \"1000\"]\n[agents.ended]",
+    ));
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "ended"]);
+    let pids = || ["lives", "other"].map(|name| pid_of(&hive.agent(name)));
+    let first = pids();
+    let ended = hive.agent("ended")["incarnation"].clone();
+    hive.ok(&["restart", "--all"]);
+    let second = pids();
+    assert!(first.iter().zip(&second).all(|(one, other)| one != other));
+    assert_eq!(hive.agent("ended")["incarnation"], ended);
+    hive.ok(&["stop", "-a"]);
+    assert!(!second.into_iter().any(is_alive));
+    assert_eq!(names(&hive).len(), 3, "they are stopped, and not removed");
+    for verb in ["stop", "kill", "restart"] {
+        hive.ok(&[verb, "--all"]);
+        assert_eq!(hive.run(&[verb]).code(), Some(2), "{verb} of nobody");
+        assert_eq!(hive.run(&[verb, "-a", "lives"]).code(), Some(2));
+    }
+}
+
+#[test]
 fn ps_leaves_long_values_whole_on_request() {
     let hive = Hive::new(
         r#"
