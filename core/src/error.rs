@@ -169,7 +169,7 @@ impl fmt::Display for Operation {
             Self::PutFiles => "copy files into",
             Self::Pause => "pause",
             Self::Resume => "resume",
-            Self::State => "keep the swarm's state",
+            Self::State => "use the swarm's state",
         })
     }
 }

@@ -17,7 +17,8 @@ use crate::values;
 
 /// Shows what agents wrote
 ///
-/// On a terminal, what could drive it is shown escaped. Into a pipe every byte goes out as it was written: of
+/// Of an agent that was started again it is what it wrote since its last start, or, with --follow, from then on through
+/// further starts. On a terminal, what could drive it is shown escaped. Into a pipe every byte goes out as it was written: of
 /// one agent nothing else, of several with the name before each line unless --no-prefix is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: alveary logs -f --since 10m echo")]
