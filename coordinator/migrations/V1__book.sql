@@ -1,4 +1,7 @@
 -- The coordinator's book. Times are milliseconds since 1970, and for showing only.
+--
+-- A task is known to the other tables by its place, `seq`, and not by its id, which is drawn at random: what is written about
+-- a new task lies beside what was written last, and costs the same however many there are.
 
 CREATE TABLE tasks (
     seq            INTEGER PRIMARY KEY,
@@ -22,7 +25,7 @@ CREATE INDEX tasks_by_agent ON tasks (assigned_agent, seq) WHERE assigned_agent 
 
 CREATE TABLE bids (
     seq     INTEGER PRIMARY KEY,
-    task    TEXT    NOT NULL REFERENCES tasks (id),
+    task    INTEGER NOT NULL REFERENCES tasks (seq),
     auction INTEGER NOT NULL,
     agent   TEXT    NOT NULL,
     sats    INTEGER NOT NULL CHECK (sats > 0),
@@ -33,7 +36,7 @@ CREATE INDEX bids_by_task ON bids (task, seq);
 CREATE TABLE attempts (
     seq         INTEGER PRIMARY KEY,
     token       TEXT    NOT NULL UNIQUE,
-    task        TEXT    NOT NULL REFERENCES tasks (id),
+    task        INTEGER NOT NULL REFERENCES tasks (seq),
     number      INTEGER NOT NULL,
     agent       TEXT    NOT NULL,
     state       TEXT    NOT NULL

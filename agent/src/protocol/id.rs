@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A task's identity: a UUID, drawn by the coordinator.
-///
-/// New ones begin with the time (UUID v7), so that what is written about a task lies beside what was written just before
-/// it, however many there are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -40,11 +37,11 @@ pub struct EventId(pub u64);
 pub struct InvalidUuid;
 
 macro_rules! uuid_traits {
-    ($($type:ident: $new:ident),*) => {$(
+    ($($type:ident),*) => {$(
         impl $type {
-            /// A new one, that nobody has.
+            /// A new one, at random.
             pub fn random() -> Self {
-                Self(Uuid::$new())
+                Self(Uuid::new_v4())
             }
         }
         impl fmt::Display for $type {
@@ -70,7 +67,7 @@ macro_rules! uuid_traits {
         }
     )*};
 }
-uuid_traits!(TaskId: now_v7, AttemptToken: new_v4);
+uuid_traits!(TaskId, AttemptToken);
 
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

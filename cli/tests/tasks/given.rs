@@ -224,7 +224,14 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
         program()
             .current_dir(shop.dir.path())
             .args(["agent", "--exec", "echo done", "--capability", "other"])
-            .args(["--agent-id", "o1", "--url", &shop.alone.url])
+            .args([
+                "--agent-id",
+                "o1",
+                "--name",
+                "Olive",
+                "--url",
+                &shop.alone.url,
+            ])
             .args(["--token-file", "coordinator.db.token"]),
     );
     let out = of_one.wait_with_output().unwrap();
@@ -233,9 +240,9 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
     for word in [
         "given",
         "open for bids",
-        "won by o1",
-        "begun by o1",
-        "completed by o1",
+        "won by Olive",
+        "begun by Olive",
+        "completed by Olive",
     ] {
         assert!(told.contains(word), "{word}: {told}");
     }

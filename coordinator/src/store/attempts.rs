@@ -59,6 +59,9 @@ pub(crate) struct Recorded {
     pub(crate) state: State,
 }
 
+const RECORDED: &str = "SELECT token, tasks.id, number, agent, state
+    FROM attempts JOIN tasks ON tasks.seq = attempts.task";
+
 fn recorded(row: &Row<'_>) -> Result<Recorded> {
     Ok(Recorded {
         token: parsed(row, 0)?,
@@ -79,7 +82,7 @@ pub(crate) fn insert(
 ) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO attempts (token, task, number, agent, state, assigned_at)
-         VALUES (?1, ?2, ?3, ?4, 'assigned', ?5)",
+         VALUES (?1, (SELECT seq FROM tasks WHERE id = ?2), ?3, ?4, 'assigned', ?5)",
     )?
     .execute(params![
         token.to_string(),
@@ -92,17 +95,16 @@ pub(crate) fn insert(
 }
 
 pub(crate) fn get(db: &Connection, token: AttemptToken) -> Result<Option<Recorded>> {
-    db.prepare_cached("SELECT token, task, number, agent, state FROM attempts WHERE token = ?1")?
+    db.prepare_cached(&format!("{RECORDED} WHERE token = ?1"))?
         .query_row([token.to_string()], recorded)
         .optional()
 }
 
 /// Those that are not over, in the order in which they were given.
 pub(crate) fn open(db: &Connection) -> Result<Vec<Recorded>> {
-    db.prepare(
-        "SELECT token, task, number, agent, state FROM attempts
-         WHERE state IN ('assigned', 'running') ORDER BY seq",
-    )?
+    db.prepare(&format!(
+        "{RECORDED} WHERE attempts.state IN ('assigned', 'running') ORDER BY attempts.seq"
+    ))?
     .query_map([], recorded)?
     .collect()
 }

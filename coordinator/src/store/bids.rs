@@ -15,7 +15,8 @@ pub(crate) fn insert(
     at: Timestamp,
 ) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO bids (task, auction, agent, sats, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO bids (task, auction, agent, sats, at)
+         VALUES ((SELECT seq FROM tasks WHERE id = ?1), ?2, ?3, ?4, ?5)",
     )?
     .execute(params![
         task.to_string(),
@@ -33,17 +34,21 @@ pub(crate) fn of_auction(
     task: TaskId,
     auction: u32,
 ) -> Result<Vec<(AgentId, Sats)>> {
-    db.prepare_cached("SELECT agent, sats FROM bids WHERE task = ?1 AND auction = ?2 ORDER BY seq")?
-        .query_map(params![task.to_string(), auction], |row| {
-            Ok((parsed(row, 0)?, converted(row, 1)?))
-        })?
-        .collect()
+    db.prepare_cached(
+        "SELECT agent, sats FROM bids
+         WHERE task = (SELECT seq FROM tasks WHERE id = ?1) AND auction = ?2 ORDER BY seq",
+    )?
+    .query_map(params![task.to_string(), auction], |row| {
+        Ok((parsed(row, 0)?, converted(row, 1)?))
+    })?
+    .collect()
 }
 
 /// All bids for a task, in the order in which they came.
 pub(crate) fn of_task(db: &Connection, task: TaskId, limit: u32) -> Result<Vec<BidView>> {
     db.prepare_cached(
-        "SELECT agent, sats, auction, at FROM bids WHERE task = ?1 ORDER BY seq LIMIT ?2",
+        "SELECT agent, sats, auction, at FROM bids
+         WHERE task = (SELECT seq FROM tasks WHERE id = ?1) ORDER BY seq LIMIT ?2",
     )?
     .query_map(params![task.to_string(), limit], |row| {
         Ok(BidView {

@@ -1,8 +1,9 @@
 //! `task watch`: shows what happens.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
+use alveary::AgentId;
 use alveary_agent::protocol::{Event, EventId, Happening, TaskId};
 use alveary_agent::{ErrorKind, News, TaskClient};
 use clap::Args;
@@ -40,6 +41,7 @@ impl Watch {
                 open.insert(task.id);
             }
         }
+        let mut names = Names::known(client).await?;
         let only = !self.tasks.is_empty();
         while !only || !open.is_empty() {
             let event = match news.next().await {
@@ -56,10 +58,11 @@ impl Watch {
                 }
             };
             last = Some(event.id);
+            names.hear(&event.what);
             if only && !task_of(&event.what).is_some_and(|task| open.contains(&task)) {
                 continue;
             }
-            print(&event, format)?;
+            print(&event, &names, format)?;
             if let Happening::Completed { task, .. } | Happening::Failed { task, .. } = event.what {
                 open.remove(&task);
             }
@@ -88,10 +91,33 @@ async fn again(
     }
 }
 
-fn print(event: &Event, format: &Form) -> Result<(), Failure> {
+/// What people call agents.
+#[derive(Debug)]
+struct Names(HashMap<AgentId, String>);
+
+impl Names {
+    async fn known(client: &TaskClient) -> Result<Self, Failure> {
+        let agents = client.agents().await?;
+        let named = agents.into_iter().map(|agent| (agent.id, agent.name));
+        Ok(Self(named.collect()))
+    }
+
+    fn hear(&mut self, what: &Happening) {
+        if let Happening::AgentRegistered { agent, name } = what {
+            self.0.insert(agent.clone(), name.clone());
+        }
+    }
+
+    /// The agent's name, or its id if it never said one.
+    fn of<'a>(&'a self, agent: &'a AgentId) -> &'a str {
+        self.0.get(agent).map_or(agent.as_str(), String::as_str)
+    }
+}
+
+fn print(event: &Event, names: &Names, format: &Form) -> Result<(), Failure> {
     let mut out = output::stdout();
     if format.is_plain() {
-        let line = format!("{} {}", event.at, sentence(&event.what));
+        let line = format!("{} {}", event.at, sentence(&event.what, names));
         writeln!(out, "{}", alveary::Escaped(&line))?;
     } else {
         format.write(&mut out, event)?;
@@ -115,24 +141,35 @@ fn task_of(what: &Happening) -> Option<TaskId> {
     }
 }
 
-fn sentence(what: &Happening) -> String {
+fn sentence(what: &Happening, names: &Names) -> String {
     let task = task_of(what).map(short).unwrap_or_default();
+    let name = |agent| names.of(agent);
     match what {
         Happening::TaskAdded { .. } => format!("{task} given"),
         Happening::AuctionOpened { auction, .. } => {
             format!("{task} open for bids, auction {auction}")
         }
-        Happening::BidPlaced { agent, sats, .. } => format!("{task} bid of {sats} sats by {agent}"),
-        Happening::Assigned { agent, sats, .. } => format!("{task} won by {agent} for {sats} sats"),
-        Happening::Started { agent, attempt, .. } => {
-            format!("{task} begun by {agent}, attempt {attempt}")
+        Happening::BidPlaced { agent, sats, .. } => {
+            format!("{task} bid of {sats} sats by {}", name(agent))
         }
-        Happening::Superseded { agent, why, .. } => format!("{task} taken from {agent}: {why}"),
-        Happening::LateReport { agent, .. } => format!("{task} late report by {agent}, refused"),
-        Happening::Completed { agent, .. } => format!("{task} completed by {agent}"),
+        Happening::Assigned { agent, sats, .. } => {
+            format!("{task} won by {} for {sats} sats", name(agent))
+        }
+        Happening::Started { agent, attempt, .. } => {
+            format!("{task} begun by {}, attempt {attempt}", name(agent))
+        }
+        Happening::Superseded { agent, why, .. } => {
+            format!("{task} taken from {}: {why}", name(agent))
+        }
+        Happening::LateReport { agent, .. } => {
+            format!("{task} late report by {}, refused", name(agent))
+        }
+        Happening::Completed { agent, .. } => format!("{task} completed by {}", name(agent)),
         Happening::Failed { reason, .. } => format!("{task} failed: {reason}"),
         Happening::AgentRegistered { agent, name } => format!("agent {name} is here ({agent})"),
-        Happening::AgentChanged { agent, status } => format!("agent {agent} is {status}"),
+        Happening::AgentChanged { agent, status } => {
+            format!("agent {} is {status}", name(agent))
+        }
         _ => "something that this version does not know".to_owned(),
     }
 }
