@@ -10,12 +10,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alveary::keeper;
+use alveary::process::ProcessConfig;
 use alveary::{
     AgentId, AgentSpec, BackendConfig, ConnectContext, RemoveOptions, StopOptions, SwarmManager,
     SwarmName, SwarmUid,
 };
 use alveary_conformance::Pairs;
-use alveary_process::{ProcessConfig, keeper};
 use criterion::{Criterion, criterion_group};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};

@@ -51,8 +51,8 @@ impl<B: AgentBackend> AgentBackend for Budget<B> {
                 Operation::Spawn,
                 "the budget of starts is used up",
             )
-            .agent(id)
-            .cure("give the swarm a larger one"));
+            .with_agent(id)
+            .with_cure("give the swarm a larger one"));
         }
         // A start that failed has used the budget too: it may have cost something, and whoever tries a hundred times
         // is whom a budget is for.

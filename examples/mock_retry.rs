@@ -42,8 +42,8 @@ fn unreachable_engine() -> Error {
         Operation::Spawn,
         "the engine does not answer",
     )
-    .cure("start it")
-    .retry_when(Retry::After(Duration::from_millis(1)))
+    .with_cure("start it")
+    .with_retry(Retry::After(Duration::from_millis(1)))
 }
 
 #[tokio::main(flavor = "current_thread")]

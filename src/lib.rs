@@ -25,6 +25,7 @@
 //! | agents that end with the program | [`SwarmManager::guard`], [`SwarmManager::shutdown_on`] |
 //! | agents whose end is known after the program | `keeper::run_if_asked`, the first line of `main` (feature `process`) |
 //! | a test without processes | [`MemoryBackend`], or `MockAgentBackend` (feature `mock`) |
+//! | a backend's settings in code | `process::ProcessConfig`, `docker::DockerApiConfig` (features of the backends) |
 //! | a backend of one's own | [`AgentBackend`], [`BackendConfig`], [`Registry`], and the crate `alveary-conformance` |
 //! | something around every call | a layer: [`OpenOptions::layer`], [`layers`] |
 //! | numbers about a swarm, for Prometheus or a meter of OpenTelemetry | [`SwarmMetrics`] |
@@ -57,6 +58,12 @@ mod registry;
 mod state;
 
 pub use alveary_core::*;
+/// Containers, by the Engine API or by a program: settings for those who connect a backend themselves.
+#[cfg(any(feature = "docker-api", feature = "docker-cli"))]
+pub use alveary_docker as docker;
+/// Local processes: the backend, and its settings, for those who connect it themselves.
+#[cfg(feature = "process")]
+pub use alveary_process as process;
 /// For `main`: the line by which a program can be its own swarms' keeper.
 #[cfg(feature = "process")]
 pub use alveary_process::keeper;

@@ -108,6 +108,7 @@ impl Registry {
     }
 
     /// [`register`](Self::register) in one expression.
+    #[must_use]
     pub fn with<C: BackendConfig>(mut self) -> Self {
         self.register::<C>();
         self
@@ -219,14 +220,14 @@ impl Registry {
             return ConfigError::new(format!(
                 "the backend `{word_shown}` was not compiled into this program"
             ))
-            .cure(format!("build it with `--features {word_shown}`"));
+            .with_cure(format!("build it with `--features {word_shown}`"));
         }
         let known = list(self.names());
         let cure = match did_you_mean(word, self.names().chain(["auto"])) {
             Some(guess) => format!("{guess} The known ones are {known}"),
             None => format!("the known ones are {known}"),
         };
-        ConfigError::new(format!("there is no backend `{word_shown}`")).cure(cure)
+        ConfigError::new(format!("there is no backend `{word_shown}`")).with_cure(cure)
     }
 
     fn unknown_choice(&self, fleet: &Fleet) -> ConfigError {
@@ -235,8 +236,8 @@ impl Registry {
             Said::InFile(span) => error.at(fleet.source(), span),
             Said::ByVariable(variable) => {
                 let message = format!("{}, which the variable {variable} names", error.message());
-                let cure = error.how_to_cure().unwrap_or_default().to_owned();
-                ConfigError::new(message).cure(cure)
+                let cure = error.cure().unwrap_or_default().to_owned();
+                ConfigError::new(message).with_cure(cure)
             }
             Said::ByCaller | Said::ByNobody => error,
         }
@@ -337,7 +338,7 @@ impl Prepared {
                 Operation::Connect,
                 format!("the agents of this swarm run on `{word}`, which this program does not have"),
             )
-            .cure(format!(
+            .with_cure(format!(
                 "use a program that was built with `--features {word}`, or take the swarm down with one first"
             )));
         }
@@ -394,7 +395,7 @@ impl Prepared {
         };
         Err(
             Error::new(ErrorKind::EngineUnavailable, Operation::Connect, message)
-                .cure("mend one of them, or name one by `backend`"),
+                .with_cure("mend one of them, or name one by `backend`"),
         )
     }
 }
@@ -431,7 +432,7 @@ fn without_images(fleet: &Fleet, backend: &dyn AgentBackend) -> Option<Error> {
     let plans = backend.plans()?;
     let place = Place::of(std::env::current_exe().ok()?, &backend.capabilities());
     let mut refused = None;
-    for agent in &fleet.agents {
+    for agent in fleet.agents() {
         let Some(member) = agent.first_member() else {
             continue;
         };

@@ -23,7 +23,7 @@ fn assert_refused(folder: &Path, agent: &str, line: usize, words: &str) {
     assert_eq!(error.position().unwrap().0, line, "{sentence}");
     assert!(sentence.contains("the agent `echo`"), "{sentence}");
     assert!(sentence.contains(words), "{sentence}");
-    assert!(error.how_to_cure().is_some(), "{sentence}");
+    assert!(error.cure().is_some(), "{sentence}");
 }
 
 #[test]

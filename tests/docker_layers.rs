@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary::AgentBackend;
+use alveary::docker::DockerApiConfig;
 use alveary::layers::{
     AtOnce, LayerOptions, Limit, Retry, RetryOptions, Timeout, Timeouts, Trace, standard,
 };
 use alveary_conformance::{Harness, Wrapped, run};
-use alveary_docker::DockerApiConfig;
 
 use common::TestEngine;
 use harness::Docker;

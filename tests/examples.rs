@@ -49,12 +49,18 @@ fn the_quickstart_is_five_agents_of_plain_shell_and_ten_tasks_that_one_of_them_c
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let quickstart = load(&examples.join("quickstart.toml"));
     assert_eq!(quickstart.members().len(), 5);
-    for agent in &quickstart.agents {
+    for agent in quickstart.agents() {
         assert_eq!(agent.template.command[..2], ["{exe}", "agent"]);
         let exec = agent.template.command.last().unwrap();
         assert!(exec.starts_with("sh -c "), "{exec}");
     }
-    let tasks = quickstart.coordinator.unwrap().tasks.unwrap();
+    let tasks = quickstart
+        .coordinator
+        .as_ref()
+        .unwrap()
+        .tasks
+        .clone()
+        .unwrap();
     assert_eq!(tasks, examples.join("tasks.jsonl"));
     let tasks = std::fs::read_to_string(tasks).unwrap();
     assert_eq!(tasks.lines().count(), 10);
@@ -63,7 +69,7 @@ fn the_quickstart_is_five_agents_of_plain_shell_and_ten_tasks_that_one_of_them_c
             let mut capabilities = agent.template.capabilities.iter();
             capabilities.any(|able| line.contains(&format!("[\"{able}\"]")))
         };
-        assert_eq!(quickstart.agents.iter().filter(able).count(), 1, "{line}");
+        assert_eq!(quickstart.agents().iter().filter(able).count(), 1, "{line}");
     }
 }
 
@@ -108,7 +114,7 @@ fn every_key_and_variable_is_on_the_page_about_configuration() {
         "[calls.retry]",
     ] {
         let error = parse(&format!("{table}\nxyzzy = 1")).unwrap_err();
-        let cure = error.how_to_cure().unwrap().to_owned();
+        let cure = error.cure().unwrap().to_owned();
         let keys: Vec<_> = cure.split('`').skip(1).step_by(2).collect();
         assert!(keys.len() >= 2, "{error}");
         for key in keys {

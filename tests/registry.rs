@@ -50,7 +50,7 @@ impl BackendConfig for Absent {
             Operation::Connect,
             "there is no docker",
         )
-        .cure("install it"))
+        .with_cure("install it"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::Escaped;
@@ -12,13 +13,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// A call that the coordinator refused, or that did not reach it.
 ///
 /// `Display` is one sentence with its cure, with control characters escaped. It never holds a token.
-#[derive(Debug)]
+///
+/// A clone is cheap: many may be told of one failure.
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     cure: Option<String>,
     after: Option<Duration>,
-    source: Option<Box<dyn StdError + Send + Sync + 'static>>,
+    source: Option<Arc<dyn StdError + Send + Sync + 'static>>,
 }
 
 /// What kind of refusal an [`Error`] is.
@@ -78,7 +81,7 @@ impl Error {
     /// Keeps what brought it about.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -13,11 +13,11 @@ mod ground;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use alveary::docker::{DockerApiConfig, DockerCliConfig};
 use alveary::{AgentId, SwarmUid};
 use alveary_conformance::Pairs;
 use alveary_conformance::proxy::FaultProxy;
 use alveary_conformance::proxy::Method::Post;
-use alveary_docker::{DockerApiConfig, DockerCliConfig};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;

@@ -42,7 +42,7 @@ fn unknown(error: Error) -> Failure {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::InvalidSpec => Failure::input(
             error.message(),
-            error.how_to_cure().unwrap_or("give it another name"),
+            error.cure().unwrap_or("give it another name"),
         ),
         _ => error.into(),
     }

@@ -184,7 +184,7 @@ impl Context {
 /// Puts agents in the order of the file, those that it does not name behind the others.
 pub(crate) fn in_the_files_order(fleet: &Fleet, agents: &mut [Agent]) {
     let places: HashMap<&str, usize> = fleet
-        .agents
+        .agents()
         .iter()
         .enumerate()
         .map(|(place, agent)| (agent.name.as_str(), place))

@@ -39,14 +39,14 @@ pub(crate) async fn leave_supervisor(opened: &Opened) -> Result<(), Error> {
         if let Ok(Some(status)) = supervisor.try_wait() {
             if !status.success() {
                 return Err(failed(format!("it ended at once: {status}"))
-                    .cure(format!("read {}", folder.join(LOG).display())));
+                    .with_cure(format!("read {}", folder.join(LOG).display())));
             }
             // It found all the seats taken, by others who were on their way out or only looking.
             supervisor = start(opened, folder)?;
         }
         if Instant::now() > until {
             return Err(failed("it does not say that it is there")
-                .cure(format!("read {}", folder.join(LOG).display())));
+                .with_cure(format!("read {}", folder.join(LOG).display())));
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -79,12 +79,12 @@ fn start(opened: &Opened, folder: &Path) -> Result<Child, Error> {
         .append(true)
         .mode(0o600)
         .open(folder.join(LOG))
-        .map_err(|error| failed("its log cannot be opened").caused_by(error))?;
+        .map_err(|error| failed("its log cannot be opened").with_source(error))?;
     let errors = log
         .try_clone()
-        .map_err(|error| failed("its log cannot be opened").caused_by(error))?;
+        .map_err(|error| failed("its log cannot be opened").with_source(error))?;
     let exe = std::env::current_exe()
-        .map_err(|error| failed("this program cannot be found").caused_by(error))?;
+        .map_err(|error| failed("this program cannot be found").with_source(error))?;
     let mut command = Command::new(exe);
     command
         .arg("__supervise")
@@ -114,7 +114,7 @@ fn start(opened: &Opened, folder: &Path) -> Result<Child, Error> {
     close_fds::set_fds_cloexec(3, &[]);
     command
         .spawn()
-        .map_err(|error| failed(format!("it cannot be started: {error}")).caused_by(error))
+        .map_err(|error| failed(format!("it cannot be started: {error}")).with_source(error))
 }
 
 fn failed(message: impl Into<String>) -> Error {
@@ -123,5 +123,5 @@ fn failed(message: impl Into<String>) -> Error {
         message.into()
     );
     Error::new(ErrorKind::Engine, Operation::State, message)
-        .cure("run `alveary up -d` once more; until then nothing is restarted")
+        .with_cure("run `alveary up -d` once more; until then nothing is restarted")
 }

@@ -70,7 +70,7 @@ impl Failure {
     #[cfg(feature = "coordinator")]
     pub(crate) fn in_words(&self) -> (String, Option<String>) {
         match self {
-            Self::Alveary(error) => (error.summary(), error.how_to_cure().map(str::to_owned)),
+            Self::Alveary(error) => (error.summary(), error.cure().map(str::to_owned)),
             Self::Input { what, cure } => (what.clone(), Some(cure.clone())),
             Self::Coordinator { what, cure, .. } => (what.clone(), cure.clone()),
             Self::Output(error) => (error.to_string(), None),
@@ -100,7 +100,7 @@ fn tell_error(error: &Error) {
         .source()
         .and_then(|source| source.downcast_ref::<ConfigError>());
     let Some(config) = source else {
-        return tell(&error.summary(), error.how_to_cure());
+        return tell(&error.summary(), error.cure());
     };
     let place = match (config.file(), config.position()) {
         (Some(file), Some((line, column))) => format!("{file}:{line}:{column}: "),
@@ -111,7 +111,7 @@ fn tell_error(error: &Error) {
     if let Some(picture) = excerpt(config) {
         note(picture);
     }
-    if let Some(cure) = config.how_to_cure() {
+    if let Some(cure) = config.cure() {
         help(Escaped(cure));
     }
 }
@@ -119,11 +119,11 @@ fn tell_error(error: &Error) {
 /// Tells what went wrong with one agent of several, by the name that people know it by.
 pub(crate) fn tell_of(name: &str, error: &Error) {
     let summary = error.summary();
-    let summary = match error.agent_id() {
+    let summary = match error.agent() {
         Some(id) => summary.replacen(id.as_str(), name, 1),
         None => format!("{name}: {summary}"),
     };
-    tell(&summary, error.how_to_cure());
+    tell(&summary, error.cure());
 }
 
 /// Prints an error and its cure.

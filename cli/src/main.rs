@@ -45,7 +45,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 fn main() -> ExitCode {
     // This program is its own keeper: started as one, it does not come back from here.
     #[cfg(feature = "process")]
-    alveary_process::keeper::run_if_asked();
+    alveary::keeper::run_if_asked();
 
     complete::answer_if_asked();
     let cli = match Cli::read(std::env::args_os()) {

@@ -66,9 +66,9 @@ fn unusable(path: &Path, error: std::io::Error) -> Error {
         Operation::State,
         format!("cannot use {}", path.display()),
     )
-    .engine_words(error.to_string())
-    .cure("see to the file, or choose another folder by ALVEARY_STATE_DIR")
-    .caused_by(error)
+    .with_engine_words(error.to_string())
+    .with_cure("see to the file, or choose another folder by ALVEARY_STATE_DIR")
+    .with_source(error)
 }
 
 #[cfg(test)]

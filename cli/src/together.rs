@@ -23,7 +23,7 @@ impl Unstarted {
     /// By the name that people know it by.
     pub(crate) fn of(name: &str, error: &Error) -> Self {
         let summary = error.summary();
-        let around = error.agent_id().and_then(|id| {
+        let around = error.agent().and_then(|id| {
             let (before, after) = summary.split_once(&format!("agent {id}"))?;
             Some((before.to_owned(), after.to_owned()))
         });
@@ -31,7 +31,7 @@ impl Unstarted {
             name: name.to_owned(),
             shared: error.kind() == ErrorKind::ImageNotFound,
             sentence: around.unwrap_or_else(|| (String::new(), format!(": {summary}"))),
-            cure: error.how_to_cure().map(ToOwned::to_owned),
+            cure: error.cure().map(ToOwned::to_owned),
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
             Operation::Spawn,
             format!("there is no image `{image}`"),
         )
-        .agent(&AgentId::random())
+        .with_agent(&AgentId::random())
     }
 
     fn told(together: &Together) -> Vec<String> {
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn every_other_failure_is_an_agents_own_and_is_told_at_once() {
         let error = Error::new(ErrorKind::Engine, Operation::Spawn, "it failed");
-        let unstarted = Unstarted::of("echo", &error.agent(&AgentId::random()));
+        let unstarted = Unstarted::of("echo", &error.with_agent(&AgentId::random()));
         let mut together = Together::default();
         assert_eq!(together.keep(unstarted.clone()), Some(unstarted));
         assert!(together.is_empty());

@@ -196,8 +196,8 @@ fn by(asked: bool, forced: bool) -> EndedBy {
 
 fn still_running(operation: Operation, id: &AgentId) -> Error {
     Error::new(ErrorKind::StillRunning, operation, "it has not ended")
-        .agent(id)
-        .cure("stop it first, by force if need be")
+        .with_agent(id)
+        .with_cure("stop it first, by force if need be")
 }
 
 fn conflict(operation: Operation, id: &AgentId) -> Error {
@@ -206,8 +206,8 @@ fn conflict(operation: Operation, id: &AgentId) -> Error {
         operation,
         "another start of it is its latest",
     )
-    .agent(id)
-    .cure("inspect it, and name its latest start or none")
+    .with_agent(id)
+    .with_cure("inspect it, and name its latest start or none")
 }
 
 impl Tiny {
@@ -246,7 +246,7 @@ impl Tiny {
             if !there.has_ended() {
                 let what = "it lives already, of another start or spec";
                 return Err(Error::new(ErrorKind::AlreadyExists, Operation::Spawn, what)
-                    .cure("stop it first, or choose another id"));
+                    .with_cure("stop it first, or choose another id"));
             }
         }
         let child = self
@@ -282,7 +282,7 @@ impl Tiny {
                 Operation::Spawn,
                 "it has no command",
             )
-            .cure("give `command` a program")
+            .with_cure("give `command` a program")
         })?;
         let mut command = Command::new(program);
         command
@@ -298,7 +298,7 @@ impl Tiny {
             if !cwd.is_dir() {
                 let what = format!("there is no folder {}", cwd.display());
                 return Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what)
-                    .cure("make it, or name another in `cwd`"));
+                    .with_cure("make it, or name another in `cwd`"));
             }
             command.current_dir(cwd);
         }
@@ -315,8 +315,8 @@ fn not_started(error: std::io::Error) -> Error {
         _ => (ErrorKind::OutOfResources, "see what the system says"),
     };
     Error::new(kind, Operation::Spawn, "its program could not be started")
-        .cure(cure)
-        .caused_by(error)
+        .with_cure(cure)
+        .with_source(error)
 }
 
 #[async_trait]
@@ -341,7 +341,7 @@ impl AgentBackend for Tiny {
 
     async fn spawn(&self, id: &AgentId, spec: &AgentSpec, o: SpawnOptions) -> Result<AgentInfo> {
         self.spawn_now(id, spec, o.incarnation)
-            .map_err(|error| error.agent(id))
+            .map_err(|error| error.with_agent(id))
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
@@ -415,7 +415,10 @@ impl AgentBackend for Tiny {
         {
             return Err(Error::agent_not_found(Operation::Logs, id));
         }
-        agent.log.read(&options).map_err(|error| error.agent(id))
+        agent
+            .log
+            .read(&options)
+            .map_err(|error| error.with_agent(id))
     }
 }
 

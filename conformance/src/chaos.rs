@@ -154,14 +154,14 @@ impl Chaos {
 
 fn lost_change(operation: Operation, id: &AgentId) -> Error {
     Error::new(ErrorKind::Indeterminate, operation, "the reply was lost")
-        .agent(id)
-        .cure("make the same call again, or list")
+        .with_agent(id)
+        .with_cure("make the same call again, or list")
 }
 
 fn lost_question(operation: Operation) -> Error {
     Error::new(ErrorKind::Timeout, operation, "the reply was lost")
-        .cure("ask again")
-        .retry_when(alveary_core::Retry::SameId)
+        .with_cure("ask again")
+        .with_retry(alveary_core::Retry::SameId)
 }
 
 #[async_trait]
@@ -193,7 +193,7 @@ impl AgentBackend for Chaos {
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
-        self.call(lost_question(Operation::Inspect).agent(id), || {
+        self.call(lost_question(Operation::Inspect).with_agent(id), || {
             self.inner.inspect(id)
         })
         .await
@@ -230,7 +230,7 @@ impl AgentBackend for Chaos {
     }
 
     async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
-        self.call(lost_question(Operation::Logs).agent(id), || {
+        self.call(lost_question(Operation::Logs).with_agent(id), || {
             self.inner.logs(id, options.clone())
         })
         .await

@@ -67,6 +67,7 @@ impl Probe {
 
     /// Names the program that becomes a manager to be killed: one whose `main` calls [`run`](crate::run)
     /// with this harness.
+    #[must_use]
     pub fn with_manager_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.manager = Some(program.into());
         self

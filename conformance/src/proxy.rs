@@ -91,8 +91,8 @@ impl FaultProxy {
         let connected = UnixStream::connect(&engine).await.map_err(|error| {
             let what = format!("nothing answers at `{}`", engine.display());
             Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what)
-                .cure("start the engine, or name the unix socket that it listens on")
-                .caused_by(error)
+                .with_cure("start the engine, or name the unix socket that it listens on")
+                .with_source(error)
         })?;
         drop(connected);
         let opened = || -> io::Result<_> {
@@ -106,8 +106,8 @@ impl FaultProxy {
                 Operation::Connect,
                 "no socket can be made in the temporary folder",
             )
-            .cure("set TMPDIR to a short path that can be written")
-            .caused_by(error)
+            .with_cure("set TMPDIR to a short path that can be written")
+            .with_source(error)
         })?;
         let shared = Arc::new(Shared {
             engine,

@@ -324,7 +324,7 @@ pub(crate) fn not_found<T: std::fmt::Debug>(
         ErrorKind::NotFound,
         &format!("to {operation} an unknown id"),
     )?;
-    if error.operation() == operation && error.agent_id() == Some(id) {
+    if error.operation() == operation && error.agent() == Some(id) {
         return Ok(());
     }
     Err(Failure::new(format!(

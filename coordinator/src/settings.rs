@@ -118,54 +118,63 @@ impl Default for Settings {
 
 impl Settings {
     /// The same with another length of auctions.
+    #[must_use]
     pub fn with_auction(mut self, auction: Duration) -> Self {
         self.auction = auction;
         self
     }
 
     /// The same with another length that an agent may be silent.
+    #[must_use]
     pub fn with_heartbeat(mut self, heartbeat: Duration) -> Self {
         self.heartbeat = heartbeat;
         self
     }
 
     /// The same with another length that an attempt may lie unclaimed.
+    #[must_use]
     pub fn with_unclaimed(mut self, unclaimed: Duration) -> Self {
         self.unclaimed = unclaimed;
         self
     }
 
     /// The same with another number of attempts.
+    #[must_use]
     pub fn with_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.attempts = attempts;
         self
     }
 
     /// The same with another answer to "nobody bids".
+    #[must_use]
     pub fn with_no_bids(mut self, no_bids: NoBids) -> Self {
         self.no_bids = no_bids;
         self
     }
 
     /// The same with another answer to "we were restarted".
+    #[must_use]
     pub fn with_recovery(mut self, recovery: Recovery) -> Self {
         self.recovery = recovery;
         self
     }
 
     /// The same with others who may bid.
+    #[must_use]
     pub fn with_bidders(mut self, bidders: Bidders) -> Self {
         self.bidders = bidders;
         self
     }
 
     /// The same with another number of events that are kept.
+    #[must_use]
     pub fn with_keep_events(mut self, keep_events: u64) -> Self {
         self.keep_events = keep_events;
         self
     }
 
     /// The same with another clock for showing.
+    #[must_use]
     pub fn with_clock(mut self, clock: ShowClock) -> Self {
         self.clock = clock;
         self

@@ -76,24 +76,28 @@ impl ConnectContext {
     }
 
     /// Gives the backend a folder of its own.
+    #[must_use]
     pub fn with_state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(dir.into());
         self
     }
 
     /// Gives the backend a folder in memory for secrets.
+    #[must_use]
     pub fn with_secrets_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.secrets_dir = Some(dir.into());
         self
     }
 
     /// Names the keeper's program.
+    #[must_use]
     pub fn with_keeper(mut self, program: impl Into<PathBuf>) -> Self {
         self.keeper = Some(program.into());
         self
     }
 
     /// Declares networks and volumes.
+    #[must_use]
     pub fn with_declared(mut self, declared: Declared) -> Self {
         self.declared = declared;
         self

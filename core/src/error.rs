@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::AgentId;
@@ -20,16 +21,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use alveary_core::{AgentId, Error, ErrorKind, Operation};
 ///
 /// let error = Error::new(ErrorKind::ImageNotFound, Operation::Spawn, "there is no image `agent:1`")
-///     .agent(&AgentId::new("echo")?)
-///     .cure("pull it, or name another in `container.image`");
+///     .with_agent(&AgentId::new("echo")?)
+///     .with_cure("pull it, or name another in `container.image`");
 /// assert_eq!(
 ///     error.to_string(),
 ///     "failed to spawn agent echo: there is no image `agent:1` (pull it, or name another in `container.image`)",
 /// );
 /// # Ok::<(), alveary_core::InvalidId>(())
 /// ```
-pub struct Error(Box<Inner>);
+///
+/// A clone is cheap: many may be told of one failure.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     operation: Operation,
@@ -39,7 +44,7 @@ struct Inner {
     engine_words: Option<String>,
     cure: Option<String>,
     retry: Retry,
-    source: Option<Box<dyn StdError + Send + Sync + 'static>>,
+    source: Option<Arc<dyn StdError + Send + Sync + 'static>>,
 }
 
 /// What kind of failure an [`Error`] is.
@@ -194,7 +199,7 @@ impl Error {
             ErrorKind::Indeterminate => Retry::SameId,
             _ => Retry::Never,
         };
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             kind,
             operation,
             agent: None,
@@ -214,8 +219,8 @@ impl Error {
             operation,
             "there is no such agent in this swarm",
         )
-        .agent(id)
-        .cure("`list` shows those that there are")
+        .with_agent(id)
+        .with_cure("`list` shows those that there are")
     }
 
     /// `Unsupported`, for what this backend cannot do; `cure` says what can.
@@ -224,48 +229,59 @@ impl Error {
         what: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
-        Self::new(ErrorKind::Unsupported, operation, what).cure(cure)
+        Self::new(ErrorKind::Unsupported, operation, what).with_cure(cure)
+    }
+
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Says which agent is meant.
-    pub fn agent(mut self, id: &AgentId) -> Self {
-        self.0.agent = Some(id.clone());
+    #[must_use]
+    pub fn with_agent(mut self, id: &AgentId) -> Self {
+        self.inner().agent = Some(id.clone());
         self
     }
 
     /// Says what people call the agent that is meant: the sentence then names it so, and not by its id.
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.0.name = Some(name.into());
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.inner().name = Some(name.into());
         self
     }
 
     /// Says what to do about it: a clause that begins with a verb.
-    pub fn cure(mut self, cure: impl Into<String>) -> Self {
-        self.0.cure = Some(cure.into());
+    #[must_use]
+    pub fn with_cure(mut self, cure: impl Into<String>) -> Self {
+        self.inner().cure = Some(cure.into());
         self
     }
 
     /// Adds what the engine itself said.
-    pub fn engine_words(mut self, words: impl Into<String>) -> Self {
-        self.0.engine_words = Some(words.into());
+    #[must_use]
+    pub fn with_engine_words(mut self, words: impl Into<String>) -> Self {
+        self.inner().engine_words = Some(words.into());
         self
     }
 
     /// Says whether the call may be made again.
-    pub fn retry_when(mut self, retry: Retry) -> Self {
-        self.0.retry = retry;
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.inner().retry = retry;
         self
     }
 
     /// Adds the error beneath.
-    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner().source = Some(Arc::from(source.into()));
         self
     }
 
     /// Says that another operation failed, of which this was a part.
-    pub fn during(mut self, operation: Operation) -> Self {
-        self.0.operation = operation;
+    #[must_use]
+    pub fn with_operation(mut self, operation: Operation) -> Self {
+        self.inner().operation = operation;
         self
     }
 
@@ -280,7 +296,7 @@ impl Error {
     }
 
     /// Which agent it was about, where it was about one.
-    pub fn agent_id(&self) -> Option<&AgentId> {
+    pub fn agent(&self) -> Option<&AgentId> {
         self.0.agent.as_ref()
     }
 
@@ -290,12 +306,12 @@ impl Error {
     }
 
     /// The engine's own words, unescaped: never print them to a terminal as they are.
-    pub fn engine(&self) -> Option<&str> {
+    pub fn engine_words(&self) -> Option<&str> {
         self.0.engine_words.as_deref()
     }
 
     /// What to do about it.
-    pub fn how_to_cure(&self) -> Option<&str> {
+    pub fn cure(&self) -> Option<&str> {
         self.0.cure.as_deref()
     }
 
@@ -367,7 +383,7 @@ mod tests {
     #[test]
     fn the_engines_words_cannot_drive_a_terminal() {
         let error = Error::new(ErrorKind::Engine, Operation::List, "the engine refused")
-            .engine_words("\u{1b}[2Jgone\n");
+            .with_engine_words("\u{1b}[2Jgone\n");
         assert_eq!(
             error.to_string(),
             r"failed to list agents: the engine refused: \u{1b}[2Jgone"
@@ -377,12 +393,22 @@ mod tests {
     #[test]
     fn an_agent_is_called_by_its_name_where_that_is_known() {
         let error = Error::new(ErrorKind::NotFound, Operation::Stop, "it is not there")
-            .agent(&AgentId::random())
-            .named("echo");
+            .with_agent(&AgentId::random())
+            .with_name("echo");
         assert_eq!(
             error.to_string(),
             "failed to stop agent echo: it is not there"
         );
+    }
+
+    #[test]
+    fn what_is_said_of_a_clone_is_not_said_of_the_first() {
+        let first = Error::new(ErrorKind::Engine, Operation::Stop, "the engine refused")
+            .with_source(std::io::Error::other("beneath"));
+        let second = first.clone().with_operation(Operation::Remove);
+        assert_eq!(first.operation(), Operation::Stop);
+        assert_eq!(second.operation(), Operation::Remove);
+        assert_eq!(second.source().unwrap().to_string(), "beneath");
     }
 
     #[test]

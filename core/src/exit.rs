@@ -110,18 +110,21 @@ impl Exit {
     }
 
     /// Says that memory ran out, on the engine's word.
+    #[must_use]
     pub fn with_oom(mut self, oom: bool) -> Self {
         self.oom = oom;
         self
     }
 
     /// Says when.
+    #[must_use]
     pub fn with_at(mut self, at: SystemTime) -> Self {
         self.at = Some(at);
         self
     }
 
     /// Says what would perhaps have helped.
+    #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

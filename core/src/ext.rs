@@ -29,7 +29,7 @@ pub trait AgentBackendExt: AgentBackend {
     async fn wait(&self, id: &AgentId) -> Result<Exit> {
         wait(self, id)
             .await
-            .map_err(|error| error.during(Operation::Wait))
+            .map_err(|error| error.with_operation(Operation::Wait))
     }
 
     /// Ends the agent, then forgets it. The exit is the last that is heard of it.

@@ -27,7 +27,7 @@ pub struct HealthNote {
 }
 
 /// A place where an engine may be, and what is there: see [`BackendConfig::candidates`](crate::BackendConfig::candidates).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EngineCandidate {
     /// What names it: a setting, a variable, a context, a usual place.
@@ -52,12 +52,14 @@ impl EngineCandidate {
     }
 
     /// Says where it is.
+    #[must_use]
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
     /// Says whether it is the one that is used.
+    #[must_use]
     pub fn with_chosen(mut self, chosen: bool) -> Self {
         self.chosen = chosen;
         self
@@ -66,24 +68,28 @@ impl EngineCandidate {
 
 impl Health {
     /// Says which version answered.
+    #[must_use]
     pub fn with_version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
     /// Says which version of its API is spoken.
+    #[must_use]
     pub fn with_api(mut self, api: impl Into<String>) -> Self {
         self.api = Some(api.into());
         self
     }
 
     /// Says where the engine is.
+    #[must_use]
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
     /// Adds something that a user should know.
+    #[must_use]
     pub fn with_note(mut self, what: impl Into<String>, cure: Option<&str>) -> Self {
         self.notes.push(HealthNote {
             what: what.into(),

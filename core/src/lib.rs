@@ -36,6 +36,8 @@ mod text;
 mod watch;
 
 pub use backend::AgentBackend;
+/// What logs, archives and programs' outputs are made of; of the crate `bytes`.
+pub use bytes::Bytes;
 pub use capabilities::{Capabilities, LimitSupport, LogFidelity, Survival, TreeKill};
 pub use config::{BackendConfig, ConnectContext};
 pub use error::{Error, ErrorKind, Operation, Result, Retry};
@@ -72,4 +74,6 @@ pub use spec::{
     check_name, is_link_local,
 };
 pub use text::{Escaped, is_unsafe};
+/// What [`AgentContext::stop_token`] gives; `tokio_util`'s own.
+pub use tokio_util::sync::CancellationToken;
 pub use watch::{Watch, WatchEvent, WatchOptions};

@@ -178,7 +178,7 @@ impl AgentBackend for MemoryBackend {
         options: SpawnOptions,
     ) -> Result<AgentInfo> {
         self.spawn_now(id, spec, options.incarnation)
-            .map_err(|error| error.agent(id))
+            .map_err(|error| error.with_agent(id))
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
@@ -203,7 +203,7 @@ impl AgentBackend for MemoryBackend {
         let agent = self.find(Operation::Remove, id)?;
         if options.force {
             let stopped = agent.stop(&StopOptions::by_force()).await;
-            stopped.map_err(|error| error.during(Operation::Remove))?;
+            stopped.map_err(|error| error.with_operation(Operation::Remove))?;
         }
         let mut agents = self.agents_mut();
         match agents.get(id) {
@@ -217,8 +217,8 @@ impl AgentBackend for MemoryBackend {
                 Operation::Remove,
                 "it has not ended",
             )
-            .agent(id)
-            .cure("stop it first, or remove it by force"));
+            .with_agent(id)
+            .with_cure("stop it first, or remove it by force"));
         }
         agents.remove(id);
         // Under the lock, so that the removal is told before a new start of the id.
@@ -257,10 +257,13 @@ impl AgentBackend for MemoryBackend {
                 Operation::Logs,
                 "what that start of it wrote is not kept",
             )
-            .agent(id)
-            .cure("read the logs of a start before the next one begins"));
+            .with_agent(id)
+            .with_cure("read the logs of a start before the next one begins"));
         }
-        agent.log.read(&options).map_err(|error| error.agent(id))
+        agent
+            .log
+            .read(&options)
+            .map_err(|error| error.with_agent(id))
     }
 
     fn signals(&self) -> Option<&dyn Signals> {
@@ -293,8 +296,8 @@ fn ensure_incarnation(
         operation,
         "the start that is meant is not its latest",
     )
-    .agent(&agent.id)
-    .cure("inspect it, and name the latest start or none"))
+    .with_agent(&agent.id)
+    .with_cure("inspect it, and name the latest start or none"))
 }
 
 fn engine_gone() -> Error {
@@ -303,7 +306,7 @@ fn engine_gone() -> Error {
         Operation::Events,
         "the last handle on the memory engine is gone",
     )
-    .cure("keep a backend or its engine for as long as its events are followed")
+    .with_cure("keep a backend or its engine for as long as its events are followed")
 }
 
 impl fmt::Debug for MemoryBackend {

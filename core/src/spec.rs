@@ -128,12 +128,14 @@ impl AgentSpec {
     }
 
     /// Sets a variable of its environment.
+    #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(key.into(), value.into());
         self
     }
 
     /// Hands on a variable of the caller's environment, where it is set.
+    #[must_use]
     pub fn inherit(mut self, key: impl Into<String>) -> Self {
         self.inherit.push(key.into());
         self
@@ -141,66 +143,77 @@ impl AgentSpec {
 
     /// Gives it a secret: as a file whose path is in the variable `KEY_FILE`, unless the secret says
     /// otherwise.
+    #[must_use]
     pub fn secret(mut self, key: impl Into<String>, secret: impl Into<SecretSpec>) -> Self {
         self.secrets.insert(key.into(), secret.into());
         self
     }
 
     /// Sets its working directory.
+    #[must_use]
     pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
         self.cwd = Some(cwd.into());
         self
     }
 
     /// Adds something that it can do.
+    #[must_use]
     pub fn capability(mut self, capability: impl Into<String>) -> Self {
         self.capabilities.push(capability.into());
         self
     }
 
     /// Sets what it may use up.
+    #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
     /// Sets as whom it runs.
+    #[must_use]
     pub fn user(mut self, user: User) -> Self {
         self.user = Some(user);
         self
     }
 
     /// Sets how long it has to end once asked.
+    #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.stop.grace = grace;
         self
     }
 
     /// Sets how it is asked to end.
+    #[must_use]
     pub fn stop(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }
 
     /// Sets by what one sees that it is up.
+    #[must_use]
     pub fn ready(mut self, ready: impl Into<Ready>) -> Self {
         self.ready = Some(ready.into());
         self
     }
 
     /// Sets by what one sees that it still answers.
+    #[must_use]
     pub fn alive(mut self, alive: impl Into<Alive>) -> Self {
         self.alive = Some(alive.into());
         self
     }
 
     /// Sets whether it is started again when it ends.
+    #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
         self
     }
 
     /// Sets how it is put into a container.
+    #[must_use]
     pub fn container(mut self, container: ContainerSpec) -> Self {
         self.container = container;
         self

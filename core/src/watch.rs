@@ -67,7 +67,7 @@ impl WatchOptions {
 }
 
 /// What a [`Watch`] tells.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 #[expect(
     clippy::large_enum_variant,

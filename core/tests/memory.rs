@@ -128,7 +128,7 @@ fn a_spawn_without_a_runtime_is_an_error_with_its_cure() {
     let spawned = futures_util::FutureExt::now_or_never(spawn(&backend, &spec));
     let error = spawned.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::EngineUnavailable);
-    assert!(error.how_to_cure().unwrap().contains("tokio"), "{error}");
+    assert!(error.cure().unwrap().contains("tokio"), "{error}");
 }
 
 #[tokio::test]

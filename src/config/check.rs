@@ -22,7 +22,7 @@ pub(crate) fn names(source: &Source, agents: &[FleetAgent]) -> Result<(), Config
             let last = agent.numbered(count).name;
             check_name(&last).map_err(|why| {
                 ConfigError::new(format!("`{last}` cannot be an agent's name: {why}"))
-                    .cure("shorten the name")
+                    .with_cure("shorten the name")
                     .at(source, &agent.written.name)
             })?;
         }
@@ -37,7 +37,7 @@ pub(crate) fn names(source: &Source, agents: &[FleetAgent]) -> Result<(), Config
                 "`{}` is also number {index} of the {count} that `{group}` stands for",
                 agent.name
             ))
-            .cure("rename one of the two")
+            .with_cure("rename one of the two")
             .at(source, &agent.written.name));
         }
     }
@@ -73,7 +73,7 @@ pub(crate) fn after(
                 agent.name,
                 Escaped(name)
             ))
-            .cure(cure)
+            .with_cure(cure)
             .at(source, &agent.written.value("after"))
         })
     };
@@ -95,7 +95,7 @@ pub(crate) fn cycle(source: &Source, agents: &[FleetAgent], cycle: &[usize]) -> 
         "each of these starts only after the next: {}",
         names.join(" -> ")
     ))
-    .cure("take one of them out of another's `after`");
+    .with_cure("take one of them out of another's `after`");
     match around.first() {
         Some(agent) => error.at(source, &agent.written.value("after")),
         None => error,
@@ -107,7 +107,7 @@ pub(crate) fn specs(fleet: &Fleet) -> Result<(), ConfigError> {
     // Only its length counts here, and every id that we draw has this one.
     let id = AgentId::random();
     let place = Place::host(std::env::current_exe().unwrap_or_default());
-    for agent in &fleet.agents {
+    for agent in fleet.agents() {
         // The last has the longest name and number.
         let Some(member) = agent.members_for(agent.count).pop() else {
             continue;
@@ -118,8 +118,8 @@ pub(crate) fn specs(fleet: &Fleet) -> Result<(), ConfigError> {
             let path: Vec<_> = path.iter().map(String::as_str).collect();
             let sentence = format!("the agent `{}`: {}", agent.name, error.message());
             let mut refused = ConfigError::new(sentence);
-            if let Some(cure) = error.how_to_cure() {
-                refused = refused.cure(cure);
+            if let Some(cure) = error.cure() {
+                refused = refused.with_cure(cure);
             }
             return Err(refused.at(fleet.source(), &agent.written.key(&path)));
         }

@@ -20,7 +20,7 @@ pub(crate) fn variables(path: &Path) -> Result<Vec<(String, String)>, ConfigErro
             // The line itself is not shown: what stands in such files is seldom meant to be seen.
             Err(problem) => {
                 return Err(ConfigError::new(format!("line {}: {problem}", number + 1))
-                    .cure("write it as KEY=VALUE, the value in quotes where it needs them")
+                    .with_cure("write it as KEY=VALUE, the value in quotes where it needs them")
                     .in_file(path));
             }
         }

@@ -39,7 +39,8 @@ impl ConfigError {
     }
 
     /// Says what to do about it: a clause that begins with a verb.
-    pub fn cure(mut self, cure: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn with_cure(mut self, cure: impl Into<String>) -> Self {
         self.0.cure = Some(cure.into());
         self
     }
@@ -84,7 +85,7 @@ impl ConfigError {
     }
 
     /// What to do about it.
-    pub fn how_to_cure(&self) -> Option<&str> {
+    pub fn cure(&self) -> Option<&str> {
         self.0.cure.as_deref()
     }
 
@@ -169,9 +170,9 @@ impl From<ConfigError> for Error {
         let sentence = Sentence(&error).to_string();
         let whole = Self::new(ErrorKind::InvalidSpec, Operation::Configure, sentence);
         let whole = match &error.0.cure {
-            Some(cure) => whole.cure(cure.clone()),
+            Some(cure) => whole.with_cure(cure.clone()),
             None => whole,
         };
-        whole.caused_by(error)
+        whole.with_source(error)
     }
 }

@@ -68,8 +68,8 @@ fn of_us(exe: &Path) -> Result<Mount> {
                 "this program, which `{{exe}}` stands for, cannot be put into a container: {error}"
             ),
         )
-        .cure("move it to a path without a `:`")
-        .caused_by(error)
+        .with_cure("move it to a path without a `:`")
+        .with_source(error)
     })
 }
 

@@ -90,23 +90,23 @@ impl Fault {
                     .or_else(|| did_you_mean(&key, known.iter().copied()))
                     .unwrap_or_else(|| known_keys(known));
                 ConfigError::new(format!("there is no key `{key}` {place}"))
-                    .cure(cure)
+                    .with_cure(cure)
                     .label("no such key")
             }
             Problem::UnknownWord { word, known } => {
                 let cure = did_you_mean(&word, known.iter().copied())
                     .unwrap_or_else(|| format!("use one of {}", list(known.iter().copied())));
-                ConfigError::new(format!("`{path}` cannot be `{}`", Escaped(&word))).cure(cure)
+                ConfigError::new(format!("`{path}` cannot be `{}`", Escaped(&word))).with_cure(cure)
             }
             Problem::Missing { key } => {
-                ConfigError::new(format!("the key `{key}` is missing {place}")).cure("add it")
+                ConfigError::new(format!("the key `{key}` is missing {place}")).with_cure("add it")
             }
             Problem::Expected { expected, found } => {
                 ConfigError::new(format!("`{path}` wants {expected}, and has {found}"))
                     .label("not this")
             }
             Problem::NotToml(message) => {
-                ConfigError::new(format!("this is not TOML: {message}")).cure("mend this line")
+                ConfigError::new(format!("this is not TOML: {message}")).with_cure("mend this line")
             }
             Problem::Other(message) if path.is_empty() => ConfigError::new(message),
             Problem::Other(message) => ConfigError::new(format!("`{path}`: {message}")),

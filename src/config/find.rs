@@ -28,13 +28,13 @@ pub(crate) fn find(options: &LoadOptions) -> Result<Found, ConfigError> {
             if chosen.value.is_dir() {
                 return Err(
                     ConfigError::new(format!("it is a folder, not a fleet file{said}"))
-                        .cure(format!("name the file in it, such as {FILE_NAME}"))
+                        .with_cure(format!("name the file in it, such as {FILE_NAME}"))
                         .in_file(&chosen.value),
                 );
             }
             if !chosen.value.exists() {
                 return Err(ConfigError::new(format!("there is no such file{said}"))
-                    .cure("write it, or name another by `--file`")
+                    .with_cure("write it, or name another by `--file`")
                     .in_file(&chosen.value)
                     .no_file());
             }
@@ -64,7 +64,7 @@ fn search(base: &Path) -> Result<PathBuf, ConfigError> {
                 "there is no {FILE_NAME} in {} or in any folder above it",
                 base.display()
             ))
-            .cure("write one, or name it by `--file`")
+            .with_cure("write one, or name it by `--file`")
             .no_file()
         })
 }
@@ -91,7 +91,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
             _ => "name another",
         };
         ConfigError::new(format!("the file cannot be read: {error}"))
-            .cure(cure)
+            .with_cure(cure)
             .in_file(path)
     };
     let file = File::open(path).map_err(|error| fail(&error))?;
@@ -102,7 +102,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(
             ConfigError::new(format!("the file has more than {MAX_BYTES} bytes"))
-                .cure("name a text file")
+                .with_cure("name a text file")
                 .in_file(path),
         );
     }
@@ -111,7 +111,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
             "the file is not UTF-8: the first bad byte is at {}",
             error.utf8_error().valid_up_to()
         ))
-        .cure("save it as UTF-8")
+        .with_cure("save it as UTF-8")
         .in_file(path)
     })
 }

@@ -60,7 +60,7 @@ pub struct Fleet {
     /// Where numbers about it are served, if they are. Whoever restarts its agents serves them; the manager does not.
     pub metrics: Option<MetricsTable>,
     /// The agents, in the order of the file.
-    pub agents: Vec<FleetAgent>,
+    pub(crate) agents: Vec<FleetAgent>,
     pub(crate) backends: Backends,
     /// Which of `agents` come first: numbers of theirs.
     pub(crate) order: Vec<usize>,
@@ -103,6 +103,11 @@ impl Fleet {
         self.file.parent().unwrap_or(Path::new("/"))
     }
 
+    /// The agents, in the order of the file.
+    pub fn agents(&self) -> &[FleetAgent] {
+        &self.agents
+    }
+
     /// The agent of that name in the file.
     pub fn agent(&self, name: &str) -> Option<&FleetAgent> {
         self.agents.iter().find(|agent| agent.name == name)
@@ -115,7 +120,7 @@ impl Fleet {
             let cure = did_you_mean(name, names())
                 .unwrap_or_else(|| format!("the file has {}", super::near::list(names())));
             ConfigError::new(format!("there is no agent `{}`", Escaped(name)))
-                .cure(cure)
+                .with_cure(cure)
                 .in_file(&self.file)
         })
     }
@@ -153,11 +158,11 @@ impl Fleet {
                     Escaped(&member.group)
                 ),
             )
-            .cure("add it to the file, or stop those that run with `--prune`"));
+            .with_cure("add it to the file, or stop those that run with `--prune`"));
         };
         let mut spec = expand::spec(self, agent, member, id, place);
-        expand::bring_us(&mut spec, place).map_err(|error| error.agent(id))?;
-        spec.validate().map_err(|error| error.agent(id))?;
+        expand::bring_us(&mut spec, place).map_err(|error| error.with_agent(id))?;
+        spec.validate().map_err(|error| error.with_agent(id))?;
         Ok(spec)
     }
 

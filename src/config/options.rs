@@ -72,36 +72,42 @@ pub struct LoadOptions {
 
 impl LoadOptions {
     /// Names the file.
+    #[must_use]
     pub fn with_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
         self
     }
 
     /// Names the swarm.
+    #[must_use]
     pub fn with_swarm(mut self, swarm: impl Into<String>) -> Self {
         self.swarm = Some(swarm.into());
         self
     }
 
     /// Names the backend.
+    #[must_use]
     pub fn with_backend(mut self, backend: impl Into<String>) -> Self {
         self.backend = Some(backend.into());
         self
     }
 
     /// Names the folder in which each swarm has a folder for its state.
+    #[must_use]
     pub fn with_state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(dir.into());
         self
     }
 
     /// Begins the looking, and relative paths, at another place than the working directory.
+    #[must_use]
     pub fn with_working_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.working_dir = Some(dir.into());
         self
     }
 
     /// Reads these variables instead of the process's own.
+    #[must_use]
     pub fn with_environment<K: Into<OsString>, V: Into<OsString>>(
         mut self,
         environment: impl IntoIterator<Item = (K, V)>,
@@ -146,7 +152,7 @@ impl LoadOptions {
         };
         absolute.map_err(|error| {
             ConfigError::new(format!("the working directory cannot be found: {error}"))
-                .cure("change to a directory that exists")
+                .with_cure("change to a directory that exists")
         })
     }
 
@@ -174,7 +180,7 @@ impl LoadOptions {
         };
         let value = value.into_string().map_err(|_| {
             ConfigError::new(format!("the variable {} is not UTF-8", variable.name))
-                .cure("unset it, or give it a name")
+                .with_cure("unset it, or give it a name")
         })?;
         Ok(Some(Chosen {
             value,

@@ -49,7 +49,7 @@ impl Fleet {
 
     fn blame(&self, agent: &FleetAgent, member: &Member, problem: Problem) -> ConfigError {
         ConfigError::new(format!("the agent `{}`: {}", member.name, problem.message))
-            .cure(problem.cure)
+            .with_cure(problem.cure)
             .at(self.source(), &agent.written.key(&[problem.key]))
     }
 }
@@ -59,7 +59,7 @@ fn look(spec: &AgentSpec, place: &Place) -> Result<(), Problem> {
         secret.read(key).map_err(|error| Problem {
             key: "secrets",
             message: error.message().to_owned(),
-            cure: error.how_to_cure().unwrap_or_default().to_owned(),
+            cure: error.cure().unwrap_or_default().to_owned(),
         })?;
     }
     // Only agents that work in folders of this host run programs of this host.

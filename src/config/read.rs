@@ -74,9 +74,8 @@ impl<'a> Reader<'a> {
         };
         if let Some(named) = options.named_swarm()? {
             return SwarmName::new(&named.value).map_err(|why| match named.by {
-                Some(variable) => {
-                    refuse(&named.value, &why).cure(format!("give the variable {variable} another"))
-                }
+                Some(variable) => refuse(&named.value, &why)
+                    .with_cure(format!("give the variable {variable} another")),
                 None => refuse(&named.value, &why),
             });
         }
@@ -91,7 +90,7 @@ impl<'a> Reader<'a> {
                 "the swarm has no name, and that of its folder, {}, cannot be one",
                 self.folder.display()
             ))
-            .cure("write `swarm = \"NAME\"` at the top of the file")
+            .with_cure("write `swarm = \"NAME\"` at the top of the file")
             .at(self.source, &(0..0))
         })
     }
@@ -119,7 +118,7 @@ impl<'a> Reader<'a> {
             return Err(ConfigError::new(
                 "the coordinator would be open to everybody who reaches this machine",
             )
-            .cure(
+            .with_cure(
                 "listen on 127.0.0.1, say `auth = \"token\"`, or say `insecure_no_auth = true` if that is meant",
             )
             .at(self.source, &auth.map_or(0..0, |node| node.span.clone())));
@@ -135,7 +134,7 @@ impl<'a> Reader<'a> {
         let defaults = match self.root.get("defaults") {
             Some(node) => node.table().ok_or_else(|| {
                 ConfigError::new("`defaults` is a table of an agent's keys")
-                    .cure("write `[defaults]` and the keys beneath it")
+                    .with_cure("write `[defaults]` and the keys beneath it")
                     .at(self.source, &node.span)
             })?,
             None => &nothing,
@@ -160,7 +159,7 @@ impl<'a> Reader<'a> {
                 "`{}` cannot be an agent's name: {why}",
                 Escaped(name)
             ))
-            .cure("choose another name")
+            .with_cure("choose another name")
             .at(self.source, &key.span)
         })?;
         let table = merge::agent(defaults, own);
@@ -189,7 +188,9 @@ impl<'a> Reader<'a> {
                     "the secret `{}` is written into the file",
                     Escaped(&key.text)
                 ))
-                .cure("say where it stands instead: { file = \"PATH\" } or { env = \"VARIABLE\" }")
+                .with_cure(
+                    "say where it stands instead: { file = \"PATH\" } or { env = \"VARIABLE\" }",
+                )
                 .at_secret(self.source, &key.span));
             }
         }
@@ -213,7 +214,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let variables = env_file::variables(&path).map_err(|error| {
-                error.cure(format!(
+                error.with_cure(format!(
                     "mend `env_file` of the agent `{name}`, or the file; one that may be absent is written \
                      {{ path = \"PATH\", required = false }}"
                 ))
@@ -260,7 +261,7 @@ impl<'a> Reader<'a> {
         };
         Err(
             ConfigError::new(format!("the agent `{name}` cannot be there {count} times"))
-                .cure(cure)
+                .with_cure(cure)
                 .at(self.source, &written.value("count")),
         )
     }
@@ -279,7 +280,7 @@ impl<'a> Reader<'a> {
         };
         let refuse = |span: &Span, what: &str| {
             ConfigError::new(format!("`{what}` is not a table"))
-                .cure(format!("write `[{of}.NAME]` and the keys beneath it"))
+                .with_cure(format!("write `[{of}.NAME]` and the keys beneath it"))
                 .at(self.source, span)
         };
         let table = node.table().ok_or_else(|| refuse(&node.span, of))?;

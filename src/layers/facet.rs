@@ -11,7 +11,7 @@ fn gone(operation: Operation, id: &AgentId) -> Error {
         "this backend can do so no more",
         "choose a backend that can, or do without",
     )
-    .agent(id)
+    .with_agent(id)
 }
 
 pub(super) fn signals<'a>(inner: &'a impl AgentBackend, id: &AgentId) -> Result<&'a dyn Signals> {

@@ -21,18 +21,21 @@ pub struct LayerOptions {
 
 impl LayerOptions {
     /// Sets how many calls are made at once.
+    #[must_use]
     pub fn with_at_once(mut self, at_once: AtOnce) -> Self {
         self.at_once = at_once;
         self
     }
 
     /// Sets how long each may take.
+    #[must_use]
     pub fn with_timeout(mut self, timeout: Timeouts) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sets how often a call is made again.
+    #[must_use]
     pub fn with_retry(mut self, retry: RetryOptions) -> Self {
         self.retry = retry;
         self

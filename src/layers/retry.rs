@@ -96,8 +96,8 @@ fn still_unknown(id: &AgentId, later: Error) -> Error {
             later.message()
         ),
     )
-    .agent(id)
-    .caused_by(later)
+    .with_agent(id)
+    .with_source(later)
 }
 
 /// How long the engine wants to be left alone.
@@ -310,7 +310,7 @@ mod tests {
     async fn an_engine_that_asks_for_a_pause_is_given_it() {
         let busy = || {
             let pause = Duration::from_secs(4);
-            refused(ErrorKind::OutOfResources).retry_when(May::After(pause))
+            refused(ErrorKind::OutOfResources).with_retry(May::After(pause))
         };
         let (_, backend) = retried(at_first(1, busy));
         let begun = Instant::now();
@@ -322,7 +322,7 @@ mod tests {
     async fn a_pause_that_is_too_long_is_left_to_the_caller() {
         let busy = || {
             let pause = Duration::from_mins(1);
-            refused(ErrorKind::OutOfResources).retry_when(May::After(pause))
+            refused(ErrorKind::OutOfResources).with_retry(May::After(pause))
         };
         let (inner, backend) = retried(at_first(1, busy));
         let begun = Instant::now();

@@ -47,8 +47,8 @@ impl<B: AgentBackend> Timeout<B> {
                 Operation::Spawn,
                 format!("the engine did not say within {limit} whether it starts, and {why}"),
             )
-            .agent(id)
-            .cure("spawn it again with the same id and incarnation, or look for it by `list`")
+            .with_agent(id)
+            .with_cure("spawn it again with the same id and incarnation, or look for it by `list`")
         };
         match timeout(self.limits.inspect, self.inner.inspect(id)).await {
             Ok(Ok(info)) if info.incarnation != incarnation => {
@@ -62,7 +62,7 @@ impl<B: AgentBackend> Timeout<B> {
             Ok(Err(error)) if error.kind() == ErrorKind::NotFound => {
                 Err(unknown("it is not seen yet"))
             }
-            Ok(Err(error)) => Err(unknown("it cannot be looked for").caused_by(error)),
+            Ok(Err(error)) => Err(unknown("it cannot be looked for").with_source(error)),
             Err(_) => Err(unknown("does not say whether it is there either")),
         }
     }
@@ -80,23 +80,23 @@ impl<B: AgentBackend> Timeout<B> {
                 Operation::Stop,
                 format!("{what} after {}", shown(waited)),
             )
-            .agent(id)
+            .with_agent(id)
             // The caller has waited for as long as it said: whether to wait once more is its to say.
-            .retry_when(Retry::Never)
+            .with_retry(Retry::Never)
         };
         let unknown = || {
             error(
                 ErrorKind::Indeterminate,
                 "the engine does not say whether it has ended",
             )
-            .cure("see that the engine answers, and stop the agent again")
+            .with_cure("see that the engine answers, and stop the agent again")
         };
         let info = match timeout(self.limits.inspect, self.inner.inspect(id)).await {
             Ok(Ok(info)) => info,
             Ok(Err(gone)) if gone.kind() == ErrorKind::NotFound => {
-                return Err(gone.during(Operation::Stop));
+                return Err(gone.with_operation(Operation::Stop));
             }
-            Ok(Err(cause)) => return Err(unknown().caused_by(cause)),
+            Ok(Err(cause)) => return Err(unknown().with_source(cause)),
             Err(_) => return Err(unknown()),
         };
         if incarnation.is_some_and(|meant| meant != info.incarnation) {
@@ -109,8 +109,11 @@ impl<B: AgentBackend> Timeout<B> {
             AgentState::Exited(exit) => Ok(exit),
             AgentState::Failed { reason } => Ok(Exit::unknown(reason)),
             AgentState::Unknown { .. } => Err(unknown()),
-            _ => Err(error(ErrorKind::StillRunning, "it has not ended")
-                .cure("stop it again, by force where it must end now; the stop itself goes on")),
+            _ => Err(
+                error(ErrorKind::StillRunning, "it has not ended").with_cure(
+                    "stop it again, by force where it must end now; the stop itself goes on",
+                ),
+            ),
         }
     }
 
@@ -126,8 +129,8 @@ impl<B: AgentBackend> Timeout<B> {
                     shown(self.limits.remove)
                 ),
             )
-            .agent(id)
-            .cure("remove it again, or look for it by `list`")),
+            .with_agent(id)
+            .with_cure("remove it again, or look for it by `list`")),
         }
     }
 }
@@ -145,7 +148,7 @@ async fn look<T>(
             operation,
             format!("the engine did not answer within {}", shown(limit)),
         )
-        .cure(format!(
+        .with_cure(format!(
             "see that the engine answers; where it is merely slow, raise `calls.timeout.{key}`"
         )))
     })
@@ -178,7 +181,9 @@ impl<B: AgentBackend> AgentBackend for Timeout<B> {
                     Operation::Check,
                     format!("the engine did not answer within {}", shown(limit)),
                 )
-                .cure("see that it runs; where it is merely slow, raise `calls.timeout.check`"))
+                .with_cure(
+                    "see that it runs; where it is merely slow, raise `calls.timeout.check`",
+                ))
             })
     }
 
@@ -279,9 +284,9 @@ impl<B: AgentBackend> AgentBackend for Timeout<B> {
 
 /// Names the agent in an error that does not yet.
 fn about(error: Error, id: &AgentId) -> Error {
-    match error.agent_id() {
+    match error.agent() {
         Some(_) => error,
-        None => error.agent(id),
+        None => error.with_agent(id),
     }
 }
 
@@ -337,7 +342,7 @@ mod tests {
         let error = backend.inspect(&id).await.unwrap_err();
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
         assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert_eq!(error.agent_id(), Some(&id));
+        assert_eq!(error.agent(), Some(&id));
         assert!(
             error.to_string().contains("calls.timeout.inspect"),
             "{error}"
@@ -369,7 +374,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Indeterminate);
         assert_eq!(error.retry(), Retry::SameId);
-        assert_eq!(error.agent_id(), Some(&id));
+        assert_eq!(error.agent(), Some(&id));
     }
 
     #[tokio::test(start_paused = true)]

@@ -270,7 +270,7 @@ mod tests {
         let inner = Scripted::new(|operation, before| match (operation, before) {
             (Operation::Spawn, 0) => Answer::Refused(refused(ErrorKind::Indeterminate)),
             (Operation::Inspect, _) => Answer::Refused(
-                refused(ErrorKind::Engine).engine_words("TOKEN=variable-7f3a is odd"),
+                refused(ErrorKind::Engine).with_engine_words("TOKEN=variable-7f3a is odd"),
             ),
             _ => Answer::Honest,
         });

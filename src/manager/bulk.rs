@@ -137,7 +137,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                     spec.name
                 ),
             )
-            .cure("give each its own name"));
+            .with_cure("give each its own name"));
         }
         self.intend(Record::new(AgentId::random(), spec))
     }

@@ -172,8 +172,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 operation,
                 "a swarm's manager works inside a Tokio runtime",
             )
-            .cure("call it from `#[tokio::main]` or `Runtime::block_on`")
-            .caused_by(error)
+            .with_cure("call it from `#[tokio::main]` or `Runtime::block_on`")
+            .with_source(error)
         })?;
         if !self.attached.swap(true, Ordering::AcqRel) {
             // What an earlier listener, or its end, has left is not what this one will hear.

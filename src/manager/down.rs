@@ -47,7 +47,7 @@ impl DownOptions {
 }
 
 /// What became of a swarm that was taken down.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DownReport {
     /// How those ended that still lived.
@@ -214,8 +214,8 @@ fn came_late(info: AgentInfo) -> (AgentInfo, Error) {
         Operation::Remove,
         "it was started while the swarm was taken down",
     )
-    .agent(&info.id)
-    .cure("see who starts it, and take the swarm down once more");
+    .with_agent(&info.id)
+    .with_cure("see who starts it, and take the swarm down once more");
     (info, error)
 }
 
@@ -225,5 +225,5 @@ fn lives_again() -> Error {
         Operation::Remove,
         "somebody has begun to start agents while the swarm was taken down",
     )
-    .cure("take it down once more if they are to go, too")
+    .with_cure("take it down once more if they are to go, too")
 }

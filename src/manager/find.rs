@@ -85,7 +85,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     Escaped(text)
                 ),
             )
-            .cure(guess.unwrap_or_else(|| "`ps -a` shows those that there are".to_owned()))),
+            .with_cure(guess.unwrap_or_else(|| "`ps -a` shows those that there are".to_owned()))),
             _ => Err(ambiguous(
                 &format!("the ids of several agents begin with `{}`", Escaped(text)),
                 &begins,
@@ -119,5 +119,5 @@ fn ambiguous(what: &str, candidates: &[Agent]) -> Error {
         Operation::Find,
         format!("{what}: {}", names.join(", ")),
     )
-    .cure("give more of the id, or another name")
+    .with_cure("give more of the id, or another name")
 }

@@ -27,7 +27,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 Operation::Spawn,
                 format!("`{group}` cannot be scaled to {count}: {MAX_COUNT} is the most"),
             )
-            .cure("ask for fewer"));
+            .with_cure("ask for fewer"));
         }
         let agent = fleet.find_agent(group)?;
         let count = match (agent.count, count) {

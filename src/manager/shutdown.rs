@@ -14,7 +14,7 @@ use super::bulk::each;
 use super::row::Row;
 
 /// How one agent's stop went.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StopOutcome {
     /// Who.
@@ -104,8 +104,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     Operation::Stop,
                     "even force has not ended it in time",
                 )
-                .agent(agent.id())
-                .cure("see what it does, and stop it again")),
+                .with_agent(agent.id())
+                .with_cure("see what it does, and stop it again")),
             };
             StopOutcome {
                 id: agent.info.id,

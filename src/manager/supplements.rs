@@ -44,6 +44,6 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             in_container: self.backend.capabilities().container,
             state_dir: self.store.folder(),
         });
-        Ok(spec.supplemented(&supplement.map_err(|error| error.agent(id))?))
+        Ok(spec.supplemented(&supplement.map_err(|error| error.with_agent(id))?))
     }
 }

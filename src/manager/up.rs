@@ -29,13 +29,13 @@ fn overtaken() -> Error {
         Operation::Spawn,
         "others go on bringing this swarm up at the same moment",
     )
-    .cure("see `ps`, and bring it up again")
+    .with_cure("see `ps`, and bring it up again")
 }
 
 /// A refused agent that is new has an id that nobody ever sees: it is called by its name.
 fn planned_by(plans: &dyn Plans, record: &Record) -> Result<AgentPlan> {
     let planned = plans.plan(&record.id, &record.spec);
-    planned.map_err(|error| error.named(&record.spec.name))
+    planned.map_err(|error| error.with_name(&record.spec.name))
 }
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
@@ -188,7 +188,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     Operation::Configure,
                     "it cannot be found where this program is, which `{exe}` stands for",
                 )
-                .caused_by(error)
+                .with_source(error)
             })?,
         };
         Ok(Place::of(exe, &self.core().backend.capabilities()))

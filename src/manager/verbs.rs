@@ -24,7 +24,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// outcome was unknown, finishes that start, or gives the agent that lives by it, and never makes a
     /// second one.
     pub async fn spawn_as(&self, id: AgentId, spec: AgentSpec) -> Result<AgentInfo> {
-        spec.validate().map_err(|error| error.agent(&id))?;
+        spec.validate().map_err(|error| error.with_agent(&id))?;
         let core = self.core();
         core.attach_if_possible().await;
         let same = core.table.look(&id, |row| {
@@ -86,7 +86,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                 ),
                 "stop the agent instead",
             )
-            .agent(id));
+            .with_agent(id));
         };
         signals.signal(id, signal, None).await
     }
@@ -164,8 +164,8 @@ impl<B: AgentBackend + ?Sized> super::Core<B> {
                 Operation::Stop,
                 "it has been started again since that start of it",
             )
-            .agent(id)
-            .cure("name its latest start, or none")),
+            .with_agent(id)
+            .with_cure("name its latest start, or none")),
             _ => Ok(()),
         }
     }

@@ -108,8 +108,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 Operation::Wait,
                 format!("it was never ready: it {exit}"),
             )
-            .agent(id)
-            .cure("read its logs")),
+            .with_agent(id)
+            .with_cure("read its logs")),
             Err(_) => {
                 let seen = check.as_ref().map_or_else(
                     || "its process does not run".to_owned(),
@@ -126,8 +126,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                         humantime::format_duration(limit)
                     ),
                 )
-                .agent(id)
-                .cure("read its logs, or allow more time by `ready.timeout`"))
+                .with_agent(id)
+                .with_cure("read its logs, or allow more time by `ready.timeout`"))
             }
         }
     }

@@ -41,9 +41,9 @@ pub(super) fn io_error(what: &str, path: &Path, error: io::Error) -> Error {
         Operation::State,
         format!("cannot {what} {}", path.display()),
     )
-    .engine_words(error.to_string())
-    .cure(cure)
-    .caused_by(error)
+    .with_engine_words(error.to_string())
+    .with_cure(cure)
+    .with_source(error)
 }
 
 /// Replaces a file by this content, for the owner's eyes alone; it survives a loss of power.
@@ -140,7 +140,7 @@ impl Patience {
                     PATIENCE.as_secs()
                 ),
             )
-            .cure(
+            .with_cure(
                 "look for a stopped `alveary` process (`fuser` names it) and end or continue it",
             ));
         }

@@ -27,8 +27,8 @@ pub(crate) fn default_root() -> Result<PathBuf> {
             Operation::State,
             "there is no home folder to keep state in",
         )
-        .cure("set ALVEARY_STATE_DIR to a folder of yours")
-        .caused_by(error)
+        .with_cure("set ALVEARY_STATE_DIR to a folder of yours")
+        .with_source(error)
     })?;
     let state = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
     Ok(state.join("alveary"))

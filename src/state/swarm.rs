@@ -102,7 +102,7 @@ pub(super) fn on_another_backend(swarm: Option<&SwarmName>, theirs: &str, ours: 
         Operation::State,
         format!("the agents of {whose} run on `{theirs}`, and `{ours}` cannot see them"),
     )
-    .cure(format!(
+    .with_cure(format!(
         "run `down` with `--backend {theirs}` before you change the backend"
     ))
 }
@@ -126,8 +126,10 @@ impl SwarmRecord {
                 Operation::State,
                 format!("{} is damaged", path.display()),
             )
-            .cure("remove it if no agent of this swarm is left; the next start writes a new one")
-            .caused_by(error)
+            .with_cure(
+                "remove it if no agent of this swarm is left; the next start writes a new one",
+            )
+            .with_source(error)
         })?;
         if record.schema > SCHEMA {
             return Err(Error::new(
@@ -139,7 +141,7 @@ impl SwarmRecord {
                     record.schema
                 ),
             )
-            .cure("use that version, or take the swarm down with it first"));
+            .with_cure("use that version, or take the swarm down with it first"));
         }
         Ok(Some(record))
     }
@@ -197,7 +199,7 @@ impl SwarmRecord {
                     Operation::State,
                     format!("cannot put into words {}", path.display()),
                 )
-                .caused_by(error)
+                .with_source(error)
             })?;
             write_atomically(&path, &text)?;
         }
@@ -219,7 +221,7 @@ impl SwarmRecord {
                     ours.display()
                 ),
             )
-            .cure(format!(
+            .with_cure(format!(
                 "choose another name by `-p`/`--swarm` or `swarm = \"…\"`, or run `alveary --file {} down` first",
                 theirs.display()
             )));

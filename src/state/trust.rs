@@ -16,7 +16,7 @@ fn refuse<T>(path: &Path, what: impl std::fmt::Display, cure: &str) -> Result<T>
         Operation::State,
         format!("{} {what}", path.display()),
     )
-    .cure(cure))
+    .with_cure(cure))
 }
 
 /// Refuses a folder through which somebody else could make us read or write what is theirs.

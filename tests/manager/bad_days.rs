@@ -21,7 +21,7 @@ async fn a_start_whose_reply_is_lost_is_unknown_until_a_list_tells() {
     chaos.lose_next_replies(1);
     let error = swarm.spawn(stay("echo")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Indeterminate);
-    let id = error.agent_id().unwrap().clone();
+    let id = error.agent().unwrap().clone();
     let agent = swarm.get(&id).await.unwrap();
     assert!(matches!(agent.state(), AgentState::Unknown { .. }));
     assert_eq!(swarm.is_running(&id), Running::Unknown);

@@ -99,7 +99,7 @@ async fn a_start_for_which_nothing_can_be_said_fails_and_leaves_nothing() {
     let spec = AgentSpec::new("echo", ["tell"]);
     let error = swarm.spawn(spec).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.agent_id().is_some(), "{error}");
+    assert!(error.agent().is_some(), "{error}");
     assert!(names(&swarm.list().await.unwrap()).is_empty());
     assert!(given.lock().unwrap().is_empty());
 }

@@ -40,9 +40,22 @@ use crate::plan::Plan;
 use crate::wire::{Inspected, Told};
 
 /// The settings of the backend that speaks the Engine API: the table `[backends.docker-api]`.
+///
+/// ```
+/// use alveary_docker::{DockerApiConfig, Settings};
+///
+/// let config = DockerApiConfig::from(Settings::default().with_image("agent:1"));
+/// # assert_eq!(config.0.image.as_deref(), Some("agent:1"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DockerApiConfig(pub Settings);
+
+impl From<Settings> for DockerApiConfig {
+    fn from(settings: Settings) -> Self {
+        Self(settings)
+    }
+}
 
 #[async_trait]
 impl BackendConfig for DockerApiConfig {
@@ -56,7 +69,7 @@ impl BackendConfig for DockerApiConfig {
                 Operation::Connect,
                 "`program` says nothing to a backend that starts none",
             )
-            .cure("leave it out, or choose the backend `docker-cli`"));
+            .with_cure("leave it out, or choose the backend `docker-cli`"));
         }
         let engine = Api::new(&self.0)?;
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
@@ -116,8 +129,8 @@ impl Api {
                 Operation::Connect,
                 "no client can be made",
             )
-            .cure("report this")
-            .caused_by(error)
+            .with_cure("report this")
+            .with_source(error)
         })?;
         Ok(Self {
             http,

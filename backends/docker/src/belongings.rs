@@ -308,7 +308,7 @@ fn options(
 }
 
 fn refuse(message: String, cure: &str) -> Error {
-    Error::new(ErrorKind::InvalidSpec, Operation::Connect, message).cure(cure)
+    Error::new(ErrorKind::InvalidSpec, Operation::Connect, message).with_cure(cure)
 }
 
 #[cfg(test)]

@@ -118,12 +118,12 @@ impl Trouble {
             Class::Lost if asks => ErrorKind::EngineUnavailable,
             _ => kind,
         };
-        let mut error = Error::new(kind, operation, message).cure(cure);
+        let mut error = Error::new(kind, operation, message).with_cure(cure);
         if !self.words.trim().is_empty() {
-            error = error.engine_words(self.words);
+            error = error.with_engine_words(self.words);
         }
         if self.class == Class::Unreachable {
-            error = error.retry_when(Retry::After(std::time::Duration::from_secs(1)));
+            error = error.with_retry(Retry::After(std::time::Duration::from_secs(1)));
         }
         error
     }

@@ -53,9 +53,22 @@ use said::Said;
 use tar_head::Head;
 
 /// The settings of the backend that runs a program: the table `[backends.docker-cli]`.
+///
+/// ```
+/// use alveary_docker::{DockerCliConfig, Settings};
+///
+/// let config = DockerCliConfig::from(Settings::default().with_image("agent:1"));
+/// # assert_eq!(config.0.image.as_deref(), Some("agent:1"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DockerCliConfig(pub Settings);
+
+impl From<Settings> for DockerCliConfig {
+    fn from(settings: Settings) -> Self {
+        Self(settings)
+    }
+}
 
 #[async_trait]
 impl BackendConfig for DockerCliConfig {

@@ -1,5 +1,7 @@
 //! The tables `[backends.docker-api]` and `[backends.docker-cli]`.
 
+mod builders;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -86,8 +86,8 @@ impl<E: Engine> Containers<E> {
                 Operation::Connect,
                 "the state folder cannot be used",
             )
-            .cure("give yourself the right to write it")
-            .caused_by(error)
+            .with_cure("give yourself the right to write it")
+            .with_source(error)
         };
         // Either way to an engine is a manager of the same swarm, so that the two share what is known.
         let shared = context.state_dir.as_ref().map(|dir| dir.join("asks"));
@@ -161,8 +161,8 @@ async fn detached<T: Send + 'static>(
             operation,
             "the runtime ended in the midst of it",
         )
-        .cure("ask again")
-        .caused_by(error)),
+        .with_cure("ask again")
+        .with_source(error)),
     }
 }
 
@@ -222,7 +222,7 @@ impl<E: Engine> AgentBackend for Containers<E> {
     ) -> Result<AgentInfo> {
         self.spawn_agent(id, spec, options.incarnation)
             .await
-            .map_err(|error| error.agent(id))
+            .map_err(|error| error.with_agent(id))
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
@@ -253,13 +253,13 @@ impl<E: Engine> AgentBackend for Containers<E> {
     async fn stop(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
         self.stop_agent(id, options)
             .await
-            .map_err(|error| error.agent(id))
+            .map_err(|error| error.with_agent(id))
     }
 
     async fn remove(&self, id: &AgentId, options: RemoveOptions) -> Result<()> {
         self.remove_agent(id, options)
             .await
-            .map_err(|error| error.agent(id))
+            .map_err(|error| error.with_agent(id))
     }
 
     async fn events(&self, _: EventOptions) -> Result<EventStream> {
@@ -269,7 +269,7 @@ impl<E: Engine> AgentBackend for Containers<E> {
     async fn logs(&self, id: &AgentId, options: LogOptions) -> Result<LogStream> {
         self.log_stream(id, options)
             .await
-            .map_err(|error| error.agent(id))
+            .map_err(|error| error.with_agent(id))
     }
 
     fn signals(&self) -> Option<&dyn Signals> {

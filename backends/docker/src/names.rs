@@ -28,7 +28,7 @@ impl Names {
                 Operation::Connect,
                 format!("`name_prefix = \"{prefix}\"` cannot begin the name of a container"),
             )
-            .cure(format!(
+            .with_cure(format!(
                 "use letters, digits, `_`, `.` and `-`, the first a letter or a digit, {MAX_PREFIX} at the most"
             )));
         }

@@ -182,7 +182,7 @@ pub(crate) struct Planning<'a> {
 }
 
 pub(crate) fn invalid(message: impl Into<String>, cure: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).cure(cure)
+    Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).with_cure(cure)
 }
 
 impl Planning<'_> {

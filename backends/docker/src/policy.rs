@@ -59,7 +59,7 @@ impl Policy {
             Operation::Spawn,
             format!("the policy {file} does not allow {what}"),
         )
-        .cure(format!(
+        .with_cure(format!(
             "ask for what it allows, or have whoever keeps it add this to `{key}` of its table `[containers]`"
         ))
     }

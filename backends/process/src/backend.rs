@@ -109,7 +109,7 @@ impl ProcessBackend {
                 }
             }
         };
-        report.map_err(|error| error.during(operation))
+        report.map_err(|error| error.with_operation(operation))
     }
 
     /// Waits until a start of an agent is over, and says where its output ends: see [`reader::Over`].
@@ -151,13 +151,13 @@ impl ProcessBackend {
             Ok(true) => return Ok(None),
             Ok(false) => None,
             Err(error) if error.kind() == ErrorKind::EngineUnavailable => Some(error),
-            Err(error) => return Err(error.during(operation)),
+            Err(error) => return Err(error.with_operation(operation)),
         };
-        let reports =
-            read_reports(&self.0.folder, self.0.swarm).map_err(|error| error.during(operation))?;
+        let reports = read_reports(&self.0.folder, self.0.swarm)
+            .map_err(|error| error.with_operation(operation))?;
         match (reports, silent) {
             // Another would be told the same.
-            (None, Some(error)) => Err(error.during(operation)),
+            (None, Some(error)) => Err(error.with_operation(operation)),
             (reports, _) => Ok(reports),
         }
     }
@@ -243,7 +243,7 @@ impl AgentBackend for ProcessBackend {
         if let Keeping::Here(here) = &self.0.keeping {
             here.keep()
                 .await
-                .map_err(|error| error.during(Operation::Check))?;
+                .map_err(|error| error.with_operation(Operation::Check))?;
         }
         if let Keeping::Apart(client) = &self.0.keeping {
             // Whoever lists is asked who he is, and started if he is not there.
@@ -428,8 +428,8 @@ impl AgentBackend for ProcessBackend {
                 Operation::Logs,
                 "no such start of it is known",
             )
-            .agent(id)
-            .cure("leave the incarnation out to read what the latest start wrote"));
+            .with_agent(id)
+            .with_cure("leave the incarnation out to read what the latest start wrote"));
         };
         let wait_over: reader::WaitOver = Box::new({
             let (backend, id) = (self.clone(), id.clone());

@@ -68,8 +68,8 @@ impl Client {
         self.try_to_ask(operation, agent, request, until)
             .await
             .map_err(|error| match agent {
-                Some(id) => error.during(operation).agent(id),
-                None => error.during(operation),
+                Some(id) => error.with_operation(operation).with_agent(id),
+                None => error.with_operation(operation),
             })
     }
 
@@ -88,7 +88,7 @@ impl Client {
                 Ok(Ok(Some(keeper))) => keeper,
                 Ok(Ok(None)) => continue,
                 Ok(Err(error)) if lost_once.is_some() => {
-                    return Err(lost(operation).caused_by(error));
+                    return Err(lost(operation).with_source(error));
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) if lost_once.is_some() => return Err(silent(operation, begun.elapsed())),
@@ -107,7 +107,7 @@ impl Client {
         }
         let lost = lost(operation);
         Err(match lost_once {
-            Some(error) => lost.caused_by(error),
+            Some(error) => lost.with_source(error),
             None => lost,
         })
     }
@@ -118,14 +118,14 @@ impl Client {
         let keeper = timeout_at(until, self.0.open_another())
             .await
             .map_err(|_| silent(Operation::Events, ANSWER_TAKES_AT_MOST))?
-            .map_err(|error| error.during(Operation::Events))?;
+            .map_err(|error| error.with_operation(Operation::Events))?;
         if !keeper.understands(&Request::Events) {
             return Err(other_version(Operation::Events, &keeper.facts));
         }
         let (answer, events) = timeout_at(until, keeper.connection.events())
             .await
             .map_err(|_| silent(Operation::Events, ANSWER_TAKES_AT_MOST))?
-            .map_err(|error| lost(Operation::Events).caused_by(error))?;
+            .map_err(|error| lost(Operation::Events).with_source(error))?;
         match answer {
             Answer::Done => {}
             Answer::Error(problem) => return Err(problem.into_error(Operation::Events, None)),

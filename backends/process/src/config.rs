@@ -30,3 +30,26 @@ impl Default for ProcessConfig {
         }
     }
 }
+
+impl ProcessConfig {
+    /// Sets how much of each stream of an agent's output is kept at least.
+    #[must_use]
+    pub fn with_log_size(mut self, size: ByteSize) -> Self {
+        self.log_size = size;
+        self
+    }
+
+    /// Says whether a keeper of its own keeps the agents.
+    #[must_use]
+    pub fn with_keeper(mut self, keeper: bool) -> Self {
+        self.keeper = keeper;
+        self
+    }
+
+    /// Says whether control groups are used.
+    #[must_use]
+    pub fn with_cgroups(mut self, cgroups: bool) -> Self {
+        self.cgroups = cgroups;
+        self
+    }
+}

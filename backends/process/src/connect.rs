@@ -43,7 +43,7 @@ impl ProcessBackend {
                 Operation::Connect,
                 "this program was started to be a keeper and does not know how",
             )
-            .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`"));
+            .with_cure("call `alveary_process::keeper::run_if_asked()` first in its `main`"));
         }
         let place = Place::of(context.state_dir).map_err(|error| {
             crate::trouble::from_io(Operation::Connect, "the state folder cannot be used", error)

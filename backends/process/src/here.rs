@@ -121,12 +121,12 @@ fn another_swarms(folder: &Path) -> Error {
         folder.display()
     );
     Error::new(ErrorKind::Conflict, Operation::Connect, what)
-        .cure("give each swarm a state folder of its own")
+        .with_cure("give each swarm a state folder of its own")
 }
 
 fn held(folder: &Path) -> Error {
     let what = format!("another process keeps the agents of {}", folder.display());
-    Error::new(ErrorKind::Conflict, Operation::Connect, what).cure(
+    Error::new(ErrorKind::Conflict, Operation::Connect, what).with_cure(
         "end that process, or let a keeper keep them: call `run_if_asked()` first in `main`, or name its program",
     )
 }

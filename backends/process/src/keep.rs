@@ -231,7 +231,7 @@ impl Keep {
             let kill = StopOptions::by_force();
             self.stop(id, kill)
                 .await
-                .map_err(|error| error.during(Operation::Remove))?;
+                .map_err(|error| error.with_operation(Operation::Remove))?;
         }
         let mut table = self.table();
         let Some(agent) = table.agents.get(id) else {
@@ -240,8 +240,8 @@ impl Keep {
         if !agent.has_ended() {
             let what = "it has not ended";
             return Err(Error::new(ErrorKind::StillRunning, Operation::Remove, what)
-                .agent(id)
-                .cure("stop it first, or remove it by force"));
+                .with_agent(id)
+                .with_cure("stop it first, or remove it by force"));
         }
         let incarnation = agent.intent.incarnation;
         self.forget_secrets(id);
@@ -273,8 +273,8 @@ impl Keep {
         let Some(pidfd) = agent.pidfd.as_ref().filter(|_| !agent.has_ended()) else {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Signal, "it does not run")
-                    .agent(id)
-                    .cure("start it again first"),
+                    .with_agent(id)
+                    .with_cure("start it again first"),
             );
         };
         process::send(pidfd, signal).map_err(|error| refused(Operation::Signal, id, error))
@@ -338,8 +338,8 @@ fn living<'a>(
             operation,
             "it has been started again since",
         )
-        .agent(id)
-        .cure("look at it again, and name its present incarnation"));
+        .with_agent(id)
+        .with_cure("look at it again, and name its present incarnation"));
     }
     Ok(agent)
 }
@@ -350,8 +350,8 @@ fn doubtful(agent: &Agent, operation: Operation) -> Error {
     let what =
         format!("nothing proves that process {pid} is this agent: it has cleared its environment");
     Error::new(ErrorKind::Conflict, operation, what)
-        .agent(&agent.intent.id)
-        .cure(format!(
+        .with_agent(&agent.intent.id)
+        .with_cure(format!(
             "look at process {pid}, and end it yourself if it is the agent"
         ))
 }
@@ -363,8 +363,8 @@ fn too_old(error: io::Error) -> Error {
         what,
         "use Linux 5.4 or newer, or have the container's seccomp profile allow `pidfd_open`",
     )
-    .engine_words(error.to_string())
-    .caused_by(error)
+    .with_engine_words(error.to_string())
+    .with_source(error)
 }
 
 fn cannot_keep(error: io::Error) -> Error {
@@ -373,7 +373,7 @@ fn cannot_keep(error: io::Error) -> Error {
 
 /// What the system refused, as an error with its cure.
 pub(crate) fn refused(operation: Operation, id: &AgentId, error: io::Error) -> Error {
-    crate::trouble::from_io(operation, "the system refuses it", error).agent(id)
+    crate::trouble::from_io(operation, "the system refuses it", error).with_agent(id)
 }
 
 /// Each agent costs a descriptor here.

@@ -96,7 +96,7 @@ impl Launch {
                 umask: crate::os::process::umask().unwrap_or_else(usual_umask),
             })
         };
-        launch().map_err(|error| error.agent(id))
+        launch().map_err(|error| error.with_agent(id))
     }
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn plan(id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
                 ),
             ))
     };
-    plan().map_err(|error| error.agent(id))
+    plan().map_err(|error| error.with_agent(id))
 }
 
 /// How an agent gets a secret.
@@ -180,7 +180,7 @@ fn find(spec: &AgentSpec, path: Option<&str>) -> Result<(PathBuf, Option<PathBuf
             Operation::Spawn,
             "it has no command",
         )
-        .cure("give `command` a program: a local process has no image to take one from"));
+        .with_cure("give `command` a program: a local process has no image to take one from"));
     };
     let program = find_program(name, cwd.as_deref(), path)?;
     Ok((program, cwd))
@@ -224,7 +224,7 @@ fn environment(spec: &AgentSpec) -> Result<(Strings, Strings)> {
                         Operation::Spawn,
                         format!("the secret `{key}` is too long for an environment variable"),
                     )
-                    .cure("hand it over as a file"));
+                    .with_cure("hand it over as a file"));
                 }
                 env.insert(key.clone(), value.expose().to_owned());
             }
@@ -251,14 +251,14 @@ pub(crate) fn check_cwd(cwd: &Path) -> Result<()> {
         Operation::Spawn,
         format!("the working directory {shown} {problem}"),
     )
-    .cure("make it, or correct `cwd`"))
+    .with_cure("make it, or correct `cwd`"))
 }
 
 /// The program's whole path: looked for in the agent's own `PATH` unless its name has a `/`, which is then
 /// seen from the agent's working directory.
 pub(crate) fn find_program(name: &str, cwd: Option<&Path>, path: Option<&str>) -> Result<PathBuf> {
     let refuse = |message: String, cure: &str| {
-        Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).cure(cure))
+        Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).with_cure(cure))
     };
     let shown = Escaped(name);
     if name.contains('/') {

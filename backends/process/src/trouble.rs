@@ -25,10 +25,10 @@ pub(crate) fn from_io(operation: Operation, what: &str, error: io::Error) -> Err
         _ => (ErrorKind::Engine, None),
     };
     let told = Error::new(kind, operation, what)
-        .engine_words(error.to_string())
-        .caused_by(error);
+        .with_engine_words(error.to_string())
+        .with_source(error);
     match cure {
-        Some(cure) => told.cure(cure),
+        Some(cure) => told.with_cure(cure),
         None => told,
     }
 }

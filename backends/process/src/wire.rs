@@ -217,8 +217,8 @@ impl From<&Error> for Problem {
         Self {
             kind: error.kind().as_str().to_owned(),
             message: error.message().to_owned(),
-            words: error.engine().map(ToOwned::to_owned),
-            cure: error.how_to_cure().map(ToOwned::to_owned),
+            words: error.engine_words().map(ToOwned::to_owned),
+            cure: error.cure().map(ToOwned::to_owned),
             retry_after_ms,
         }
     }
@@ -233,16 +233,16 @@ impl Problem {
             .unwrap_or(ErrorKind::Engine);
         let mut error = Error::new(kind, operation, self.message);
         if let Some(agent) = agent {
-            error = error.agent(agent);
+            error = error.with_agent(agent);
         }
         if let Some(words) = self.words {
-            error = error.engine_words(words);
+            error = error.with_engine_words(words);
         }
         if let Some(cure) = self.cure {
-            error = error.cure(cure);
+            error = error.with_cure(cure);
         }
         match self.retry_after_ms {
-            Some(pause) => error.retry_when(Retry::After(Duration::from_millis(pause))),
+            Some(pause) => error.with_retry(Retry::After(Duration::from_millis(pause))),
             None => error,
         }
     }

@@ -123,7 +123,7 @@ async fn gateways_of(
     else {
         return gateways;
     };
-    for agent in &fleet.agents {
+    for agent in fleet.agents() {
         let network = network_of(&agent.template.container);
         if gateways.contains_key(&network) {
             continue;

@@ -67,7 +67,7 @@ fn unreached(address: &Address, network: &str) -> Error {
             format!("it does not reach the swarm's coordinator by its network `{network}`: {why}")
         }
     };
-    Error::new(ErrorKind::Conflict, Operation::Spawn, message).cure(
+    Error::new(ErrorKind::Conflict, Operation::Spawn, message).with_cure(
         "give it a network of the driver `bridge` in `container.networks`, or an address of its own by `env = { COORDINATOR_URL = \"…\" }`; then bring the swarm up once more",
     )
 }
@@ -76,7 +76,7 @@ fn unreadable(failure: &Failure) -> Error {
     let (what, cure) = failure.in_words();
     let error = Error::new(ErrorKind::Engine, Operation::State, what);
     match cure {
-        Some(cure) => error.cure(cure),
+        Some(cure) => error.with_cure(cure),
         None => error,
     }
 }

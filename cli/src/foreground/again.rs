@@ -130,7 +130,7 @@ impl Again {
                 Ok(Started::Up | Started::Not) => {}
                 Err(error) => {
                     self.watching.forget(&name);
-                    show.tell(&Failure::from(error.named(&name)));
+                    show.tell(&Failure::from(error.with_name(&name)));
                     self.unstarted.insert(name);
                 }
             }

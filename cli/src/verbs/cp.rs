@@ -146,7 +146,7 @@ fn no_files_of_its_own(swarm: &SwarmManager, agent: &Agent, is_out: bool) -> Err
         ),
         "copy them by `cp`; where an agent is, `alveary exec NAME pwd` tells",
     )
-    .agent(agent.id())
+    .with_agent(agent.id())
 }
 
 /// Out of an agent.
@@ -289,7 +289,7 @@ async fn seen(
     for _ in 0..LINKS {
         let info = match files.look(id, &path).await {
             Ok(info) => info,
-            Err(error) if error.kind() == ErrorKind::NotFound && error.agent_id().is_some() => {
+            Err(error) if error.kind() == ErrorKind::NotFound && error.agent().is_some() => {
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),

@@ -220,7 +220,7 @@ fn without_place(failure: Failure) -> Failure {
     match config {
         Some(config) if config.position().is_some() => Failure::input(
             config.message(),
-            config.how_to_cure().unwrap_or("say it otherwise"),
+            config.cure().unwrap_or("say it otherwise"),
         ),
         _ => failure,
     }

@@ -225,6 +225,6 @@ impl Session {
 fn said_of(name: &str, result: Result<String, Error>) -> Note {
     match result {
         Ok(done) => Note::good(format!("{name} {done}")),
-        Err(error) => Note::bad(error.named(name).summary()),
+        Err(error) => Note::bad(error.with_name(name).summary()),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn files(fleet: &Fleet, names: &[String], place: &Place) -> HashMap<P
     };
     uses(&fleet.file, None);
     // Variables are part of what an agent is: it is started anew where they have become others.
-    for file in fleet.agents.iter().flat_map(|agent| &agent.env_file) {
+    for file in fleet.agents().iter().flat_map(|agent| &agent.env_file) {
         uses(file, None);
     }
     let id = AgentId::random();

@@ -179,7 +179,7 @@ async fn what_is_in_use_stays_and_is_told(swarm: Swarm) -> Verdict {
     }
     for (_, error) in &done.left {
         ensure_eq!(error.kind(), ErrorKind::Conflict, "it is told as {error}");
-        ensure!(error.how_to_cure().is_some(), "without a cure: {error}");
+        ensure!(error.cure().is_some(), "without a cure: {error}");
     }
     ensure_eq!(home.are_there().await, [true; 2], "they were in use");
     home.end(&id).await?;
@@ -200,7 +200,7 @@ async fn what_is_a_strangers_is_neither_used_nor_taken(swarm: Swarm) -> Verdict 
         let there = home.is_there(thing).await;
         home.clear().await;
         let error = error?;
-        ensure!(error.how_to_cure().is_some(), "without a cure: {error}");
+        ensure!(error.cure().is_some(), "without a cure: {error}");
         ensure!(there, "a stranger's {thing:?} was taken away: {done:?}");
         done?;
     }

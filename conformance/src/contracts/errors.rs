@@ -62,12 +62,12 @@ pub(super) fn program_that_is_not_there(spec: &AgentSpec) -> AgentSpec {
 async fn every_error_names_the_operation_the_agent_and_the_cure(swarm: Swarm) -> Verdict {
     for (operation, id, error) in failures(&swarm).await? {
         ensure_eq!(error.operation(), operation, "the operation of `{error}`");
-        ensure_eq!(error.agent_id(), Some(&id), "the agent of `{error}`");
+        ensure_eq!(error.agent(), Some(&id), "the agent of `{error}`");
         ensure!(
             !error.message().trim().is_empty(),
             "it says nothing: `{error}`"
         );
-        let cure = error.how_to_cure().unwrap_or_default();
+        let cure = error.cure().unwrap_or_default();
         ensure!(!cure.trim().is_empty(), "it has no cure: `{error}`");
         ensure!(
             error.to_string().contains(cure),

@@ -428,7 +428,7 @@ async fn what_cannot_be_run_is_refused(swarm: Swarm) -> Verdict {
         let answer = exec(&swarm)?.run(&agent.id, &spec).await;
         let error = refused(answer, ErrorKind::InvalidSpec, what)?;
         ensure_eq!(error.operation(), Operation::Exec, "{error}");
-        ensure_eq!(error.agent_id(), Some(&agent.id), "{error}");
+        ensure_eq!(error.agent(), Some(&agent.id), "{error}");
     }
     Ok(())
 }

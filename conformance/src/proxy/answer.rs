@@ -55,24 +55,28 @@ impl Answer {
     }
 
     /// Has this body, which is called JSON whether it is or not.
+    #[must_use]
     pub fn json(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
     /// Has this body, as plain text.
+    #[must_use]
     pub fn text(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.content_type = "text/plain";
         self.json(body)
     }
 
     /// Has so many bytes of nothing in particular behind its body, made as they are sent.
+    #[must_use]
     pub fn with_filler(mut self, bytes: u64) -> Self {
         self.filler = bytes;
         self
     }
 
     /// Has a header of so many bytes, made as they are sent.
+    #[must_use]
     pub fn with_long_header(mut self, bytes: u64) -> Self {
         self.long_header = Some(bytes);
         self

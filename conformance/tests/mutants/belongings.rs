@@ -160,7 +160,7 @@ impl Owner {
                 Some(_) => {
                     let words = "it is there and not this swarm's";
                     return Err(Error::new(ErrorKind::Conflict, Operation::Spawn, words)
-                        .cure("give it another name"));
+                        .with_cure("give it another name"));
                 }
                 None => {
                     store.insert(what, Some(self.swarm));
@@ -198,7 +198,7 @@ impl Belongings for Owner {
             let asked = what.0 == Thing::Network || options.volumes;
             if in_use && !self.has(Flaw::TakesWhatIsInUse) {
                 let error = Error::new(ErrorKind::Conflict, Operation::Remove, "it is in use");
-                done.left.push((shown, error.cure("end what uses it")));
+                done.left.push((shown, error.with_cure("end what uses it")));
             } else if self.has(Flaw::KeepsItsNetworks) && what.0 == Thing::Network {
                 done.kept.push(shown);
             } else if asked || self.has(Flaw::TakesVolumesUnasked) {

@@ -56,7 +56,7 @@ impl RefusesWhatIsUnderWay {
             return Ok(());
         }
         let error = Error::new(ErrorKind::Conflict, operation, "it is under way");
-        Err(error.agent(id).cure("wait for it"))
+        Err(error.with_agent(id).with_cure("wait for it"))
     }
     fn end(&self, id: &AgentId) {
         self.0.lock().unwrap().remove(id);

@@ -27,8 +27,8 @@ struct KnowsNoCure;
 impl Flaw for KnowsNoCure {
     fn error(&self, error: Error) -> Error {
         let bare = Error::new(error.kind(), error.operation(), error.message());
-        match error.agent_id() {
-            Some(id) => bare.agent(id),
+        match error.agent() {
+            Some(id) => bare.with_agent(id),
             None => bare,
         }
     }
@@ -40,8 +40,8 @@ struct NamesNoAgent;
 #[async_trait]
 impl Flaw for NamesNoAgent {
     fn error(&self, error: Error) -> Error {
-        let cure = error.how_to_cure().unwrap_or_default();
-        Error::new(error.kind(), error.operation(), error.message()).cure(cure)
+        let cure = error.cure().unwrap_or_default();
+        Error::new(error.kind(), error.operation(), error.message()).with_cure(cure)
     }
 }
 
@@ -51,7 +51,7 @@ struct InvitesToRetry;
 #[async_trait]
 impl Flaw for InvitesToRetry {
     fn error(&self, error: Error) -> Error {
-        error.retry_when(Retry::After(Duration::from_secs(1)))
+        error.with_retry(Retry::After(Duration::from_secs(1)))
     }
 }
 

@@ -72,14 +72,14 @@ impl Tree {
     ) -> Result<T> {
         let (inner, habits) = self.0.get().unwrap();
         let inspected = inner.inspect(id).await;
-        let info = inspected.map_err(|error| error.during(operation))?;
+        let info = inspected.map_err(|error| error.with_operation(operation))?;
         let mut trees = TREES.lock().unwrap();
         let tree = trees.entry(id.clone()).or_default();
         tree.insert("/tmp".to_owned(), TarEntry::directory("tmp", 0o777));
         if habits.forgets_with_the_end && info.state.has_ended() {
             tree.clear();
         }
-        act(tree).map_err(|error| error.agent(id))
+        act(tree).map_err(|error| error.with_agent(id))
     }
 }
 

@@ -140,8 +140,8 @@ impl Flaw for TakesOthersForTheSame {
 
 fn taken(id: &AgentId) -> Error {
     Error::new(ErrorKind::AlreadyExists, Operation::Spawn, "it is taken")
-        .agent(id)
-        .cure("choose another")
+        .with_agent(id)
+        .with_cure("choose another")
 }
 
 #[derive(Default)]
@@ -225,7 +225,7 @@ impl Flaw for RefusesLongIds {
     ) -> Result<AgentInfo> {
         if id.as_str().len() > 63 {
             let error = Error::new(ErrorKind::InvalidSpec, Operation::Spawn, "it is too long");
-            return Err(error.agent(id).cure("choose another"));
+            return Err(error.with_agent(id).with_cure("choose another"));
         }
         inner.spawn(id, &spec, options).await
     }

@@ -169,7 +169,7 @@ impl Flaw for TakesAnotherSecretForAnotherSpec {
         let known = self.0.lock().unwrap().insert(id.clone(), secrets.clone());
         if known.is_some_and(|known| known != secrets) {
             let error = Error::new(ErrorKind::AlreadyExists, Operation::Spawn, "another spec");
-            return Err(error.agent(id).cure("choose another id"));
+            return Err(error.with_agent(id).with_cure("choose another id"));
         }
         inner.spawn(id, &spec, options).await
     }
@@ -188,6 +188,6 @@ impl Flaw for TellsSecretsInItsErrors {
         options: SpawnOptions,
     ) -> Result<AgentInfo> {
         let spawned = inner.spawn(id, &spec, options).await;
-        spawned.map_err(|error| error.engine_words(format!("{:?}", given(&spec))))
+        spawned.map_err(|error| error.with_engine_words(format!("{:?}", given(&spec))))
     }
 }

@@ -56,7 +56,7 @@ async fn whole(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
         ProblemKind::TooLarge,
         format!("the body has more than {most} bytes"),
     )
-    .cure("send less at once"))
+    .with_cure("send less at once"))
 }
 
 /// What a body is said to be: the essence of its `Content-Type`, in small letters.

@@ -54,7 +54,7 @@ fn admit(app: &App, request: &Parts) -> Result<Caller, Refusal> {
                 ProblemKind::Forbidden,
                 format!("this server is not called {name}"),
             )
-            .cure(
+            .with_cure(
                 "call it by an address that it listens on, or give it this name as an allowed host",
             ));
         }
@@ -79,7 +79,7 @@ fn admit(app: &App, request: &Parts) -> Result<Caller, Refusal> {
             ProblemKind::TooManyRequests,
             "there are too many requests of this caller",
         )
-        .cure("wait as `Retry-After` says")
+        .with_cure("wait as `Retry-After` says")
         .after(wait)
     })?;
     caller.map_err(|_| Refusal::unauthorized("the token is none of this coordinator's"))

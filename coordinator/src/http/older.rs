@@ -53,7 +53,7 @@ fn ruler(app: &App, caller: &Caller) -> Result<(), Refusal> {
     match caller {
         Caller::Agent(id) if !app.takes_anybody() => {
             Err(Refusal::forbidden(format!("agent {id} may not do this"))
-                .cure("use the admin's token"))
+                .with_cure("use the admin's token"))
         }
         _ => Ok(()),
     }

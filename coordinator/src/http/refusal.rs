@@ -77,8 +77,9 @@ impl Refusal {
     }
 
     pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, ProblemKind::Unauthorized, message)
-            .cure("send `Authorization: Bearer <token>` with the admin's token or the agent's own")
+        Self::new(StatusCode::UNAUTHORIZED, ProblemKind::Unauthorized, message).with_cure(
+            "send `Authorization: Bearer <token>` with the admin's token or the agent's own",
+        )
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
@@ -95,7 +96,7 @@ impl Refusal {
         .after(Duration::from_secs(1))
     }
 
-    pub(crate) fn cure(mut self, cure: impl Into<String>) -> Self {
+    pub(crate) fn with_cure(mut self, cure: impl Into<String>) -> Self {
         self.cure = Some(cure.into());
         self
     }

@@ -42,12 +42,11 @@ fn ruler(caller: &Caller) -> Result<(), Refusal> {
     match caller {
         Caller::Admin => Ok(()),
         Caller::Session => {
-            Err(Refusal::forbidden("a browser's session only reads").cure("use the admin's token"))
+            Err(Refusal::forbidden("a browser's session only reads")
+                .with_cure("use the admin's token"))
         }
-        Caller::Agent(id) => {
-            Err(Refusal::forbidden(format!("agent {id} may not do this"))
-                .cure("use the admin's token"))
-        }
+        Caller::Agent(id) => Err(Refusal::forbidden(format!("agent {id} may not do this"))
+            .with_cure("use the admin's token")),
         Caller::Nobody => Err(Refusal::unauthorized("this needs the admin's token")),
     }
 }
@@ -68,7 +67,7 @@ fn speaks_for(caller: &Caller, agent: &AgentId) -> Result<(), Refusal> {
         Caller::Agent(id) => Err(Refusal::forbidden(format!(
             "agent {id} may not speak for agent {agent}"
         ))
-        .cure("send the agent's own token")),
+        .with_cure("send the agent's own token")),
         _ => ruler(caller),
     }
 }

@@ -34,8 +34,8 @@ impl TarStream {
                     Operation::PutFiles,
                     "the archive cannot be read to its end",
                 )
-                .cure("see what is the matter with its source, and put it again")
-                .caused_by(error)
+                .with_cure("see what is the matter with its source, and put it again")
+                .with_source(error)
             })
         }))
     }

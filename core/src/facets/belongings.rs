@@ -36,6 +36,7 @@ pub struct DiscardOptions {
 
 impl DiscardOptions {
     /// Takes the volumes, too, with all that agents have written there.
+    #[must_use]
     pub fn with_volumes(mut self, volumes: bool) -> Self {
         self.volumes = volumes;
         self
@@ -43,7 +44,7 @@ impl DiscardOptions {
 }
 
 /// What became of a swarm's belongings, each by what it is and its name: `network demo_net`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Discarded {
     /// Those that are gone.

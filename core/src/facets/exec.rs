@@ -78,36 +78,42 @@ impl ExecSpec {
     }
 
     /// Sets a variable over the agent's own.
+    #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(key.into(), value.into());
         self
     }
 
     /// Sets its working directory.
+    #[must_use]
     pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
         self.cwd = Some(cwd.into());
         self
     }
 
     /// Sets as whom it runs.
+    #[must_use]
     pub fn user(mut self, user: User) -> Self {
         self.user = Some(user);
         self
     }
 
     /// Lets the caller write to its standard input.
+    #[must_use]
     pub fn stdin(mut self) -> Self {
         self.stdin = true;
         self
     }
 
     /// Has it run on a terminal of this size.
+    #[must_use]
     pub fn tty(mut self, size: TtySize) -> Self {
         self.tty = Some(size);
         self
     }
 
     /// Means this start of the agent and no later one.
+    #[must_use]
     pub fn incarnation(mut self, incarnation: Incarnation) -> Self {
         self.incarnation = Some(incarnation);
         self
@@ -119,14 +125,14 @@ impl ExecSpec {
     /// hold for an [`AgentSpec`](crate::AgentSpec).
     pub fn validate(&self) -> Result<()> {
         check_program(&self.command, &self.env, self.cwd.as_deref())
-            .map_err(|error| error.during(Operation::Exec))?;
+            .map_err(|error| error.with_operation(Operation::Exec))?;
         match self.tty {
             Some(TtySize { columns, rows }) if columns == 0 || rows == 0 => Err(Error::new(
                 ErrorKind::InvalidSpec,
                 Operation::Exec,
                 format!("a terminal of {columns} columns and {rows} rows shows nothing"),
             )
-            .cure("give it one of each at least")),
+            .with_cure("give it one of each at least")),
             _ => Ok(()),
         }
     }

@@ -134,7 +134,7 @@ impl Execution {
                     Operation::Exec,
                     format!("the program wrote more than {at_most}"),
                 )
-                .cure("read its output piece by piece, or allow more")
+                .with_cure("read its output piece by piece, or allow more")
             })?;
             match stream {
                 LogStreamKind::Stdout => stdout.extend_from_slice(&bytes),
@@ -152,7 +152,7 @@ impl Execution {
 
 fn no_terminal(why: &str) -> Error {
     Error::new(ErrorKind::InvalidSpec, Operation::Exec, why)
-        .cure("run it with a `tty`, and give a size above zero")
+        .with_cure("run it with a `tty`, and give a size above zero")
 }
 
 impl fmt::Debug for Execution {

@@ -59,12 +59,14 @@ pub struct PutOptions {
 
 impl PutOptions {
     /// Lets a directory of the archive replace a file, and a file a directory.
+    #[must_use]
     pub fn with_replace_kinds(mut self, replace_kinds: bool) -> Self {
         self.replace_kinds = replace_kinds;
         self
     }
 
     /// Gives what is unpacked to the owners that the archive names.
+    #[must_use]
     pub fn with_keep_owners(mut self, keep_owners: bool) -> Self {
         self.keep_owners = keep_owners;
         self
@@ -100,6 +102,7 @@ impl FileInfo {
     }
 
     /// Says when its contents were changed last.
+    #[must_use]
     pub fn with_modified(mut self, modified: SystemTime) -> Self {
         self.modified = Some(modified);
         self

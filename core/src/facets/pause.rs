@@ -34,6 +34,7 @@ pub struct PauseOptions {
 
 impl PauseOptions {
     /// Means this start of the agent and no later one.
+    #[must_use]
     pub fn with_incarnation(mut self, incarnation: Incarnation) -> Self {
         self.incarnation = Some(incarnation);
         self

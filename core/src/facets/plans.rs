@@ -30,12 +30,14 @@ pub struct AgentPlan(Vec<(&'static str, String)>);
 
 impl AgentPlan {
     /// Says one thing more. One word may stand in several lines, as for each of several mounts.
+    #[must_use]
     pub fn with(mut self, what: &'static str, is: impl fmt::Display) -> Self {
         self.0.push((what, is.to_string()));
         self
     }
 
     /// Says it where there is something to say.
+    #[must_use]
     pub fn with_some(self, what: &'static str, is: Option<impl fmt::Display>) -> Self {
         match is {
             Some(is) => self.with(what, is),
@@ -44,6 +46,7 @@ impl AgentPlan {
     }
 
     /// Says it of each.
+    #[must_use]
     pub fn with_each(
         self,
         what: &'static str,

@@ -48,12 +48,14 @@ impl Default for StatsOptions {
 
 impl StatsOptions {
     /// Sets how much time is between two readings.
+    #[must_use]
     pub fn with_every(mut self, every: Duration) -> Self {
         self.every = every;
         self
     }
 
     /// Means this start of the agent and no later one.
+    #[must_use]
     pub fn with_incarnation(mut self, incarnation: Incarnation) -> Self {
         self.incarnation = Some(incarnation);
         self

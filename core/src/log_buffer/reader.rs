@@ -64,7 +64,7 @@ pub(super) fn read(log: &Arc<Shared>, options: &LogOptions) -> Result<LogStream>
                     Operation::Logs,
                     "the cursor is none of this start's log",
                 )
-                .cure("read from the beginning, or name the start that the cursor is of")
+                .with_cure("read from the beginning, or name the start that the cursor is of")
             })?,
         None => Place {
             log: log.number,

@@ -229,8 +229,8 @@ impl Agent {
             Operation::Stop,
             "its program blocks the thread that runs it, and cannot be ended",
         )
-        .agent(&self.id)
-        .cure("have the program await what it waits for")
+        .with_agent(&self.id)
+        .with_cure("have the program await what it waits for")
     }
 
     /// The first to ask sends the signal; a later one can only bring the force forward.
@@ -288,8 +288,8 @@ impl Agent {
             Operation::Pause,
             "its program blocks the thread that runs it, and cannot be held still",
         )
-        .agent(&self.id)
-        .cure("have the program await what it waits for"))
+        .with_agent(&self.id)
+        .with_cure("have the program await what it waits for"))
     }
 
     fn begin_pause(&self) -> Result<()> {
@@ -329,8 +329,8 @@ impl Agent {
             operation,
             "it has ended, or is being stopped",
         )
-        .agent(&self.id)
-        .cure("start it again first")
+        .with_agent(&self.id)
+        .with_cure("start it again first")
     }
 }
 

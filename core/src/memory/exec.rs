@@ -97,21 +97,21 @@ impl fmt::Debug for ExecContext {
 #[async_trait]
 impl Exec for MemoryBackend {
     async fn run(&self, id: &AgentId, spec: &ExecSpec) -> Result<Execution> {
-        spec.validate().map_err(|error| error.agent(id))?;
+        spec.validate().map_err(|error| error.with_agent(id))?;
         let agent = self.find(Operation::Exec, id)?;
         ensure_incarnation(&agent, spec.incarnation, Operation::Exec)?;
         agent.ensure_runs(Operation::Exec)?;
         if agent.motion.is_paused() {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Exec, "it is paused")
-                    .agent(id)
-                    .cure("have it go on first"),
+                    .with_agent(id)
+                    .with_cure("have it go on first"),
             );
         }
-        admit(spec).map_err(|error| error.agent(id))?;
+        admit(spec).map_err(|error| error.with_agent(id))?;
         let program = self
             .exec_program_of(spec)
-            .map_err(|error| error.agent(id))?;
+            .map_err(|error| error.with_agent(id))?;
         start(agent, spec, program)
     }
 
@@ -129,7 +129,7 @@ impl MemoryBackend {
                 Operation::Exec,
                 format!("there is no program `{name}` in memory to run beside an agent"),
             )
-            .cure("give the backend one by `with_exec`")
+            .with_cure("give the backend one by `with_exec`")
         })
     }
 }
@@ -148,7 +148,7 @@ fn admit(spec: &ExecSpec) -> Result<()> {
 }
 
 fn start(agent: Arc<Agent>, spec: &ExecSpec, program: ExecProgram) -> Result<Execution> {
-    let runtime = runtime(Operation::Exec).map_err(|error| error.agent(&agent.id))?;
+    let runtime = runtime(Operation::Exec).map_err(|error| error.with_agent(&agent.id))?;
     let (stdout, reads_stdout) = duplex(KEPT);
     let (stderr, reads_stderr) = duplex(KEPT);
     let (writes_stdin, stdin): (_, Box<dyn AsyncRead + Send + Unpin>) = if spec.stdin {
@@ -236,7 +236,7 @@ fn pieces(
                     Operation::Exec,
                     "what the program writes cannot be read",
                 );
-                Some((Err(failed.caused_by(error)), None))
+                Some((Err(failed.with_source(error)), None))
             }
         }
     })

@@ -70,7 +70,7 @@ impl MemoryBackend {
                 Operation::Spawn,
                 format!("there is no program `{name}` in memory"),
             )
-            .cure(if known.is_empty() {
+            .with_cure(if known.is_empty() {
                 "give the backend one by `with_program`".to_owned()
             } else {
                 format!("name one of those that there are ({})", known.join(", "))
@@ -99,7 +99,7 @@ fn answer_for_present(
         Operation::Spawn,
         format!("it lives already, of another {which}"),
     )
-    .cure("stop it first, or choose another id")))
+    .with_cure("stop it first, or choose another id")))
 }
 
 pub(super) fn runtime(operation: Operation) -> Result<Handle> {
@@ -109,7 +109,7 @@ pub(super) fn runtime(operation: Operation) -> Result<Handle> {
             operation,
             "agents in memory run on a tokio runtime, and there is none here",
         )
-        .cure("call it from within a tokio runtime")
-        .caused_by(error)
+        .with_cure("call it from within a tokio runtime")
+        .with_source(error)
     })
 }

@@ -43,12 +43,14 @@ impl Default for Stop {
 
 impl Stop {
     /// Sets the signal that asks.
+    #[must_use]
     pub fn signal(mut self, signal: Signal) -> Self {
         self.signal = signal;
         self
     }
 
     /// Sets how long the agent then has.
+    #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -170,6 +172,7 @@ impl Restart {
     }
 
     /// Bounds the restarts: at most `max` within any window of this length.
+    #[must_use]
     pub fn at_most(mut self, max: u32, within: Duration) -> Self {
         self.max = max;
         self.within = within;
@@ -177,6 +180,7 @@ impl Restart {
     }
 
     /// Sets the first pause and the longest.
+    #[must_use]
     pub fn delay(mut self, first: Duration, longest: Duration) -> Self {
         self.delay = first;
         self.max_delay = longest;
@@ -184,6 +188,7 @@ impl Restart {
     }
 
     /// Leaves it to the engine: see [`RestartBy::Engine`].
+    #[must_use]
     pub fn by_engine(mut self) -> Self {
         self.by = RestartBy::Engine;
         self
@@ -240,6 +245,7 @@ impl Ready {
     }
 
     /// Sets how long that may take.
+    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

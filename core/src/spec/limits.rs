@@ -36,30 +36,35 @@ pub struct Limits {
 
 impl Limits {
     /// Limits the memory of the whole tree of processes.
+    #[must_use]
     pub fn memory(mut self, memory: ByteSize) -> Self {
         self.memory = Some(memory);
         self
     }
 
     /// Limits how many processors' worth of time the whole tree of processes has at a time, such as `0.5`.
+    #[must_use]
     pub fn cpus(mut self, cpus: f64) -> Self {
         self.cpus = Some(cpus);
         self
     }
 
     /// Limits the processor time of each process.
+    #[must_use]
     pub fn cpu_time(mut self, cpu_time: Duration) -> Self {
         self.cpu_time = Some(cpu_time);
         self
     }
 
     /// Limits the open descriptors of each process.
+    #[must_use]
     pub fn nofile(mut self, nofile: u64) -> Self {
         self.nofile = Some(nofile);
         self
     }
 
     /// Limits processes and threads.
+    #[must_use]
     pub fn nproc(mut self, nproc: u64) -> Self {
         self.nproc = Some(nproc);
         self

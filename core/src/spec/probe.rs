@@ -54,18 +54,21 @@ impl Alive {
     }
 
     /// Sets the pause between two looks.
+    #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Sets how long a look may take.
+    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sets how many looks in a row fail before it counts as not alive.
+    #[must_use]
     pub fn failures(mut self, failures: u32) -> Self {
         self.failures = failures;
         self

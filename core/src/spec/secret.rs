@@ -115,6 +115,7 @@ impl SecretSpec {
     }
 
     /// Hands it over as a variable instead of a file.
+    #[must_use]
     pub fn as_env(mut self) -> Self {
         self.delivery = SecretDelivery::Env;
         self
@@ -123,7 +124,7 @@ impl SecretSpec {
     /// Reads the value. `InvalidSpec`, without the value, where it cannot be read or cannot be handed over.
     pub fn read(&self, key: &str) -> Result<Secret> {
         let problem = |message: String, cure: &str| {
-            Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).cure(cure))
+            Err(Error::new(ErrorKind::InvalidSpec, Operation::Spawn, message).with_cure(cure))
         };
         let secret = match &self.source {
             SecretSource::Given(secret) => secret.clone(),

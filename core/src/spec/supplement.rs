@@ -20,12 +20,14 @@ pub struct Supplement {
 
 impl Supplement {
     /// Adds a variable.
+    #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(key.into(), value.into());
         self
     }
 
     /// Adds a secret.
+    #[must_use]
     pub fn secret(mut self, key: impl Into<String>, secret: impl Into<SecretSpec>) -> Self {
         self.secrets.insert(key.into(), secret.into());
         self

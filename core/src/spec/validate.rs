@@ -42,7 +42,7 @@ pub(super) fn spec(spec: &AgentSpec) -> Result<()> {
     ] {
         if time > A_YEAR {
             return Err(
-                invalid(format!("`{what}` is longer than a year")).cure("give a shorter time")
+                invalid(format!("`{what}` is longer than a year")).with_cure("give a shorter time")
             );
         }
     }
@@ -55,7 +55,7 @@ fn working_directory(cwd: &Path) -> Result<()> {
             "the working directory {} is not absolute",
             cwd.display()
         ))
-        .cure("give the whole path"));
+        .with_cure("give the whole path"));
     }
     no_nul("the working directory", &cwd.to_string_lossy())
 }
@@ -70,7 +70,7 @@ fn name(name: &str) -> Result<()> {
             "`{}` cannot be an agent's name: {why}",
             Escaped(name)
         ))
-        .cure("choose another `name`")
+        .with_cure("choose another `name`")
     })
 }
 
@@ -101,14 +101,14 @@ pub(crate) fn program(
 }
 
 fn no_command() -> Error {
-    invalid("it has no command").cure("give `command` a program")
+    invalid("it has no command").with_cure("give `command` a program")
 }
 
 /// A program and its arguments.
 fn words(command: &[String]) -> Result<()> {
     if command.first().is_some_and(|program| program.is_empty()) {
         return Err(
-            invalid("the program's name is empty").cure("name a program first in `command`")
+            invalid("the program's name is empty").with_cure("name a program first in `command`")
         );
     }
     for (at, argument) in command.iter().enumerate() {
@@ -132,7 +132,7 @@ fn environment(spec: &AgentSpec) -> Result<()> {
         if spec.env.contains_key(key) || spec.env.contains_key(&format!("{key}_FILE")) {
             return Err(
                 invalid(format!("`{key}` is a secret, and `env` sets it too"))
-                    .cure("keep it in one of the two"),
+                    .with_cure("keep it in one of the two"),
             );
         }
     }
@@ -152,7 +152,7 @@ fn values(command: &[String], env: &BTreeMap<String, String>) -> Result<()> {
         return Err(invalid(format!(
             "its command and environment take {total} bytes, and {MAX_TOTAL} is the most"
         ))
-        .cure("put the larger values into files"));
+        .with_cure("put the larger values into files"));
     }
     Ok(())
 }
@@ -171,7 +171,7 @@ fn check_key(key: &str) -> Result<()> {
     };
     Err(
         invalid(format!("the variable's name `{}` {problem}", Escaped(key)))
-            .cure("choose another name"),
+            .with_cure("choose another name"),
     )
 }
 
@@ -187,7 +187,7 @@ fn capabilities(spec: &AgentSpec) -> Result<()> {
         if capability.is_empty() || capability.len() > 256 || capability.contains(bad) {
             return Err(
                 invalid(format!("`{}` cannot be a capability", Escaped(capability)))
-                    .cure("use 1 to 256 characters without commas and control characters"),
+                    .with_cure("use 1 to 256 characters without commas and control characters"),
             );
         }
     }
@@ -201,28 +201,29 @@ fn limits(limits: &Limits) -> Result<()> {
     {
         return Err(
             invalid(format!("a memory limit of {memory} lets no program start"))
-                .cure(format!("give it {smallest} or more")),
+                .with_cure(format!("give it {smallest} or more")),
         );
     }
     if let Some(cpus) = limits.cpus
         && !(0.01..=4096.0).contains(&cpus)
     {
-        return Err(
-            invalid(format!("`limits.cpus = {cpus}` is out of range")).cure("give 0.01 to 4096")
-        );
+        return Err(invalid(format!("`limits.cpus = {cpus}` is out of range"))
+            .with_cure("give 0.01 to 4096"));
     }
     if let Some(time) = limits.cpu_time
         && (time < Duration::from_secs(1) || time > A_YEAR)
     {
         return Err(
-            invalid("`limits.cpu_time` is out of range").cure("give one second to one year")
+            invalid("`limits.cpu_time` is out of range").with_cure("give one second to one year")
         );
     }
     if limits.nofile.is_some_and(|n| n < 3) {
-        return Err(invalid("`limits.nofile` below 3 lets no program start").cure("give 3 or more"));
+        return Err(
+            invalid("`limits.nofile` below 3 lets no program start").with_cure("give 3 or more")
+        );
     }
     if limits.nproc == Some(0) {
-        return Err(invalid("`limits.nproc = 0` lets no program start").cure("give 1 or more"));
+        return Err(invalid("`limits.nproc = 0` lets no program start").with_cure("give 1 or more"));
     }
     Ok(())
 }
@@ -239,7 +240,7 @@ fn probes(spec: &AgentSpec) -> Result<()> {
         return Err(invalid(
             "an engine that restarts its agents does not look whether they answer, as `alive` asks",
         )
-        .cure("leave `alive` out, or leave restarts to the supervisor"));
+        .with_cure("leave `alive` out, or leave restarts to the supervisor"));
     }
     let Alive {
         interval, timeout, ..
@@ -247,11 +248,13 @@ fn probes(spec: &AgentSpec) -> Result<()> {
     if interval.is_zero() || timeout.is_zero() || alive.failures == 0 {
         return Err(
             invalid("an agent that is to be alive is given no time to show it")
-                .cure("give `interval`, `timeout` and `failures` of `alive` more than zero"),
+                .with_cure("give `interval`, `timeout` and `failures` of `alive` more than zero"),
         );
     }
     if *interval > A_YEAR || *timeout > A_YEAR {
-        return Err(invalid("a time of `alive` is longer than a year").cure("give a shorter time"));
+        return Err(
+            invalid("a time of `alive` is longer than a year").with_cure("give a shorter time")
+        );
     }
     Ok(())
 }
@@ -270,12 +273,12 @@ fn probe(key: &str, probe: &Probe) -> Result<()> {
                     }
                 };
                 let url = Escaped(url);
-                Err(invalid(format!("`{key}.http` cannot be `{url}`: {why}")).cure(cure))
+                Err(invalid(format!("`{key}.http` cannot be `{url}`: {why}")).with_cure(cure))
             }
         },
         Probe::Command(command) if command.is_empty() => {
             Err(invalid(format!("`{key}.command` names no program"))
-                .cure("write an array: the program and its arguments"))
+                .with_cure("write an array: the program and its arguments"))
         }
         Probe::Command(command) => words(command),
         Probe::Tcp(address) if !has_host_and_port(address) => {
@@ -283,7 +286,7 @@ fn probe(key: &str, probe: &Probe) -> Result<()> {
             Err(invalid(format!(
                 "`{key}.tcp` cannot be `{address}`: it is not of the form host:port"
             ))
-            .cure("write it as 127.0.0.1:8000"))
+            .with_cure("write it as 127.0.0.1:8000"))
         }
         Probe::Tcp(_) => Ok(()),
     }
@@ -301,7 +304,7 @@ fn restart(restart: &Restart) -> Result<()> {
         Some(key) if restart.by == RestartBy::Engine => Err(invalid(format!(
             "an engine that restarts its agents does so in its own way, without `restart.{key}`"
         ))
-        .cure(format!(
+        .with_cure(format!(
             "leave `{key}` out, or leave restarts to the supervisor"
         ))),
         _ => Ok(()),
@@ -313,7 +316,7 @@ fn no_nul(what: &str, text: &str) -> Result<()> {
         return Err(invalid(format!(
             "{what} has a NUL in it, which no program can be given"
         ))
-        .cure("take it out, or put the value into a file"));
+        .with_cure("take it out, or put the value into a file"));
     }
     Ok(())
 }
@@ -323,7 +326,7 @@ fn not_too_long(what: &str, len: usize) -> Result<()> {
         return Err(invalid(format!(
             "{what} has {len} bytes, and {MAX_ARGUMENT} is the most"
         ))
-        .cure("put it into a file"));
+        .with_cure("put it into a file"));
     }
     Ok(())
 }

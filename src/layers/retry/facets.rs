@@ -122,7 +122,7 @@ mod tests {
     async fn a_program_that_an_engine_puts_off_is_run_later() {
         let busy = || {
             let pause = Duration::from_secs(1);
-            refused(ErrorKind::OutOfResources).retry_when(May::After(pause))
+            refused(ErrorKind::OutOfResources).with_retry(May::After(pause))
         };
         let (inner, backend) = retried(at_first(1, busy));
         let run = run_by(&backend).await;

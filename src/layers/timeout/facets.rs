@@ -20,8 +20,8 @@ fn unanswered(operation: Operation, limit: Duration, what: &str, cure: &str) -> 
         operation,
         format!("the engine did not say within {} {what}", shown(limit)),
     )
-    .cure(cure)
-    .retry_when(Retry::Never)
+    .with_cure(cure)
+    .with_retry(Retry::Never)
 }
 
 impl<B: AgentBackend> Timeout<B> {
@@ -35,8 +35,8 @@ impl<B: AgentBackend> Timeout<B> {
                 "whether that was done",
                 "ask for it again, which does no harm",
             )
-            .agent(id)
-            .retry_when(Retry::SameId)),
+            .with_agent(id)
+            .with_retry(Retry::SameId)),
         }
     }
 }
@@ -61,7 +61,7 @@ impl<B: AgentBackend> Signals for Timeout<B> {
                     "whether it was sent",
                     "send it again only if a second one does no harm",
                 )
-                .agent(id))
+                .with_agent(id))
             })
     }
 }
@@ -81,7 +81,7 @@ impl<B: AgentBackend> Exec for Timeout<B> {
                     "whether the program runs",
                     "run it again only if a second one does no harm",
                 )
-                .agent(id))
+                .with_agent(id))
             })
     }
 
@@ -149,7 +149,7 @@ impl<B: AgentBackend> Files for Timeout<B> {
                     "whether it takes more of the archive",
                     "see that the engine answers, and put the archive again",
                 )
-                .agent(id))
+                .with_agent(id))
             })
     }
 }

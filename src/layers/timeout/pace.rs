@@ -25,8 +25,8 @@ pub(super) fn never_silent(archive: TarStream, limit: Duration, id: &AgentId) ->
                     Operation::GetFiles,
                     format!("the engine was silent for {}", shown(limit)),
                 )
-                .agent(&id)
-                .cure("see that the engine answers, and copy them again");
+                .with_agent(&id)
+                .with_cure("see that the engine answers, and copy them again");
                 Some((Err(silent), None))
             }
         }

@@ -21,7 +21,7 @@ pub(in crate::manager) fn name_taken(name: &str, holder: &AgentId) -> Error {
         Operation::Spawn,
         format!("the name `{name}` belongs to agent {holder}"),
     )
-    .cure("restart or remove that one, or choose another name")
+    .with_cure("restart or remove that one, or choose another name")
 }
 
 pub(in crate::manager) fn id_taken(id: &AgentId, name: &str) -> Error {
@@ -30,8 +30,8 @@ pub(in crate::manager) fn id_taken(id: &AgentId, name: &str) -> Error {
         Operation::Spawn,
         format!("the id belongs to an agent, and `{name}` cannot have it too"),
     )
-    .agent(id)
-    .cure("restart or remove that one, or choose another id")
+    .with_agent(id)
+    .with_cure("restart or remove that one, or choose another id")
 }
 
 pub(in crate::manager) fn called_off(id: &AgentId) -> Error {
@@ -40,8 +40,8 @@ pub(in crate::manager) fn called_off(id: &AgentId) -> Error {
         Operation::Spawn,
         "it was stopped by somebody else before it was started",
     )
-    .agent(id)
-    .cure("start it once more if it is to run")
+    .with_agent(id)
+    .with_cure("start it once more if it is to run")
 }
 
 pub(super) fn not_recorded(id: &AgentId) -> Error {
@@ -50,6 +50,6 @@ pub(super) fn not_recorded(id: &AgentId) -> Error {
         Operation::Spawn,
         "nobody has recorded what it is started from",
     )
-    .agent(id)
-    .cure("remove it, and spawn it anew")
+    .with_agent(id)
+    .with_cure("remove it, and spawn it anew")
 }

@@ -32,8 +32,8 @@ impl From<&Error> for Lost {
         Self {
             kind: error.kind(),
             message: error.message().to_owned(),
-            words: error.engine().map(ToOwned::to_owned),
-            cure: error.how_to_cure().map(ToOwned::to_owned),
+            words: error.engine_words().map(ToOwned::to_owned),
+            cure: error.cure().map(ToOwned::to_owned),
         }
     }
 }
@@ -42,10 +42,10 @@ impl Lost {
     pub(in crate::manager) fn error(&self, operation: Operation) -> Error {
         let mut error = Error::new(self.kind, operation, self.message.clone());
         if let Some(words) = &self.words {
-            error = error.engine_words(words.clone());
+            error = error.with_engine_words(words.clone());
         }
         if let Some(cure) = &self.cure {
-            error = error.cure(cure.clone());
+            error = error.with_cure(cure.clone());
         }
         error
     }

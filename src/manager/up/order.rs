@@ -101,8 +101,8 @@ pub(super) async fn wait_for_those_before(task: &Task) -> Result<()> {
                 Operation::Spawn,
                 format!("`{name}`, which it comes after, did not come up"),
             )
-            .agent(&task.planned.step.id)
-            .cure("see to that one first"));
+            .with_agent(&task.planned.step.id)
+            .with_cure("see to that one first"));
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ pub struct UpStep {
 }
 
 /// A step that would be taken.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UpPlan {
     /// The step.
@@ -81,7 +81,7 @@ impl fmt::Display for UpStep {
 }
 
 /// What became of one step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UpOutcome {
     /// What was to be done.
@@ -100,7 +100,7 @@ impl UpOutcome {
 }
 
 /// What became of every step, in the order of the plan.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct UpReport {
     /// One for each step.

@@ -66,5 +66,5 @@ fn newer(path: &Path, schema: u32) -> Error {
             path.display()
         ),
     )
-    .cure("use that version, or take the swarm down with it first")
+    .with_cure("use that version, or take the swarm down with it first")
 }

@@ -188,7 +188,7 @@ fn write_line<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, line: &T) -> Res
             Operation::State,
             "a change cannot be put into words",
         )
-        .caused_by(error)
+        .with_source(error)
     })?;
     text.push(b'\n');
     Ok(())
@@ -203,5 +203,5 @@ fn another_swarms(path: &Path) -> Error {
             path.display()
         ),
     )
-    .cure("open the swarm once more")
+    .with_cure("open the swarm once more")
 }

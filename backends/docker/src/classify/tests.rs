@@ -280,10 +280,7 @@ fn engines_are_understood_in_their_own_words() {
 fn every_trouble_has_a_cure() {
     for (status, words, _) in SAID {
         let error = Trouble::said(status, words).error(Operation::Spawn);
-        assert!(
-            error.how_to_cure().is_some_and(|cure| !cure.is_empty()),
-            "{error}"
-        );
-        assert_eq!(error.engine(), Some(words));
+        assert!(error.cure().is_some_and(|cure| !cure.is_empty()), "{error}");
+        assert_eq!(error.engine_words(), Some(words));
     }
 }

@@ -48,8 +48,8 @@ pub(super) fn another_start(operation: Operation, id: &AgentId) -> Error {
         operation,
         "another start of it is there than the one that is meant",
     )
-    .agent(id)
-    .cure("look which start is the latest, and name that one or none")
+    .with_agent(id)
+    .with_cure("look which start is the latest, and name that one or none")
 }
 
 impl<E: Engine> Containers<E> {
@@ -85,7 +85,7 @@ impl<E: Engine> Containers<E> {
         match self.look_for(id).await {
             Ok(Some(agent)) => Ok(agent),
             Ok(None) => Err(Error::agent_not_found(operation, id)),
-            Err(trouble) => Err(trouble.error(operation).agent(id)),
+            Err(trouble) => Err(trouble.error(operation).with_agent(id)),
         }
     }
 

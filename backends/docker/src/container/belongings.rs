@@ -93,7 +93,7 @@ impl<E: Engine> Containers<E> {
                 Operation::Spawn,
                 format!("the {belonging} is there and not this swarm's"),
             )
-            .cure(format!(
+            .with_cure(format!(
                 "say `external = true` in `[{kind}s.…]` to use it, give the swarm's own another `name`, or remove it by `docker {kind} rm`",
                 kind = belonging.kind
             ))),
@@ -126,7 +126,7 @@ impl<E: Engine> Containers<E> {
             return Err(Trouble::new(Class::NoGateway, "").error(Operation::Spawn));
         }
         let address = self.gateway_in(plan, true).await;
-        let address = address.map_err(|error| error.during(Operation::Spawn))?;
+        let address = address.map_err(|error| error.with_operation(Operation::Spawn))?;
         for host in plan.extra_hosts.iter_mut().filter(|host| host.is_gateway()) {
             host.address = address.to_string();
         }
@@ -194,8 +194,8 @@ fn about(belonging: &Belonging, trouble: Trouble) -> Error {
             Operation::Spawn,
             format!("the engine does not make the {belonging}"),
         )
-        .engine_words(trouble.words)
-        .cure(
+        .with_engine_words(trouble.words)
+        .with_cure(
             "correct its table in the fleet file, or make it yourself and say `external = true`",
         );
     }
@@ -210,8 +210,8 @@ fn left(kind: Kind, trouble: Trouble) -> Error {
             Operation::Remove,
             format!("somebody else uses the {kind}"),
         )
-        .engine_words(trouble.words)
-        .cure("end what uses it, and take the swarm down once more"),
+        .with_engine_words(trouble.words)
+        .with_cure("end what uses it, and take the swarm down once more"),
         _ => trouble.error(Operation::Remove),
     }
 }

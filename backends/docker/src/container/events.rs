@@ -116,7 +116,7 @@ fn ended() -> Error {
         Operation::Events,
         "the engine ended the stream of events",
     )
-    .cure("see whether it lives; then subscribe again")
+    .with_cure("see whether it lives; then subscribe again")
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl<E: Engine> Signals for Containers<E> {
         } else {
             self.engine().kill(container, signal).await
         };
-        sent.map_err(|trouble| trouble.error(Operation::Signal).agent(id))
+        sent.map_err(|trouble| trouble.error(Operation::Signal).with_agent(id))
     }
 }
 
@@ -64,8 +64,8 @@ impl<E: Engine> Pause for Containers<E> {
         if self.0.asks.get(&agent.container.id).is_any() {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Pause, "it is being stopped")
-                    .agent(id)
-                    .cure("let it end"),
+                    .with_agent(id)
+                    .with_cure("let it end"),
             );
         }
         if agent.container.phase == Phase::Paused {
@@ -73,7 +73,7 @@ impl<E: Engine> Pause for Containers<E> {
         }
         match self.engine().pause(&agent.container.id).await {
             Err(trouble) if trouble.class == Class::AlreadyPaused => Ok(()),
-            paused => paused.map_err(|trouble| trouble.error(Operation::Pause).agent(id)),
+            paused => paused.map_err(|trouble| trouble.error(Operation::Pause).with_agent(id)),
         }
     }
 
@@ -88,12 +88,12 @@ impl<E: Engine> Pause for Containers<E> {
             Err(trouble) if trouble.class != Class::NotPaused => Err(trouble),
             _ => self.deliver(&agent.container.id).await,
         };
-        thawed.map_err(|trouble| trouble.error(Operation::Resume).agent(id))
+        thawed.map_err(|trouble| trouble.error(Operation::Resume).with_agent(id))
     }
 }
 
 fn does_not_run(operation: Operation, id: &AgentId) -> Error {
     Error::new(ErrorKind::Conflict, operation, "it does not run")
-        .agent(id)
-        .cure("start it again first")
+        .with_agent(id)
+        .with_cure("start it again first")
 }

@@ -41,7 +41,7 @@ impl<E: Engine> Containers<E> {
                 Operation::Logs,
                 "what an earlier start of it wrote went with its container",
             )
-            .cure("leave the incarnation out to read what the latest start wrote"));
+            .with_cure("leave the incarnation out to read what the latest start wrote"));
         }
         let driver = agent.container.log_driver.as_str();
         if !READABLE.contains(&driver) {
@@ -60,7 +60,7 @@ impl<E: Engine> Containers<E> {
                     Operation::Logs,
                     "the cursor is none of this start's log",
                 )
-                .cure("read from the beginning, or name the start that the cursor is of")
+                .with_cure("read from the beginning, or name the start that the cursor is of")
             })?,
         };
         let learnt = self.learn().await;

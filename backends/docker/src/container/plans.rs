@@ -50,7 +50,7 @@ impl<E: Engine> Plans for Containers<E> {
             let (plan, needed) = self.planned(id, &open, Incarnation::random())?;
             Ok(told(&plan, &needed, spec))
         };
-        plan().map_err(|error: alveary_core::Error| error.agent(id))
+        plan().map_err(|error: alveary_core::Error| error.with_agent(id))
     }
 }
 

@@ -143,7 +143,7 @@ fn not_fetched(image: &str, trouble: Trouble) -> Error {
             Operation::Spawn,
             format!("the image `{image}` is not there and cannot be pulled"),
         )
-        .engine_words(trouble.words)
-        .cure("build it, name another in `container.image`, or see to it that its registry can be reached"),
+        .with_engine_words(trouble.words)
+        .with_cure("build it, name another in `container.image`, or see to it that its registry can be reached"),
     }
 }

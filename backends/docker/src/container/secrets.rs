@@ -81,8 +81,10 @@ impl Secrets {
                 Operation::Spawn,
                 format!("its secrets cannot be written to {}", folder.display()),
             )
-            .cure("see to it that the folder can be written, or ask for the secrets as variables")
-            .caused_by(error)
+            .with_cure(
+                "see to it that the folder can be written, or ask for the secrets as variables",
+            )
+            .with_source(error)
         })
     }
 

@@ -57,7 +57,7 @@ pub(super) fn already_exists() -> Error {
         Operation::Spawn,
         "it lives, as another start or from another spec",
     )
-    .cure("stop it first, or choose another id")
+    .with_cure("stop it first, or choose another id")
 }
 
 impl<E: Engine> Containers<E> {
@@ -308,7 +308,7 @@ fn called_off_meanwhile() -> Error {
         Operation::Spawn,
         "it was stopped while its image was being fetched",
     )
-    .cure("start it again")
+    .with_cure("start it again")
 }
 
 fn lost(trouble: &Trouble) -> Error {
@@ -321,8 +321,8 @@ fn no_image(plan: &Plan, trouble: Trouble) -> Error {
         Operation::Spawn,
         format!("there is no image `{}`", plan.image),
     )
-    .engine_words(trouble.words);
-    error.cure(match plan.pull {
+    .with_engine_words(trouble.words);
+    error.with_cure(match plan.pull {
         Pull::Never => {
             "pull or build it, name another in `container.image`, or say `pull = \"missing\"`"
         }
@@ -336,6 +336,6 @@ pub(super) fn busy() -> Error {
         Operation::Spawn,
         "others take and leave its name at the same time",
     )
-    .cure("let one manager at a time start an agent")
-    .retry_when(Retry::After(Duration::from_millis(500)))
+    .with_cure("let one manager at a time start an agent")
+    .with_retry(Retry::After(Duration::from_millis(500)))
 }

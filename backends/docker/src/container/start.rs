@@ -108,7 +108,9 @@ impl<E: Engine> Containers<E> {
                     Operation::Spawn,
                     "the engine did not start it in time, and it was taken away again",
                 )
-                .cure("try again when the engine has less to do, or give `timeout.start` more")),
+                .with_cure(
+                    "try again when the engine has less to do, or give `timeout.start` more",
+                )),
                 Err(refused) if refused.class == Class::StillRunning => Ok(()),
                 Err(_) => unknown(),
             },
@@ -250,5 +252,5 @@ fn gone_meanwhile() -> Error {
         Operation::Spawn,
         "somebody removed it while it was being started",
     )
-    .cure("start it again")
+    .with_cure("start it again")
 }

@@ -51,7 +51,7 @@ impl Outcome {
                 Operation::Stop,
                 "even force has not ended it in time",
             )
-            .cure("look at what the engine says of it; a process in the kernel's hands ends when the kernel lets go")),
+            .with_cure("look at what the engine says of it; a process in the kernel's hands ends when the kernel lets go")),
         }
     }
 }

@@ -252,7 +252,7 @@ fn no_archive() -> Error {
         Operation::PutFiles,
         "what is put is no tar archive that can be given to the agent's user",
     )
-    .cure("put an uncompressed archive in the form of POSIX or GNU, without sparse files")
+    .with_cure("put an uncompressed archive in the form of POSIX or GNU, without sparse files")
 }
 
 /// Unpacks an archive. `false`: there is no such folder.

@@ -398,7 +398,7 @@ impl Output {
                         Operation::Exec,
                         "the engine frames the output in a way unknown here",
                     )
-                    .cure("report this, with the engine's version"));
+                    .with_cure("report this, with the engine's version"));
                 }
             };
             let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);

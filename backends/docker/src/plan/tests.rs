@@ -94,7 +94,7 @@ fn no_value_of_the_environment_is_shown() {
 fn refused(spec: &AgentSpec) -> String {
     let error = plan(spec).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSpec);
-    assert!(error.how_to_cure().is_some(), "{error}");
+    assert!(error.cure().is_some(), "{error}");
     error.to_string()
 }
 

@@ -97,5 +97,5 @@ fn wrong(path: &Path, why: &str) -> Error {
             Escaped(why)
         ),
     )
-    .cure("mend it, or take it away: nothing is started until then")
+    .with_cure("mend it, or take it away: nothing is started until then")
 }

@@ -55,7 +55,7 @@ fn judged_by(policies: &Policies, section: &str) -> Result<()> {
 fn refused(policies: &Policies, section: &str, key: &str) {
     let error = judged_by(policies, section).expect_err(section);
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{section}");
-    let cure = error.how_to_cure().unwrap();
+    let cure = error.cure().unwrap();
     assert!(cure.contains(&format!("`{key}`")), "{section}: {cure}");
     let file = policies.0[0].file.to_string_lossy().into_owned();
     assert!(error.message().contains(&file), "{error}");

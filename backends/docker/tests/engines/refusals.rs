@@ -74,7 +74,7 @@ pub(crate) async fn what_an_engine_refuses_is_told_with_its_kind_and_leaves_noth
             let spawned = backend.spawn(&id, spec, SpawnOptions::default()).await;
             let error = spawned.expect_err(what);
             assert_eq!(error.kind(), *kind, "{what} on {}: {error}", backend.kind());
-            assert!(error.how_to_cure().is_some(), "{error}");
+            assert!(error.cure().is_some(), "{error}");
             assert_eq!(
                 here.containers(),
                 Vec::<String>::new(),

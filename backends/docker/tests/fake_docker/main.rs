@@ -212,7 +212,7 @@ async fn an_engine_that_is_not_to_be_had_is_told_with_its_cure() {
     assert_eq!(error.kind(), ErrorKind::EngineUnavailable);
     assert!(
         error
-            .how_to_cure()
+            .cure()
             .is_some_and(|cure| cure.contains("Docker Desktop"))
     );
     for (said, kind) in [
@@ -236,8 +236,8 @@ async fn an_engine_that_is_not_to_be_had_is_told_with_its_cure() {
         let fake = Fake::with(&[("version", &version)]).await;
         let error = fake.backend.check().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{said}");
-        assert!(error.how_to_cure().is_some_and(|cure| !cure.is_empty()));
-        assert_eq!(error.engine(), Some(said));
+        assert!(error.cure().is_some_and(|cure| !cure.is_empty()));
+        assert_eq!(error.engine_words(), Some(said));
     }
 }
 

@@ -118,6 +118,6 @@ async fn an_agent_lives_and_ends(here: &Here, backend: &dyn AgentBackend) {
 /// What an engine that is not reached says for itself, by one way.
 async fn refusal(backend: &dyn AgentBackend) -> alveary_core::Error {
     let error = backend.check().await.expect_err("nobody is reached");
-    assert!(error.how_to_cure().is_some(), "{error}");
+    assert!(error.cure().is_some(), "{error}");
     error
 }

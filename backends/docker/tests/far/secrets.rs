@@ -31,7 +31,7 @@ async fn is_a_variable_or_refused(before: &[String], backend: &Arc<dyn AgentBack
         .await
         .expect_err("a folder of this host is not over there");
     assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
-    let cure = refused.how_to_cure().unwrap_or_default();
+    let cure = refused.cure().unwrap_or_default();
     assert!(cure.contains("as = \"env\""), "{refused}");
     assert!(!format!("{refused:?}").contains(&value));
     let id = AgentId::random();

@@ -34,14 +34,14 @@ type Status = watch::Receiver<Option<ExitStatus>>;
 #[async_trait]
 impl Exec for ProcessBackend {
     async fn run(&self, id: &AgentId, spec: &ExecSpec) -> Result<Execution> {
-        spec.validate().map_err(|error| error.agent(id))?;
+        spec.validate().map_err(|error| error.with_agent(id))?;
         let opened = match spec.tty {
             Some(size) => streams::terminal(size, spec.stdin),
             None => streams::pipes(spec.stdin),
         };
         let (ours, theirs) = opened.map_err(|error| {
             let what = "no streams can be had for the program";
-            crate::trouble::from_io(Operation::Exec, what, error).agent(id)
+            crate::trouble::from_io(Operation::Exec, what, error).with_agent(id)
         })?;
         let errand = Errand::new(id, spec);
         match &self.0.keeping {
@@ -164,7 +164,7 @@ async fn until_over(status: &mut Option<Status>) {
 
 fn unreadable(error: io::Error) -> Error {
     let what = "what the program writes cannot be read";
-    Error::new(ErrorKind::Engine, Operation::Exec, what).caused_by(error)
+    Error::new(ErrorKind::Engine, Operation::Exec, what).with_source(error)
 }
 
 /// A pipe, or a terminal, that is closed when it is shut down.

@@ -32,10 +32,10 @@ impl Client {
             .unwrap_or_else(|_| Err(silent(Operation::Exec, ANSWER_TAKES_AT_MOST)))
             // Two calls are two programs.
             .map_err(|error| match error.retry() {
-                Retry::SameId => error.retry_when(Retry::Never),
+                Retry::SameId => error.with_retry(Retry::Never),
                 _ => error,
             })
-            .map_err(|error| error.during(Operation::Exec).agent(id))
+            .map_err(|error| error.with_operation(Operation::Exec).with_agent(id))
     }
 
     async fn begin_beside(&self, id: &AgentId, errand: Errand, streams: Theirs) -> Result<Remote> {
@@ -46,7 +46,7 @@ impl Client {
         }
         done(keeper.connection.ask(request), id).await?;
         let sent = keeper.connection.send_descriptors(&streams.to_pass()).await;
-        sent.map_err(|error| lost(Operation::Exec).caused_by(error))?;
+        sent.map_err(|error| lost(Operation::Exec).with_source(error))?;
         // From here on the other side's copies are the only ones: their end is the program's.
         drop(streams);
         done(keeper.connection.ask(Request::ExecStart), id).await?;
@@ -64,8 +64,8 @@ async fn done(asked: impl Future<Output = io::Result<Answer>>, id: &AgentId) -> 
             Operation::Exec,
             "the keeper went away before it said whether the program runs",
         )
-        .cure("run it again only if a second one does no harm; what runs ends with the keeper")
-        .caused_by(error)),
+        .with_cure("run it again only if a second one does no harm; what runs ends with the keeper")
+        .with_source(error)),
     }
 }
 

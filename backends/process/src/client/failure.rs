@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alveary_core::{Error, ErrorKind, Operation, Retry};
 
-use crate::wire::{Facts, Problem, VERSION};
+use crate::wire::{Facts, VERSION};
 
 /// Whether something came of it is not known where it may have begun something.
 fn kind(operation: Operation) -> ErrorKind {
@@ -19,8 +19,8 @@ fn kind(operation: Operation) -> ErrorKind {
 pub(super) fn lost(operation: Operation) -> Error {
     let what = "the keeper went away before it answered";
     Error::new(kind(operation), operation, what)
-        .cure("ask again: another keeper takes up what it left")
-        .retry_when(Retry::SameId)
+        .with_cure("ask again: another keeper takes up what it left")
+        .with_retry(Retry::SameId)
 }
 
 /// The keeper is there and says nothing. Of [`Operation::Connect`] nothing had been asked of it yet.
@@ -28,8 +28,8 @@ pub(super) fn silent(operation: Operation, after: Duration) -> Error {
     let seconds = after.as_secs_f64().round();
     let what = format!("the keeper has not answered within {seconds} s");
     Error::new(kind(operation), operation, what)
-        .cure("look whether its process is stopped or the machine is overloaded; killing it harms no agent")
-        .retry_when(Retry::SameId)
+        .with_cure("look whether its process is stopped or the machine is overloaded; killing it harms no agent")
+        .with_retry(Retry::SameId)
 }
 
 /// An answer that does not fit its question: a keeper of a version that we do not understand.
@@ -39,7 +39,7 @@ pub(crate) fn unexpected(operation: Operation) -> Error {
         operation,
         "the keeper's answer cannot be understood",
     )
-    .cure("use the version of alveary that started the swarm, or stop it and start it anew")
+    .with_cure("use the version of alveary that started the swarm, or stop it and start it anew")
 }
 
 /// A keeper whose wire has in common with ours what is frozen, and no more.
@@ -48,15 +48,8 @@ pub(super) fn other_version(operation: Operation, keeper: &Facts) -> Error {
         "the swarm's keeper is alveary {} and speaks version {} of the wire, this program speaks version {VERSION}",
         keeper.build, keeper.version
     );
-    Error::new(ErrorKind::Unsupported, operation, what).cure(format!(
+    Error::new(ErrorKind::Unsupported, operation, what).with_cure(format!(
         "use alveary {}, or stop the agents, which this program can, and start them anew",
         keeper.build
     ))
-}
-
-/// The same failure for one more of those who waited for the same thing.
-pub(super) fn again(error: &Error) -> Error {
-    Problem::from(error)
-        .into_error(error.operation(), error.agent_id())
-        .retry_when(error.retry())
 }

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
-use super::failure::{again, silent, unexpected};
+use super::failure::{silent, unexpected};
 use super::starting::{self, Program};
 use crate::keeper::Settings;
 use crate::wire::{Answer, Facts, Request, VERSION};
@@ -54,7 +54,7 @@ impl Greeted {
 }
 
 /// `None`: no keeper listens, and none was to be started.
-type Opened = Result<Option<Arc<Greeted>>, Arc<Error>>;
+type Opened = Result<Option<Arc<Greeted>>>;
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -120,7 +120,7 @@ impl Link {
             match opening.await {
                 // Whoever began it would not have one started.
                 Ok(None) if if_none == IfNone::Start => {}
-                outcome => return outcome.map_err(|error| again(&error)),
+                outcome => return outcome,
             }
         }
     }
@@ -141,7 +141,7 @@ impl Link {
         if let Ok(Some(keeper)) = &opened {
             state.keeper = Some(Arc::clone(keeper));
         }
-        opened.map_err(Arc::new)
+        opened
     }
 
     async fn open(&self, if_none: IfNone) -> Result<Option<Arc<Greeted>>> {

@@ -73,7 +73,7 @@ pub(super) async fn connect(folder: &Path, by: Instant) -> Result<Option<UnixStr
 fn crowded(folder: &Path) -> Error {
     let what = format!("the keeper of {} lets nobody in", folder.display());
     Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what)
-        .cure("look whether its process is stopped or the machine is overloaded; killing it harms no agent")
+        .with_cure("look whether its process is stopped or the machine is overloaded; killing it harms no agent")
 }
 
 pub(super) async fn connect_or_start(
@@ -104,7 +104,7 @@ pub(super) async fn connect_or_start(
 
 fn held(folder: &Path) -> Error {
     let what = "another process holds the keeper's lock and does not answer";
-    Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what).cure(format!(
+    Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what).with_cure(format!(
         "see who holds {} (`fuser` tells), and end it: that harms no agent",
         folder.join("keeper.lock").display()
     ))
@@ -152,7 +152,7 @@ async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<St
                 Operation::Connect,
                 "the keeper was started and is not ready in time",
             )
-            .cure("see what the machine is busy with"));
+            .with_cure("see what the machine is busy with"));
         }
     };
     match said.as_str() {
@@ -166,13 +166,13 @@ async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<St
                 program.to_run().display()
             ),
         )
-        .cure("call `alveary_process::keeper::run_if_asked()` first in its `main`")),
+        .with_cure("call `alveary_process::keeper::run_if_asked()` first in its `main`")),
         trouble => Err(Error::new(
             ErrorKind::EngineUnavailable,
             Operation::Connect,
             format!("the keeper could not start: {}", Escaped(trouble)),
         )
-        .cure("see that the state folder is there, yours, and has room")),
+        .with_cure("see that the state folder is there, yours, and has room")),
     }
 }
 
@@ -195,8 +195,9 @@ fn unavailable(what: &str, error: io::Error) -> Error {
     let told = crate::trouble::from_io(Operation::Connect, what, error);
     match told.kind() {
         ErrorKind::Engine => {
-            let words = told.engine().unwrap_or_default().to_owned();
-            Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what).engine_words(words)
+            let words = told.engine_words().unwrap_or_default().to_owned();
+            Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what)
+                .with_engine_words(words)
         }
         _ => told,
     }

@@ -105,8 +105,8 @@ impl Report {
         let what =
             format!("so many have come after its start {start} that its end is not known any more");
         Err(Error::new(ErrorKind::NotFound, Operation::Logs, what)
-            .agent(&self.info.id)
-            .cure("read what its later starts wrote"))
+            .with_agent(&self.info.id)
+            .with_cure("read what its later starts wrote"))
     }
 }
 
@@ -151,8 +151,8 @@ impl Agent {
             (Some(_), Some((main, _))) if !self.has_ended() => Ok(main),
             _ => Err(
                 Error::new(ErrorKind::Conflict, operation, "it does not run")
-                    .agent(&self.intent.id)
-                    .cure("start it again first"),
+                    .with_agent(&self.intent.id)
+                    .with_cure("start it again first"),
             ),
         }
     }

@@ -134,13 +134,13 @@ impl Keep {
         if agent.paused || cgroup.is_some_and(Cgroup::is_to_be_frozen) {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Exec, "it is paused")
-                    .agent(id)
-                    .cure("have it go on first"),
+                    .with_agent(id)
+                    .with_cure("have it go on first"),
             );
         }
         let surroundings = Surroundings::of(main.pid).map_err(|error| {
             let what = "what it has around it cannot be read";
-            crate::trouble::from_io(Operation::Exec, what, error).agent(id)
+            crate::trouble::from_io(Operation::Exec, what, error).with_agent(id)
         })?;
         let nested = cgroup
             .map(Cgroup::nest)
@@ -153,7 +153,7 @@ impl Keep {
                 if let Some(nested) = nested {
                     nested.remove();
                 }
-                return Err(error.during(Operation::Exec).agent(id));
+                return Err(error.with_operation(Operation::Exec).with_agent(id));
             }
         };
         self.0.beside.lock().insert(started.pid, nested);

@@ -36,8 +36,8 @@ impl Keep {
                 let what =
                     "the kernel has not held all of its processes still, and lets them go on";
                 return Err(Error::new(ErrorKind::Timeout, Operation::Pause, what)
-                    .agent(id)
-                    .cure("look for a process of it that hangs on a dead disk or network"));
+                    .with_agent(id)
+                    .with_cure("look for a process of it that hangs on a dead disk or network"));
             }
             sleep(pause).await;
             pause = (pause * 2).min(LATER_LOOKS);
@@ -67,13 +67,13 @@ impl Keep {
         if paused && agent.phase == Phase::Stopping {
             let what = "it is being stopped";
             return Err(Error::new(ErrorKind::Conflict, operation, what)
-                .agent(id)
-                .cure("start it again first"));
+                .with_agent(id)
+                .with_cure("start it again first"));
         }
         let Some(cgroup) = agent.intent.cgroup.clone() else {
             let what = "without a control group no tree of processes can be held still";
             let cure = "run as root, or in a systemd unit with `Delegate=yes`";
-            return Err(Error::unsupported(operation, what, cure).agent(id));
+            return Err(Error::unsupported(operation, what, cure).with_agent(id));
         };
         let incarnation = agent.intent.incarnation;
         cgroup

@@ -126,7 +126,7 @@ fn of_this_swarm(entries: &[Entry], swarm: SwarmUid) -> Result<()> {
     }
     let what = "this folder holds the agents of another swarm";
     Err(Error::new(ErrorKind::Conflict, Operation::Connect, what)
-        .cure("give each swarm a state folder of its own"))
+        .with_cure("give each swarm a state folder of its own"))
 }
 
 /// A group that is not beneath this swarm's own holds somebody else, whatever the journal says.

@@ -51,7 +51,7 @@ impl Keep {
         loop {
             match self
                 .claim(&launch)
-                .map_err(|error| error.agent(&launch.id))?
+                .map_err(|error| error.with_agent(&launch.id))?
             {
                 Claim::There(info) => return Ok(info),
                 // The sender lives in the table; that it has gone is a change too.
@@ -64,7 +64,7 @@ impl Keep {
                     self.not_started(&launch, cgroup.as_ref());
                     tries += 1;
                     if !matches!(error.retry(), Retry::After(_)) || tries > TEXT_BUSY_TRIES {
-                        return Err(error.agent(&launch.id));
+                        return Err(error.with_agent(&launch.id));
                     }
                     tokio::time::sleep(Duration::from_millis(1 << tries)).await;
                 }
@@ -339,12 +339,12 @@ fn earlier_than_next(agent: &Agent) -> Vec<Earlier> {
 
 fn exists(message: &str) -> Error {
     Error::new(ErrorKind::AlreadyExists, Operation::Spawn, message)
-        .cure("stop it first, or choose another id")
+        .with_cure("stop it first, or choose another id")
 }
 
 pub(super) fn could_not_start(program: &Path, user: Option<User>, error: io::Error) -> Error {
     let invalid = |what: String, cure: &str| {
-        Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what).cure(cure)
+        Error::new(ErrorKind::InvalidSpec, Operation::Spawn, what).with_cure(cure)
     };
     let program = program.display();
     match Errno::from_io_error(&error) {
@@ -362,21 +362,23 @@ pub(super) fn could_not_start(program: &Path, user: Option<User>, error: io::Err
         ),
         Some(Errno::PERM) if user.is_some() => {
             crate::trouble::from_io(Operation::Spawn, "it cannot be run as another user", error)
-                .cure("run alveary as root, or leave `user` out")
+                .with_cure("run alveary as root, or leave `user` out")
         }
         Some(Errno::ACCESS) => crate::trouble::from_io(
             Operation::Spawn,
             &format!("{program} may not be run"),
             error,
         )
-        .cure("make the program executable, and its folders and `cwd` open to the agent's user"),
+        .with_cure(
+            "make the program executable, and its folders and `cwd` open to the agent's user",
+        ),
         Some(Errno::TXTBSY) => crate::trouble::from_io(
             Operation::Spawn,
             &format!("{program} is being written"),
             error,
         )
-        .cure("wait until it is written")
-        .retry_when(Retry::After(Duration::from_millis(500))),
+        .with_cure("wait until it is written")
+        .with_retry(Retry::After(Duration::from_millis(500))),
         _ => crate::trouble::from_io(
             Operation::Spawn,
             &format!("{program} could not be started"),

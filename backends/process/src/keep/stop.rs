@@ -65,7 +65,7 @@ impl Keep {
         if let Some(signal) = signal {
             // Found out before anything is begun.
             crate::os::process::can_be_sent(signal).map_err(|error| {
-                refused(Operation::Stop, id, error).cure("use a signal that has a name")
+                refused(Operation::Stop, id, error).with_cure("use a signal that has a name")
             })?;
         }
         let incarnation = agent.intent.incarnation;
@@ -185,8 +185,10 @@ async fn await_end(
 fn still_running(id: &AgentId) -> Error {
     let what = "it was killed and has not ended: a process of it hangs in the kernel";
     Error::new(ErrorKind::StillRunning, Operation::Stop, what)
-        .agent(id)
-        .cure("look for a dead disk or network file system under it; it ends when that answers")
+        .with_agent(id)
+        .with_cure(
+            "look for a dead disk or network file system under it; it ends when that answers",
+        )
 }
 
 /// The time so far from now; a time that no clock can show is as good as never.

@@ -63,7 +63,7 @@ async fn streams(requests: &Requests) -> Result<Theirs> {
     let received = requests.get_ref().receive_descriptors().await;
     received.ok().and_then(Theirs::from_passed).ok_or_else(|| {
         let what = "the streams of the program did not come through";
-        Error::new(ErrorKind::Engine, Operation::Exec, what).cure("run it again")
+        Error::new(ErrorKind::Engine, Operation::Exec, what).with_cure("run it again")
     })
 }
 

@@ -128,8 +128,8 @@ fn live(settings: &Settings, inherited: Option<Inherited>) -> Result<(), String>
         let handover_lock = lock.file.as_raw_fd();
         let keep = Keep::open(settings.keep_options(true), lock).map_err(|error| {
             let folder = settings.folder.display();
-            let words = error.engine().unwrap_or_default();
-            let cure = error.how_to_cure().unwrap_or_default();
+            let words = error.engine_words().unwrap_or_default();
+            let cure = error.cure().unwrap_or_default();
             format!("in {folder}: {}: {words} ({cure})", error.message())
         })?;
         listener

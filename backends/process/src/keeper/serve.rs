@@ -189,13 +189,13 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             Operation::Connect,
             "the keeper knows what its journal does not, and cannot give way",
         )
-        .cure("make room on the disk that holds the swarm's state")),
+        .with_cure("make room on the disk that holds the swarm's state")),
         Request::GiveWay { program } => Err(Error::new(
             ErrorKind::Engine,
             Operation::Connect,
             "the keeper could not become another program",
         )
-        .engine_words(
+        .with_engine_words(
             {
                 keep.end_all_beside();
                 keep.as_it_was_started(|| handover.become_program(&program))
@@ -236,7 +236,7 @@ fn hello(keep: &Keep, swarm: alveary_core::SwarmUid) -> alveary_core::Result<Ans
             Operation::Connect,
             "this folder's keeper keeps another swarm",
         )
-        .cure("give each swarm a state folder of its own"));
+        .with_cure("give each swarm a state folder of its own"));
     }
     Ok(Answer::Hello(Facts {
         version: VERSION,

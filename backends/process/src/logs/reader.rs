@@ -86,8 +86,8 @@ fn not_ours(id: &AgentId) -> Error {
         Operation::Logs,
         "the cursor is not one of this backend's",
     )
-    .agent(id)
-    .cure("give back a cursor as it was given out, to the same backend")
+    .with_agent(id)
+    .with_cure("give back a cursor as it was given out, to the same backend")
 }
 
 /// What a cursor says: offsets in the two logs of one life of an id.
@@ -119,8 +119,8 @@ fn failed(id: &AgentId, error: io::Error) -> Error {
         Operation::Logs,
         format!("its log cannot be read: {error}"),
     )
-    .agent(id)
-    .caused_by(error)
+    .with_agent(id)
+    .with_source(error)
 }
 
 struct Reader {

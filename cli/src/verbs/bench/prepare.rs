@@ -195,7 +195,7 @@ fn meant(fleet: &Fleet, names: &[String]) -> Result<Vec<FleetAgent>, Failure> {
         let agents = names.iter().map(|name| fleet.find_agent(name).cloned());
         return Ok(agents.collect::<Result<_, _>>().map_err(Error::from)?);
     }
-    let first = fleet.agents.first().cloned();
+    let first = fleet.agents().first().cloned();
     let first = first.ok_or_else(|| {
         Failure::input(
             format!(

@@ -30,10 +30,7 @@ fn table(backend: &'static str, candidates: &[EngineCandidate]) -> Table {
                 let api = api.map_or_else(String::new, |api| format!(", API {api}"));
                 (format!("{version}{api}"), String::new())
             }
-            Err(error) => (
-                says(error),
-                error.how_to_cure().unwrap_or_default().to_owned(),
-            ),
+            Err(error) => (says(error), error.cure().unwrap_or_default().to_owned()),
         };
         let star = if candidate.chosen { "*" } else { "" };
         table.row([
@@ -49,7 +46,7 @@ fn table(backend: &'static str, candidates: &[EngineCandidate]) -> Table {
 
 /// What is the matter, with the words in which it was said.
 pub(super) fn says(error: &alveary::Error) -> String {
-    match error.engine() {
+    match error.engine_words() {
         Some(words) => format!("{}: {}", error.message(), words.trim()),
         None => error.message().to_owned(),
     }

@@ -53,7 +53,7 @@ impl<'a> Record<'a> {
             schema: SCHEMA,
             well: error.is_none(),
             error: error.map(says),
-            cure: error.and_then(Error::how_to_cure),
+            cure: error.and_then(Error::cure),
             here: facts,
             engines: engines(places),
             notes: notes
@@ -85,7 +85,7 @@ fn engines(places: &Places) -> Vec<Engine<'_>> {
             version: health.and_then(|health| health.version.as_deref()),
             api: health.and_then(|health| health.api.as_deref()),
             error: error.map(says),
-            cure: error.and_then(Error::how_to_cure),
+            cure: error.and_then(Error::cure),
         }
     })
     .collect()

@@ -89,7 +89,7 @@ pub(super) async fn follow(
             "{} clients follow the events, and that is the most",
             app.guard().event_clients
         ))
-        .cure("come back when one has left, or allow more")
+        .with_cure("come back when one has left, or allow more")
     })?;
     let latest = app.coordinator().metrics().await?.latest_event;
     // Who saw what is not yet written saw it in another book: it was moved away, or restored from a copy.

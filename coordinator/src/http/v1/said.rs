@@ -29,7 +29,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Said<T> {
                 ProblemKind::UnsupportedMediaType,
                 "the body has to be JSON",
             )
-            .cure("send `Content-Type: application/json`"));
+            .with_cure("send `Content-Type: application/json`"));
         }
         let body = body::read(body, app.guard()).await?;
         let form = serde_json::from_slice(&body)

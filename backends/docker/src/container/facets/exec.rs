@@ -12,24 +12,26 @@ use crate::http::exec;
 #[async_trait]
 impl<E: Engine> Exec for Containers<E> {
     async fn run(&self, id: &AgentId, spec: &ExecSpec) -> Result<Execution> {
-        spec.validate().map_err(|error| error.agent(id))?;
+        spec.validate().map_err(|error| error.with_agent(id))?;
         let agent = self.running(id, spec.incarnation, Operation::Exec).await?;
         if agent.container.phase == Phase::Paused {
             return Err(
                 Error::new(ErrorKind::Conflict, Operation::Exec, "it is paused")
-                    .agent(id)
-                    .cure("let it go on first"),
+                    .with_agent(id)
+                    .with_cure("let it go on first"),
             );
         }
         let begun = exec::run(self.engine().http(), &agent.container.id, spec).await;
         begun.map_err(|trouble| {
-            let error = trouble.error(Operation::Exec).agent(id);
+            let error = trouble.error(Operation::Exec).with_agent(id);
             if error.kind() != ErrorKind::Indeterminate {
                 return error;
             }
             error
-                .cure("see whether it runs before you run it again: two calls are two programs")
-                .retry_when(Retry::Never)
+                .with_cure(
+                    "see whether it runs before you run it again: two calls are two programs",
+                )
+                .with_retry(Retry::Never)
         })
     }
 

@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 fn nothing(operation: Operation, id: &AgentId, what: String) -> Error {
     Error::new(ErrorKind::NotFound, operation, what)
-        .agent(id)
-        .cure("look at the directory above it")
+        .with_agent(id)
+        .with_cure("look at the directory above it")
 }
 
 /// What engines say to an archive that does not fit what is there.
@@ -53,7 +53,7 @@ impl<E: Engine> Containers<E> {
     async fn seen(&self, id: &AgentId, path: &AgentPath, operation: Operation) -> Result<Agent> {
         let agent = self.find(id, operation).await?;
         let facts = self.learn().await;
-        let facts = facts.map_err(|trouble| trouble.error(operation).agent(id))?;
+        let facts = facts.map_err(|trouble| trouble.error(operation).with_agent(id))?;
         // Docker looks beneath what is in the memory of a container, and says that all is well.
         let hidden = |folder: &&String| {
             let below = path.as_str().strip_prefix(folder.trim_end_matches('/'));
@@ -65,7 +65,7 @@ impl<E: Engine> Containers<E> {
                 format!("Docker does not reach into `{folder}`, which is in the agent's memory"),
                 "use a volume, or have a program in the agent copy it",
             )
-            .agent(id)),
+            .with_agent(id)),
             _ => Ok(agent),
         }
     }
@@ -74,7 +74,7 @@ impl<E: Engine> Containers<E> {
         let id = &agent.marks.id;
         let http = self.engine().http();
         let stat = archive::look(http, &agent.container.id, path.as_str()).await;
-        let stat = stat.map_err(|trouble| trouble.error(Operation::GetFiles).agent(id))?;
+        let stat = stat.map_err(|trouble| trouble.error(Operation::GetFiles).with_agent(id))?;
         stat.ok_or_else(|| {
             nothing(
                 Operation::GetFiles,
@@ -120,7 +120,7 @@ impl<E: Engine> Containers<E> {
     async fn receiver(&self, agent: &Agent, options: &PutOptions) -> Result<To> {
         let id = &agent.marks.id;
         let facts = self.learn().await;
-        let facts = facts.map_err(|trouble| trouble.error(Operation::PutFiles).agent(id))?;
+        let facts = facts.map_err(|trouble| trouble.error(Operation::PutFiles).with_agent(id))?;
         if facts.podman {
             // It gives all to the container's user, asked or not.
             return if options.keep_owners {
@@ -129,7 +129,7 @@ impl<E: Engine> Containers<E> {
                     "Podman gives all that is put to the agent's user",
                     "leave out `keep_owners`, and have the agent give the files away",
                 )
-                .agent(id))
+                .with_agent(id))
             } else {
                 Ok(To::OfContainer)
             };
@@ -145,7 +145,7 @@ impl<E: Engine> Containers<E> {
                 "an engine before Docker 23 does not know who the agent's user is",
                 "say the user by numbers, or keep the archive's owners with `keep_owners`",
             )
-            .agent(id)),
+            .with_agent(id)),
             None => Ok(To::OfContainer),
         }
     }
@@ -159,7 +159,7 @@ impl<E: Engine> Files for Containers<E> {
         let kind = if stat.is_link() {
             let written = self.written_in(&agent, path).await;
             let written =
-                written.map_err(|trouble| trouble.error(Operation::GetFiles).agent(id))?;
+                written.map_err(|trouble| trouble.error(Operation::GetFiles).with_agent(id))?;
             let target = written.ok_or_else(|| {
                 nothing(
                     Operation::GetFiles,
@@ -186,7 +186,7 @@ impl<E: Engine> Files for Containers<E> {
 
     async fn get(&self, id: &AgentId, path: &AgentPath) -> Result<TarStream> {
         let agent = self.seen(id, path, Operation::GetFiles).await?;
-        let wrong = |trouble: Trouble| trouble.error(Operation::GetFiles).agent(id);
+        let wrong = |trouble: Trouble| trouble.error(Operation::GetFiles).with_agent(id);
         // Podman answers well, and with nothing, where nothing stands.
         let stat = self.stat(&agent, path).await?;
         if stat.is_link() && self.learn().await.map_err(wrong)?.podman {
@@ -195,7 +195,7 @@ impl<E: Engine> Files for Containers<E> {
                 format!("Podman follows the link `{path}` instead of copying it"),
                 "get the directory that it is in, or what it leads to",
             )
-            .agent(id));
+            .with_agent(id));
         }
         let http = self.engine().http();
         let pieces = archive::get(http, &agent.container.id, asked(path)).await;
@@ -209,7 +209,7 @@ impl<E: Engine> Files for Containers<E> {
         })?;
         let id = id.clone();
         Ok(TarStream::new(pieces.map(move |piece| {
-            piece.map_err(|trouble| trouble.error(Operation::GetFiles).agent(&id))
+            piece.map_err(|trouble| trouble.error(Operation::GetFiles).with_agent(&id))
         })))
     }
 
@@ -226,7 +226,7 @@ impl<E: Engine> Files for Containers<E> {
             owner: self.receiver(&agent, &options).await?,
         };
         let http = self.engine().http();
-        let wrong = |trouble: Trouble| trouble.error(Operation::PutFiles).agent(id);
+        let wrong = |trouble: Trouble| trouble.error(Operation::PutFiles).with_agent(id);
         let no_directory = || {
             nothing(
                 Operation::PutFiles,
@@ -244,15 +244,15 @@ impl<E: Engine> Files for Containers<E> {
         match archive::put(http, &agent.container.id, into.as_str(), archive, how).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(no_directory()),
-            Err(Failed::Source(error)) => Err(error.agent(id)),
+            Err(Failed::Source(error)) => Err(error.with_agent(id)),
             Err(Failed::Trouble(trouble)) if refuses_kinds(&trouble.words) => Err(Error::new(
                 ErrorKind::Conflict,
                 Operation::PutFiles,
                 "what is there does not give way",
             )
-            .agent(id)
-            .cure("let `replace_kinds` replace it, or put elsewhere what cannot be written")
-            .engine_words(trouble.words)),
+            .with_agent(id)
+            .with_cure("let `replace_kinds` replace it, or put elsewhere what cannot be written")
+            .with_engine_words(trouble.words)),
             Err(Failed::Trouble(trouble)) => Err(wrong(trouble)),
         }
     }

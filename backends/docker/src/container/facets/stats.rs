@@ -17,7 +17,9 @@ impl<E: Engine> Containers<E> {
         let measured = match told {
             Ok(measured) => measured,
             Err(trouble) if matches!(trouble.class, Class::NoContainer | Class::NotRunning) => None,
-            Err(trouble) => return Err(trouble.error(Operation::Stats).agent(&agent.marks.id)),
+            Err(trouble) => {
+                return Err(trouble.error(Operation::Stats).with_agent(&agent.marks.id));
+            }
         };
         Ok(measured.map(|measured| {
             let mut usage = Usage::new(agent.marks.incarnation);
