@@ -110,6 +110,10 @@ fix:
     cargo clippy --workspace --all-targets --all-features --fix --allow-dirty --allow-staged
     cargo fmt --all
 
+# Whether types of other crates are public that are not meant to be; `just api --list` prints all that is public.
+api *args:
+    .ci/api {{ args }}
+
 # Licences, sources and banned crates.
 deny:
     cargo deny check bans licenses sources

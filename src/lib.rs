@@ -80,6 +80,9 @@ pub use metrics::SwarmMetrics;
 pub use open::{
     OpenOptions, Opened, open, recorded_names, recorded_state_dir, recorded_swarm, recorded_swarms,
 };
+/// What [`SwarmMetrics::report_to`] is given comes from this version of the crate.
+#[cfg(feature = "otel")]
+pub use opentelemetry;
 pub use registry::{AutoChoice, Connected, Prepared, Registry};
 pub use state::{Desired, LeaseHolder, SwarmRecord};
 

@@ -163,6 +163,10 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// Whether the agent runs, from memory: never the last value, but [`Running::Unknown`], while the engine
     /// cannot be heard. Meant to be asked often; it costs some ten nanoseconds.
+    ///
+    /// A `bool` would have to guess while nothing is known, and either guess has somebody act on it: start a second agent,
+    /// or wait for one that is gone. Compare with the answer that is meant:
+    /// `swarm.is_running(&id) == Running::Yes`.
     pub fn is_running(&self, id: &AgentId) -> Running {
         self.core().table.running(id)
     }

@@ -61,7 +61,7 @@ impl fmt::Debug for Layer {
 }
 
 /// A swarm that was opened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Opened {
     /// Its manager.

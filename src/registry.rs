@@ -288,7 +288,7 @@ impl fmt::Debug for Prepared {
 }
 
 /// A backend that was connected to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Connected {
     /// The backend, with nothing around it yet: see [`layers`](crate::layers).

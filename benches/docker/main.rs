@@ -133,7 +133,7 @@ impl Bench {
             let first = hive.spawn().await;
             hive.end(&first.id).await;
             for (bare_create, bare_start) in bare {
-                let begun = tokio::time::Instant::now();
+                let begun = Instant::now();
                 let agent = hive.spawn().await;
                 let took = begun.elapsed();
                 let starts = proxy.seen(Post, "/containers/*/start");

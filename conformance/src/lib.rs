@@ -31,6 +31,9 @@ pub use behaviour::{Behaviour, READY, TERM_LINE};
 pub use bench::bench;
 pub use chaos::Chaos;
 pub use compare::Pairs;
+/// What [`bench()`] is given.
+#[cfg(feature = "bench")]
+pub use criterion::Criterion;
 pub use errand::Errand;
 pub use harness::{Harness, Stranger, StrangerKind, Strangers, Thing, Things, Wrapped};
 pub use memory::MemoryHarness;

@@ -117,13 +117,9 @@ pub(crate) struct OpenAuction {
 
 impl OpenAuction {
     pub(crate) fn view(&self, id: TaskId) -> OpenTask {
-        OpenTask {
-            task_id: id,
-            description: self.description.clone(),
-            status: TaskStatus::Bidding,
-            capabilities: self.auction.wanted().clone(),
-            auction: self.number,
-        }
+        OpenTask::new(id, self.description.clone())
+            .with_capabilities(self.auction.wanted().clone())
+            .with_auction(self.number)
     }
 }
 

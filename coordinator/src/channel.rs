@@ -71,10 +71,7 @@ impl Transport for Channel {
     }
 
     async fn complete(&self, task: TaskId, attempt: AttemptToken, result: &str) -> Result<()> {
-        let completion = Completion {
-            attempt,
-            result: result.to_owned(),
-        };
+        let completion = Completion::new(attempt, result);
         let answer = self
             .coordinator
             .complete(task, Some(&self.agent), completion);
@@ -82,10 +79,7 @@ impl Transport for Channel {
     }
 
     async fn fail(&self, task: TaskId, attempt: AttemptToken, reason: &str) -> Result<()> {
-        let failure = Failure {
-            attempt,
-            reason: reason.to_owned(),
-        };
+        let failure = Failure::new(attempt, reason);
         let answer = self.coordinator.fail(task, Some(&self.agent), failure);
         answer.await.map(drop).map_err(told)
     }

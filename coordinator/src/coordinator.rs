@@ -214,8 +214,14 @@ impl Coordinator {
         by: Option<&AgentId>,
         completion: Completion,
     ) -> Result<TaskView> {
-        let Completion { attempt, result } = completion;
-        self.report(task, attempt, by, Outcome::Done, result).await
+        self.report(
+            task,
+            completion.attempt,
+            by,
+            Outcome::Done,
+            completion.result,
+        )
+        .await
     }
 
     /// Takes the word that the task could not be done: it fails, with the reason as its result. Refuses as
@@ -226,8 +232,7 @@ impl Coordinator {
         by: Option<&AgentId>,
         failure: Failure,
     ) -> Result<TaskView> {
-        let Failure { attempt, reason } = failure;
-        self.report(task, attempt, by, Outcome::NotDone, reason)
+        self.report(task, failure.attempt, by, Outcome::NotDone, failure.reason)
             .await
     }
 

@@ -226,7 +226,7 @@ impl Turn<'_> {
         let at = self.at.shown;
         self.changed = true;
         let id = store::events::append(self.db, &what, at)?;
-        self.events.push(Event { id, at, what });
+        self.events.push(Event::new(id, at, what));
         Ok(id)
     }
 }

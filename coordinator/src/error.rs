@@ -61,13 +61,9 @@ impl Error {
 
     /// The same as the wire has it.
     pub fn problem(&self) -> Problem {
-        Problem {
-            error: ProblemDetail {
-                kind: self.kind,
-                message: self.message.clone(),
-                cure: self.cure.clone(),
-            },
-        }
+        let mut problem = ProblemDetail::new(self.kind, self.message.clone());
+        problem.cure.clone_from(&self.cure);
+        problem.into()
     }
 
     pub(crate) fn no_task(id: TaskId) -> Self {
@@ -100,12 +96,6 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::of_file("the coordinator's file", error)
     }
 }
 

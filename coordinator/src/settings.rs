@@ -43,6 +43,7 @@ pub struct Settings {
 
 /// What becomes of a task for which nobody bids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum NoBids {
     /// It fails when its auction ends.
     #[default]
@@ -53,6 +54,7 @@ pub enum NoBids {
 
 /// What becomes of tasks that were open when a coordinator ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Recovery {
     /// Open auctions begin anew in full length and keep their bids; what was given to an agent stays with it
     /// for one more heartbeat period.
@@ -64,6 +66,7 @@ pub enum Recovery {
 
 /// Who may bid, and so whether an auction can be over before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Bidders {
     /// Agents whose name is proved. An auction ends as soon as every one that is idle and able has bid.
     #[default]

@@ -17,6 +17,7 @@ pub(crate) mod agents;
 pub(crate) mod attempts;
 pub(crate) mod bids;
 pub(crate) mod events;
+mod fault;
 pub(crate) mod row;
 pub(crate) mod submissions;
 pub(crate) mod tasks;
@@ -27,6 +28,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Where a coordinator keeps its book.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Database {
     /// In memory: it ends with the coordinator.
     Memory,
@@ -72,8 +74,9 @@ impl Store {
 }
 
 /// Says one of the words by which transactions begin, end and are nested.
-pub(crate) fn say(db: &Connection, word: &str) -> rusqlite::Result<()> {
-    db.prepare_cached(word)?.execute([]).map(drop)
+pub(crate) fn say(db: &Connection, word: &str) -> fault::Result<()> {
+    db.prepare_cached(word)?.execute([])?;
+    Ok(())
 }
 
 fn tune(connection: &Connection) -> rusqlite::Result<()> {

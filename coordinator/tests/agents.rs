@@ -17,6 +17,8 @@ mod auctions;
 mod bed;
 #[path = "agents/clock.rs"]
 mod clock;
+#[path = "agents/giver.rs"]
+mod giver;
 #[path = "agents/hands.rs"]
 mod hands;
 #[path = "agents/loss.rs"]
@@ -118,6 +120,10 @@ fn main() -> ExitCode {
     let shell = python.or((!runs("curl")).then_some("there is no `curl` here (install it)"));
     let faketime = clock::library().is_none().then_some(clock::CURE);
     let of_processes = alone! {
+        giver: [
+            (None, a_task_that_is_called_off_has_failed_and_who_works_on_it_is_told),
+            (None, what_is_over_or_was_never_there_is_not_called_off),
+        ],
         restart: [
             (None, agents_that_wait_are_found_again_after_a_kill),
             (None, agents_that_wait_are_found_again_after_an_orderly_end),

@@ -48,10 +48,8 @@ impl House {
 
     /// Gives a task that asks for this.
     pub(crate) async fn add(&self, description: &str, wanted: &str) -> TaskId {
-        let task = NewTask {
-            capabilities: wanted.parse().unwrap(),
-            ..NewTask::new(description.parse().unwrap())
-        };
+        let task =
+            NewTask::new(description.parse().unwrap()).with_capabilities(wanted.parse().unwrap());
         self.coordinator.add(vec![task], None).await.unwrap()[0].id
     }
 

@@ -21,6 +21,7 @@ pub struct TaskClient(HttpTransport);
 
 /// Which tasks [`TaskClient::tasks`] asks for; all of them, the oldest first, unless said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct TaskQuery {
     /// Those that stand so.
     pub status: Option<TaskStatus>,
@@ -34,8 +35,46 @@ pub struct TaskQuery {
     pub newest_first: bool,
 }
 
+impl TaskQuery {
+    /// Asks for those that stand so.
+    #[must_use]
+    pub fn with_status(mut self, status: TaskStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Asks for those that this agent has, or had last.
+    #[must_use]
+    pub fn with_agent(mut self, agent: alveary_core::AgentId) -> Self {
+        self.agent = Some(agent);
+        self
+    }
+
+    /// Asks for those that come after this one.
+    #[must_use]
+    pub fn with_after(mut self, after: TaskId) -> Self {
+        self.after = Some(after);
+        self
+    }
+
+    /// Sets how many there are on a page, 1 to 500.
+    #[must_use]
+    pub fn with_limit(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Has those that were given last come first.
+    #[must_use]
+    pub fn with_newest_first(mut self, newest_first: bool) -> Self {
+        self.newest_first = newest_first;
+        self
+    }
+}
+
 /// A page of tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct TaskPage {
     /// The tasks.
     pub tasks: Vec<TaskView>,
@@ -118,6 +157,16 @@ impl TaskClient {
     pub async fn task(&self, task: TaskId) -> Result<TaskView> {
         self.get(self.0.url(&["v1", "tasks", &task.to_string()]))
             .await
+    }
+
+    /// Calls a task off: it fails, with the result "Cancelled.", and whoever works on it is told at its next pulse.
+    /// [`Superseded`](crate::ErrorKind::Superseded) if it is over, as it also is when a call is made again whose answer
+    /// was lost.
+    pub async fn cancel(&self, task: TaskId) -> Result<TaskView> {
+        let url = self.0.url(&["v1", "tasks", &task.to_string(), "cancel"]);
+        let call = |client: &reqwest::Client| client.post(url.clone());
+        let response = self.0.call(Duration::ZERO, call).await?;
+        answer::json(answer::good(response).await?).await
     }
 
     /// The bids for a task, the earliest first; the first thousand.

@@ -16,6 +16,7 @@ pub const MAX_NAME: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct Registration {
     /// Who it is.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::AgentId))]
@@ -28,9 +29,28 @@ pub struct Registration {
     pub capabilities: Capabilities,
 }
 
+impl Registration {
+    /// An agent that can do nothing in particular.
+    pub fn new(agent_id: AgentId, name: impl Into<String>) -> Self {
+        Self {
+            agent_id,
+            name: name.into(),
+            capabilities: Capabilities::default(),
+        }
+    }
+
+    /// Says what it can do.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+}
+
 /// Answers a [`Registration`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct Welcome {
     /// After how long without a pulse an attempt is taken for lost, in milliseconds.
     #[serde(rename = "heartbeat_ms", with = "millis")]
@@ -39,6 +59,23 @@ pub struct Welcome {
     /// Where the coordinator's book ends: what opens later is told from here.
     #[serde(default)]
     pub now: EventId,
+}
+
+impl Welcome {
+    /// Of a coordinator that takes an attempt for lost after so long without a pulse.
+    pub fn new(heartbeat: Duration) -> Self {
+        Self {
+            heartbeat,
+            now: EventId::default(),
+        }
+    }
+
+    /// Says where the coordinator's book ends.
+    #[must_use]
+    pub fn with_now(mut self, now: EventId) -> Self {
+        self.now = now;
+        self
+    }
 }
 
 /// How an agent stands.
@@ -74,6 +111,7 @@ impl fmt::Display for AgentStatus {
 /// How an agent stands, for those who watch it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct AgentView {
     /// Who it is.
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::AgentId))]
@@ -88,4 +126,31 @@ pub struct AgentView {
     pub registered_at: Timestamp,
     /// When it last gave a sign of life.
     pub last_seen: Timestamp,
+}
+
+impl AgentView {
+    /// An agent that can do nothing in particular.
+    pub fn new(
+        id: AgentId,
+        name: impl Into<String>,
+        status: AgentStatus,
+        registered_at: Timestamp,
+        last_seen: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            status,
+            capabilities: Capabilities::default(),
+            registered_at,
+            last_seen,
+        }
+    }
+
+    /// Says what it can do.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
 }

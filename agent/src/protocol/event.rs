@@ -8,6 +8,7 @@ use super::{AgentStatus, EventId, Sats, TaskId, Timestamp};
 /// One line of the coordinator's book.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct Event {
     /// Its place in the book.
     pub id: EventId,
@@ -15,6 +16,13 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub what: Happening,
+}
+
+impl Event {
+    /// A line of the book.
+    pub fn new(id: EventId, at: Timestamp, what: Happening) -> Self {
+        Self { id, at, what }
+    }
 }
 
 /// What happened.

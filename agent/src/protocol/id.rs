@@ -55,16 +55,6 @@ macro_rules! uuid_traits {
                 Uuid::try_parse(text).map(Self).map_err(|_| InvalidUuid)
             }
         }
-        impl From<$type> for Uuid {
-            fn from(id: $type) -> Self {
-                id.0
-            }
-        }
-        impl From<Uuid> for $type {
-            fn from(id: Uuid) -> Self {
-                Self(id)
-            }
-        }
     )*};
 }
 uuid_traits!(TaskId, AttemptToken);

@@ -5,14 +5,22 @@ use serde::{Deserialize, Serialize};
 /// How `/v1` answers what it does not do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct Problem {
     /// What is the matter.
     pub error: ProblemDetail,
 }
 
+impl From<ProblemDetail> for Problem {
+    fn from(error: ProblemDetail) -> Self {
+        Self { error }
+    }
+}
+
 /// What is the matter, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct ProblemDetail {
     /// What kind of matter.
     pub kind: ProblemKind,
@@ -21,6 +29,24 @@ pub struct ProblemDetail {
     /// What mends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cure: Option<String>,
+}
+
+impl ProblemDetail {
+    /// A matter of `kind`, without a word on what mends it.
+    pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            cure: None,
+        }
+    }
+
+    /// Says what mends it.
+    #[must_use]
+    pub fn with_cure(mut self, cure: impl Into<String>) -> Self {
+        self.cure = Some(cure.into());
+        self
+    }
 }
 
 /// What kind of matter a [`Problem`] is.

@@ -79,6 +79,7 @@ impl FromStr for TaskStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct NewTask {
     /// What is to be done.
     pub description: Description,
@@ -99,11 +100,26 @@ impl NewTask {
             key: None,
         }
     }
+
+    /// Says what an agent must be able to do, to be let bid.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Gives it a key, under which it is taken once.
+    #[must_use]
+    pub fn with_key(mut self, key: IdempotencyKey) -> Self {
+        self.key = Some(key);
+        self
+    }
 }
 
 /// A task that is open for bids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct OpenTask {
     /// Which task.
     pub task_id: TaskId,
@@ -120,6 +136,33 @@ pub struct OpenTask {
     pub auction: u32,
 }
 
+impl OpenTask {
+    /// A task in its first auction, for which any agent may bid.
+    pub fn new(task_id: TaskId, description: Description) -> Self {
+        Self {
+            task_id,
+            description,
+            status: TaskStatus::Bidding,
+            capabilities: Capabilities::default(),
+            auction: first(),
+        }
+    }
+
+    /// Says what an agent must be able to do.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Says which auction of the task it is, from 1.
+    #[must_use]
+    pub fn with_auction(mut self, auction: u32) -> Self {
+        self.auction = auction;
+        self
+    }
+}
+
 fn first() -> u32 {
     1
 }
@@ -130,6 +173,7 @@ fn is_first(auction: &u32) -> bool {
 
 /// The tasks that are open for bids, and up to where in the coordinator's book they are told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct OpenTasks {
     /// The tasks, the oldest first.
     pub tasks: Vec<OpenTask>,
@@ -137,9 +181,24 @@ pub struct OpenTasks {
     pub after: Option<EventId>,
 }
 
+impl OpenTasks {
+    /// These, from a coordinator that cannot tell up to where.
+    pub fn new(tasks: Vec<OpenTask>) -> Self {
+        Self { tasks, after: None }
+    }
+
+    /// Says up to where in the coordinator's book they are told.
+    #[must_use]
+    pub fn with_after(mut self, after: EventId) -> Self {
+        self.after = Some(after);
+        self
+    }
+}
+
 /// How a task stands, for those who watch it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct TaskView {
     /// Which task.
     pub id: TaskId,
@@ -170,6 +229,30 @@ pub struct TaskView {
     pub attempts: u32,
 }
 
+impl TaskView {
+    /// A task of which nothing has become yet.
+    pub fn new(
+        id: TaskId,
+        description: Description,
+        status: TaskStatus,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            description,
+            status,
+            assigned_agent: None,
+            result: None,
+            created_at,
+            completed_at: None,
+            capabilities: Capabilities::default(),
+            winning_bid: None,
+            auctions: 0,
+            attempts: 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,13 +260,7 @@ mod tests {
     #[test]
     fn a_first_auction_without_wishes_has_the_older_form_to_the_letter() {
         let task_id = TaskId::random();
-        let open = OpenTask {
-            task_id,
-            description: "sing".parse().unwrap(),
-            status: TaskStatus::Bidding,
-            capabilities: Capabilities::default(),
-            auction: 1,
-        };
+        let open = OpenTask::new(task_id, "sing".parse().unwrap());
         let wire = format!(r#"{{"task_id":"{task_id}","description":"sing","status":"bidding"}}"#);
         assert_eq!(serde_json::to_string(&open).unwrap(), wire);
         assert_eq!(serde_json::from_str::<OpenTask>(&wire).unwrap(), open);

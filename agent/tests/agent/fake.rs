@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alveary_agent::protocol::{
     AttemptToken, BidAnswer, Capabilities, Claim, ClaimRequest, EventId, NewBid, OpenTask,
-    OpenTasks, Pulse, PulseAnswer, Registration, TaskId, TaskStatus, Welcome,
+    OpenTasks, Pulse, PulseAnswer, Registration, TaskId, Welcome,
 };
 use alveary_agent::{AgentId, Error, ErrorKind, Result, Transport};
 use async_trait::async_trait;
@@ -95,13 +95,9 @@ impl Fake {
     }
 
     pub(crate) fn open(&self, task_id: TaskId, description: &str, wanted: &str, auction: u32) {
-        let task = OpenTask {
-            task_id,
-            description: description.parse().expect("a description"),
-            status: TaskStatus::Bidding,
-            capabilities: wanted.parse::<Capabilities>().expect("capabilities"),
-            auction,
-        };
+        let task = OpenTask::new(task_id, description.parse().expect("a description"))
+            .with_capabilities(wanted.parse::<Capabilities>().expect("capabilities"))
+            .with_auction(auction);
         self.change(|state| {
             state.book += 1;
             state.open.push((state.book, task));
@@ -206,10 +202,7 @@ impl Transport for Fake {
         self.call(Verb::Register, |state| {
             state.unknown = false;
             state.registrations.push(registration.clone());
-            Ok(Welcome {
-                heartbeat: self.heartbeat,
-                now: EventId(state.book),
-            })
+            Ok(Welcome::new(self.heartbeat).with_now(EventId(state.book)))
         })
     }
 
@@ -222,10 +215,7 @@ impl Transport for Fake {
             (!tasks.is_empty()).then_some((tasks, state.book))
         };
         let (tasks, book) = self.poll(wait, tasks).await.unwrap_or((Vec::new(), from));
-        Ok(OpenTasks {
-            tasks,
-            after: Some(EventId(book)),
-        })
+        Ok(OpenTasks::new(tasks).with_after(EventId(book)))
     }
 
     async fn bid(&self, bid: &NewBid) -> Result<BidAnswer> {
@@ -237,20 +227,22 @@ impl Transport for Fake {
                 .position(|(_, task)| task.task_id == bid.task_id);
             if let Some(at) = at {
                 let (_, task) = state.open.remove(at);
-                state.won.push_back(Claim {
-                    task_id: task.task_id,
-                    description: task.description,
-                    capabilities: task.capabilities,
-                    attempt: AttemptToken::random(),
-                    number: task.auction,
-                });
+                state.won.push_back(
+                    Claim::new(
+                        task.task_id,
+                        task.description,
+                        AttemptToken::random(),
+                        task.auction,
+                    )
+                    .with_capabilities(task.capabilities),
+                );
             }
-            Ok(BidAnswer {
-                accepted: at.is_some(),
-                task_id: bid.task_id,
-                agent_id: bid.agent_id.clone(),
-                message: "as you wish".to_owned(),
-            })
+            Ok(BidAnswer::new(
+                at.is_some(),
+                bid.task_id,
+                bid.agent_id.clone(),
+                "as you wish",
+            ))
         })
     }
 
@@ -280,7 +272,7 @@ impl Transport for Fake {
             let mut superseded = state.superseded.clone();
             let over = |attempt: &&AttemptToken| state.over.contains_key(attempt);
             superseded.extend(pulse.attempts.iter().filter(over));
-            Ok(PulseAnswer { superseded })
+            Ok(PulseAnswer::new(superseded))
         })
     }
 

@@ -31,12 +31,12 @@ impl Fleet for Around {
         })?;
         let id = its_own.step.id.clone();
         let info = its_own.result.map_err(told)?;
-        Ok(Spawned {
-            agent_id: id,
-            name: name.to_owned(),
-            pid: info.as_ref().and_then(|info| info.pid),
-            status: info.map_or_else(String::new, |info| info.state.to_string()),
-        })
+        let status = info
+            .as_ref()
+            .map_or_else(String::new, |info| info.state.to_string());
+        let mut spawned = Spawned::new(id, name, status);
+        spawned.pid = info.and_then(|info| info.pid);
+        Ok(spawned)
     }
 
     async fn stop(&self, id: &AgentId) -> Result<bool, String> {

@@ -25,7 +25,7 @@ pub struct Seen {
     /// What follows the `?`, as it was sent.
     pub query: String,
     /// When its head was there.
-    pub at: Instant,
+    pub at: std::time::Instant,
     /// The status of the engine's answer, once there is one, whether or not the client is told.
     pub answered: Option<u16>,
     /// Whether nothing more comes of it: its answer was passed back, or broke off, or nobody waits for it.
@@ -59,7 +59,7 @@ impl Record {
             method: head.method.clone(),
             path: cut(&head.path),
             query: cut(&head.query),
-            at: Instant::now(),
+            at: Instant::now().into_std(),
             answered: None,
             over: false,
         };

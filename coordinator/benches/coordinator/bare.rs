@@ -74,10 +74,10 @@ async fn write(
             Timestamp::now().as_millis()
         ])
         .unwrap();
-    Json(BidAnswer {
-        accepted: true,
-        task_id: bid.task_id,
-        agent_id: bid.agent_id,
-        message: "Bid accepted.".to_owned(),
-    })
+    Json(BidAnswer::new(
+        true,
+        bid.task_id,
+        bid.agent_id,
+        "Bid accepted.",
+    ))
 }

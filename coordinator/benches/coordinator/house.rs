@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use alveary_agent::protocol::{Capabilities, NewTask, Registration, TaskId};
+use alveary_agent::protocol::{NewTask, Registration, TaskId};
 use alveary_coordinator::http::{Guard, Listeners, Rate, Server};
 use alveary_coordinator::{Coordinator, Database, Settings, Tokens};
 use alveary_core::AgentId;
@@ -58,11 +58,7 @@ impl House {
 
     /// An auction that goes on: somebody who is able and free stays silent.
     pub(crate) async fn open_auction(&self) -> TaskId {
-        let silent = Registration {
-            agent_id: AgentId::new("silent").unwrap(),
-            name: "Silent".to_owned(),
-            capabilities: Capabilities::default(),
-        };
+        let silent = Registration::new(AgentId::new("silent").unwrap(), "Silent");
         self.coordinator.register(silent).await.unwrap();
         self.give().await
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use alveary_agent::protocol::{Capabilities, NewBid, Registration, Sats, TaskId};
+use alveary_agent::protocol::{NewBid, Registration, Sats, TaskId};
 use alveary_core::AgentId;
 use tokio::runtime::Runtime;
 
@@ -20,11 +20,7 @@ fn id(number: usize) -> AgentId {
 /// Agents present themselves, until there are so many.
 async fn fill(house: &House, many: usize) {
     let all = (0..many).map(|number| {
-        let registration = Registration {
-            agent_id: id(number),
-            name: "A".to_owned(),
-            capabilities: Capabilities::default(),
-        };
+        let registration = Registration::new(id(number), "A");
         house.coordinator.register(registration)
     });
     futures_util::future::try_join_all(all).await.unwrap();
@@ -34,12 +30,7 @@ async fn fill(house: &House, many: usize) {
 async fn measure(house: &House, task_id: TaskId, many: usize) -> Duration {
     let mut took = Vec::new();
     for number in 0..MEASURED {
-        let bid = NewBid {
-            task_id,
-            agent_id: id(number % many),
-            bid_sats: Sats::MIN,
-            capabilities: Capabilities::default(),
-        };
+        let bid = NewBid::new(task_id, id(number % many), Sats::MIN);
         let begun = Instant::now();
         assert!(house.coordinator.bid(bid).await.unwrap().accepted);
         took.push(begun.elapsed());

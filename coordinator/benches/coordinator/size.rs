@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use alveary_agent::protocol::{Capabilities, ClaimRequest, Completion, NewBid, NewTask, Sats};
+use alveary_agent::protocol::{ClaimRequest, Completion, NewBid, NewTask, Sats};
 use alveary_coordinator::{Coordinator, Database};
 use alveary_core::AgentId;
 use tokio::runtime::Runtime;
@@ -21,23 +21,11 @@ async fn live(coordinator: &Coordinator) {
     let agent_id = AgentId::new("a").unwrap();
     let new = NewTask::new("sing".parse().unwrap());
     let task_id = coordinator.add(vec![new], None).await.unwrap()[0].id;
-    let bid = NewBid {
-        task_id,
-        agent_id: agent_id.clone(),
-        bid_sats: Sats::MIN,
-        capabilities: Capabilities::default(),
-    };
+    let bid = NewBid::new(task_id, agent_id.clone(), Sats::MIN);
     assert!(coordinator.bid(bid).await.unwrap().accepted);
-    let request = ClaimRequest {
-        agent_id,
-        holding: Vec::new(),
-        wait: Duration::ZERO,
-    };
+    let request = ClaimRequest::new(agent_id);
     let claim = coordinator.claim(request).await.unwrap().unwrap();
-    let completion = Completion {
-        attempt: claim.attempt,
-        result: "la".to_owned(),
-    };
+    let completion = Completion::new(claim.attempt, "la");
     coordinator
         .complete(task_id, None, completion)
         .await

@@ -139,14 +139,14 @@ impl Member {
     }
 
     pub(crate) fn view(&self, id: &AgentId) -> AgentView {
-        AgentView {
-            id: id.clone(),
-            name: self.name.clone(),
-            status: self.status(),
-            capabilities: self.capabilities.clone(),
-            registered_at: self.registered_at,
-            last_seen: self.last_seen,
-        }
+        AgentView::new(
+            id.clone(),
+            self.name.clone(),
+            self.status(),
+            self.registered_at,
+            self.last_seen,
+        )
+        .with_capabilities(self.capabilities.clone())
     }
 }
 

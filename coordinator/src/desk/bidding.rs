@@ -58,11 +58,8 @@ impl Turn<'_> {
 
     /// Takes a bid into the task's auction, and ends the auction if it was the last that could come.
     pub(crate) fn bid(&mut self, new: &NewBid) -> Result<BidAnswer> {
-        let answer = |accepted: bool, message: String| BidAnswer {
-            accepted,
-            task_id: new.task_id,
-            agent_id: new.agent_id.clone(),
-            message,
+        let answer = |accepted: bool, message: String| {
+            BidAnswer::new(accepted, new.task_id, new.agent_id.clone(), message)
         };
         self.enter_bidder(new)?;
         let Some(open) = self.book.auctions.get_mut(&new.task_id) else {

@@ -41,13 +41,11 @@ impl Turn<'_> {
             })?;
         }
         self.heard(id)?;
-        Ok(Welcome {
-            heartbeat: self.settings.heartbeat,
-            now: self.events.last().map_or_else(
-                || crate::store::events::latest(self.db).map_err(Error::from),
-                |event| Ok(event.id),
-            )?,
-        })
+        let now = self.events.last().map_or_else(
+            || crate::store::events::latest(self.db).map_err(Error::from),
+            |event| Ok(event.id),
+        )?;
+        Ok(Welcome::new(self.settings.heartbeat).with_now(now))
     }
 
     /// An agent that bids is here. One that is not known is entered by its bid.
@@ -231,7 +229,7 @@ impl Turn<'_> {
                 _ => superseded.push(*token),
             }
         }
-        Ok(PulseAnswer { superseded })
+        Ok(PulseAnswer::new(superseded))
     }
 
     /// An agent has done something about its tasks.
@@ -299,11 +297,8 @@ mod tests {
         let (mut desk, at) = desk(Settings::default());
         do_turn(&mut desk, at(Duration::ZERO), |turn| {
             (0..MANY).try_for_each(|number| {
-                let registration = Registration {
-                    agent_id: id(number),
-                    name: format!("Agent {number}"),
-                    capabilities: "song".parse().unwrap(),
-                };
+                let registration = Registration::new(id(number), format!("Agent {number}"))
+                    .with_capabilities("song".parse().unwrap());
                 turn.register(&registration).map(drop)
             })
         });
@@ -318,10 +313,7 @@ mod tests {
         assert_eq!(desk.metrics().agents[&AgentStatus::Offline], MANY);
         assert_eq!(desk.agents().unwrap().len() as u64, MANY);
         // One comes back by a heartbeat, and is who it was.
-        let pulse = |number| Pulse {
-            agent_id: id(number),
-            attempts: Vec::new(),
-        };
+        let pulse = |number| Pulse::new(id(number));
         do_turn(&mut desk, later, |turn| turn.pulse(&pulse(7)));
         assert!(desk.turn(later, |turn| turn.pulse(&pulse(MANY))).is_err());
         let agents = desk.agents().unwrap();
@@ -349,12 +341,7 @@ mod tests {
             .id;
         do_turn(&mut desk, at(Duration::ZERO), |turn| {
             (0..MANY).try_for_each(|number| {
-                let bid = NewBid {
-                    task_id: task,
-                    agent_id: id(number),
-                    bid_sats: Sats::new(10 + number % 100).unwrap(),
-                    capabilities: Capabilities::default(),
-                };
+                let bid = NewBid::new(task, id(number), Sats::new(10 + number % 100).unwrap());
                 turn.bid(&bid).map(drop)
             })
         });

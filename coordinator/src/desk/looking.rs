@@ -21,6 +21,7 @@ const MAX_BIDS: u32 = 1_000;
 
 /// Which tasks are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct TaskFilter {
     /// Those that stand so.
     pub status: Option<TaskStatus>,
@@ -28,8 +29,25 @@ pub struct TaskFilter {
     pub agent: Option<AgentId>,
 }
 
+impl TaskFilter {
+    /// Asks for those that stand so.
+    #[must_use]
+    pub fn with_status(mut self, status: TaskStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Asks for those that this agent has, or had last.
+    #[must_use]
+    pub fn with_agent(mut self, agent: AgentId) -> Self {
+        self.agent = Some(agent);
+        self
+    }
+}
+
 /// Which stretch of the tasks is asked for, in the order in which they were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page {
     /// Those that come after this one; from the beginning without.
     pub after: Option<TaskId>,
@@ -37,6 +55,29 @@ pub struct Page {
     pub limit: u32,
     /// The newest first instead of the oldest.
     pub newest_first: bool,
+}
+
+impl Page {
+    /// Begins behind this one.
+    #[must_use]
+    pub fn with_after(mut self, after: TaskId) -> Self {
+        self.after = Some(after);
+        self
+    }
+
+    /// Sets how many there are at most.
+    #[must_use]
+    pub fn with_limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Has the newest come first.
+    #[must_use]
+    pub fn with_newest_first(mut self, newest_first: bool) -> Self {
+        self.newest_first = newest_first;
+        self
+    }
 }
 
 impl Default for Page {
@@ -51,6 +92,7 @@ impl Default for Page {
 
 /// A stretch of the tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct TaskPage {
     /// The tasks.
     pub tasks: Vec<TaskView>,
@@ -140,10 +182,7 @@ impl Desk {
         let from = EventId(after.unwrap_or_default().0.saturating_add(1));
         let opened = self.book.opened.range(from..);
         let view = |(_, task): (_, &TaskId)| Some(self.book.auctions.get(task)?.view(*task));
-        OpenTasks {
-            tasks: opened.filter_map(view).collect(),
-            after: Some(self.latest()),
-        }
+        OpenTasks::new(opened.filter_map(view).collect()).with_after(self.latest())
     }
 
     pub(crate) fn assigned(&self) -> Result<Vec<TaskView>> {

@@ -71,13 +71,9 @@ impl Turn<'_> {
         }
         self.moved(agent);
         let view = tasks::get(self.db, task)?.ok_or_else(|| Error::no_task(task))?;
-        Ok(Some(Claim {
-            task_id: task,
-            description: view.description,
-            capabilities: view.capabilities,
-            attempt: token,
-            number,
-        }))
+        Ok(Some(
+            Claim::new(task, view.description, token, number).with_capabilities(view.capabilities),
+        ))
     }
 
     /// Takes back what a claim gave, when its answer is known not to have arrived.

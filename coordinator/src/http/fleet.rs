@@ -19,6 +19,7 @@ pub trait Fleet: Debug + Send + Sync + 'static {
 
 /// An agent that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Spawned {
     /// Who it is.
     pub agent_id: AgentId,
@@ -28,4 +29,23 @@ pub struct Spawned {
     pub pid: Option<u32>,
     /// How it stands.
     pub status: String,
+}
+
+impl Spawned {
+    /// An agent whose process is none of this machine's.
+    pub fn new(agent_id: AgentId, name: impl Into<String>, status: impl Into<String>) -> Self {
+        Self {
+            agent_id,
+            name: name.into(),
+            pid: None,
+            status: status.into(),
+        }
+    }
+
+    /// Says which process of this machine it is.
+    #[must_use]
+    pub fn with_pid(mut self, pid: u32) -> Self {
+        self.pid = Some(pid);
+        self
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alveary_agent::protocol::Problem;
+use alveary_agent::protocol::{Problem, ProblemKind};
 use axum::Router;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
@@ -18,6 +18,7 @@ use super::app::App;
 use super::older::Detail;
 use super::refusal::Reader;
 use super::routes;
+use crate::error::{Error, Result};
 
 /// The scheme by which tokens are shown.
 const TOKEN: &str = "token";
@@ -50,8 +51,17 @@ pub(crate) fn frame() -> OpenApi {
 /// # Errors
 ///
 /// Never in fact: a document is always JSON.
-pub fn document() -> serde_json::Result<String> {
-    complete(routes::described().into_openapi()).to_pretty_json()
+pub fn document() -> Result<String> {
+    complete(routes::described().into_openapi())
+        .to_pretty_json()
+        .map_err(|error| {
+            Error::new(
+                ProblemKind::Internal,
+                "the document cannot be written as JSON",
+            )
+            .with_cure("report this")
+            .with_source(error)
+        })
 }
 
 pub(crate) fn route(document: OpenApi) -> Router<App> {

@@ -117,12 +117,9 @@ impl Refusal {
         } = self;
         let mut response = match reader {
             Reader::V1 => {
-                let error = ProblemDetail {
-                    kind,
-                    message,
-                    cure,
-                };
-                (status, Json(Problem { error })).into_response()
+                let mut problem = ProblemDetail::new(kind, message);
+                problem.cure = cure;
+                (status, Json(Problem::from(problem))).into_response()
             }
             Reader::Older => (status, Json(json!({ "detail": message }))).into_response(),
             Reader::Person => {
@@ -159,6 +156,7 @@ impl From<crate::Error> for Refusal {
             kind,
             message,
             cure,
+            ..
         } = error.problem().error;
         let refusal = Self {
             cure,

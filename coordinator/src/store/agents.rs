@@ -2,9 +2,10 @@
 
 use alveary_agent::protocol::{AgentStatus, AgentView, Capabilities, Timestamp};
 use alveary_core::AgentId;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::time::Instant;
 
+use super::fault::Result;
 use super::row::{parsed, time};
 use crate::book::Member;
 
@@ -36,18 +37,19 @@ impl Recorded {
 
     /// How one stands that is not held, and so has nothing to do.
     pub(crate) fn view(self) -> AgentView {
-        AgentView {
-            id: self.id,
-            name: self.name,
-            status: if self.online {
-                AgentStatus::Idle
-            } else {
-                AgentStatus::Offline
-            },
-            capabilities: self.capabilities,
-            registered_at: self.registered_at,
-            last_seen: self.last_seen,
-        }
+        let status = if self.online {
+            AgentStatus::Idle
+        } else {
+            AgentStatus::Offline
+        };
+        AgentView::new(
+            self.id,
+            self.name,
+            status,
+            self.registered_at,
+            self.last_seen,
+        )
+        .with_capabilities(self.capabilities)
     }
 }
 
@@ -77,31 +79,34 @@ const COLUMNS: &str = "id, name, capabilities, registered, online, registered_at
 
 /// All that were ever heard of, by id.
 pub(crate) fn all(db: &Connection) -> Result<Vec<Recorded>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM agents ORDER BY id"))?
+    Ok(db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM agents ORDER BY id"))?
         .query_map([], recorded)?
-        .collect()
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Those that count as here, by id.
 pub(crate) fn online(db: &Connection) -> Result<Vec<Recorded>> {
-    db.prepare(&format!(
-        "SELECT {COLUMNS} FROM agents WHERE online ORDER BY id"
-    ))?
-    .query_map([], recorded)?
-    .collect()
+    Ok(db
+        .prepare(&format!(
+            "SELECT {COLUMNS} FROM agents WHERE online ORDER BY id"
+        ))?
+        .query_map([], recorded)?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 pub(crate) fn get(db: &Connection, id: &AgentId) -> Result<Option<Recorded>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM agents WHERE id = ?1"))?
+    Ok(db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM agents WHERE id = ?1"))?
         .query_row([id.as_str()], recorded)
-        .optional()
+        .optional()?)
 }
 
 pub(crate) fn count(db: &Connection) -> Result<u64> {
-    db.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))
+    Ok(db.query_row("SELECT count(*) FROM agents", [], |row| row.get(0))?)
 }
 
-fn recorded(row: &Row<'_>) -> Result<Recorded> {
+fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
     Ok(Recorded {
         id: parsed(row, 0)?,
         name: row.get(1)?,

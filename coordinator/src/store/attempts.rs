@@ -2,8 +2,9 @@
 
 use alveary_agent::protocol::{AttemptToken, TaskId, Timestamp};
 use alveary_core::AgentId;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::fault::Result;
 use super::row::parsed;
 
 /// How an attempt stands.
@@ -62,7 +63,7 @@ pub(crate) struct Recorded {
 const RECORDED: &str = "SELECT token, tasks.id, number, agent, state
     FROM attempts JOIN tasks ON tasks.seq = attempts.task";
 
-fn recorded(row: &Row<'_>) -> Result<Recorded> {
+fn recorded(row: &Row<'_>) -> rusqlite::Result<Recorded> {
     Ok(Recorded {
         token: parsed(row, 0)?,
         task: parsed(row, 1)?,
@@ -95,18 +96,20 @@ pub(crate) fn insert(
 }
 
 pub(crate) fn get(db: &Connection, token: AttemptToken) -> Result<Option<Recorded>> {
-    db.prepare_cached(&format!("{RECORDED} WHERE token = ?1"))?
+    Ok(db
+        .prepare_cached(&format!("{RECORDED} WHERE token = ?1"))?
         .query_row([token.to_string()], recorded)
-        .optional()
+        .optional()?)
 }
 
 /// Those that are not over, in the order in which they were given.
 pub(crate) fn open(db: &Connection) -> Result<Vec<Recorded>> {
-    db.prepare(&format!(
-        "{RECORDED} WHERE attempts.state IN ('assigned', 'running') ORDER BY attempts.seq"
-    ))?
-    .query_map([], recorded)?
-    .collect()
+    Ok(db
+        .prepare(&format!(
+            "{RECORDED} WHERE attempts.state IN ('assigned', 'running') ORDER BY attempts.seq"
+        ))?
+        .query_map([], recorded)?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 pub(crate) fn set_running(db: &Connection, token: AttemptToken, running: bool) -> Result<()> {

@@ -2,8 +2,9 @@
 
 use alveary_agent::protocol::{BidView, Sats, TaskId, Timestamp};
 use alveary_core::AgentId;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, params};
 
+use super::fault::Result;
 use super::row::{converted, parsed, time};
 
 pub(crate) fn insert(
@@ -34,29 +35,31 @@ pub(crate) fn of_auction(
     task: TaskId,
     auction: u32,
 ) -> Result<Vec<(AgentId, Sats)>> {
-    db.prepare_cached(
-        "SELECT agent, sats FROM bids
+    Ok(db
+        .prepare_cached(
+            "SELECT agent, sats FROM bids
          WHERE task = (SELECT seq FROM tasks WHERE id = ?1) AND auction = ?2 ORDER BY seq",
-    )?
-    .query_map(params![task.to_string(), auction], |row| {
-        Ok((parsed(row, 0)?, converted(row, 1)?))
-    })?
-    .collect()
+        )?
+        .query_map(params![task.to_string(), auction], |row| {
+            Ok((parsed(row, 0)?, converted(row, 1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// All bids for a task, in the order in which they came.
 pub(crate) fn of_task(db: &Connection, task: TaskId, limit: u32) -> Result<Vec<BidView>> {
-    db.prepare_cached(
-        "SELECT agent, sats, auction, at FROM bids
+    Ok(db
+        .prepare_cached(
+            "SELECT agent, sats, auction, at FROM bids
          WHERE task = (SELECT seq FROM tasks WHERE id = ?1) ORDER BY seq LIMIT ?2",
-    )?
-    .query_map(params![task.to_string(), limit], |row| {
-        Ok(BidView {
-            agent_id: parsed(row, 0)?,
-            bid_sats: converted(row, 1)?,
-            auction: row.get(2)?,
-            at: time(row, 3)?,
-        })
-    })?
-    .collect()
+        )?
+        .query_map(params![task.to_string(), limit], |row| {
+            Ok(BidView::new(
+                parsed(row, 0)?,
+                converted(row, 1)?,
+                row.get(2)?,
+                time(row, 3)?,
+            ))
+        })?
+        .collect::<rusqlite::Result<_>>()?)
 }

@@ -2,55 +2,59 @@
 
 use alveary_agent::protocol::{Event, EventId, Happening, Timestamp};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, params};
 
+use super::fault::Result;
 use super::row::time;
 
 /// Writes what happened, and says at which place of the book.
 pub(crate) fn append(db: &Connection, what: &Happening, at: Timestamp) -> Result<EventId> {
     let what = serde_json::to_string(what)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    db.prepare_cached("INSERT INTO events (at, what) VALUES (?1, ?2)")?
+    Ok(db
+        .prepare_cached("INSERT INTO events (at, what) VALUES (?1, ?2)")?
         .insert(params![at.as_millis(), what])
-        .map(|id| EventId(id.cast_unsigned()))
+        .map(|id| EventId(id.cast_unsigned()))?)
 }
 
 /// What happened after `after`, at most `limit` of it.
 pub(crate) fn after(db: &Connection, after: EventId, limit: u32) -> Result<Vec<Event>> {
-    db.prepare_cached("SELECT id, at, what FROM events WHERE id > ?1 ORDER BY id LIMIT ?2")?
+    Ok(db
+        .prepare_cached("SELECT id, at, what FROM events WHERE id > ?1 ORDER BY id LIMIT ?2")?
         .query_map(params![signed(after), limit], |row| {
             let what = row.get_ref(2)?.as_str()?;
-            Ok(Event {
-                id: EventId(row.get(0)?),
-                at: time(row, 1)?,
-                what: serde_json::from_str(what).map_err(|error| {
+            Ok(Event::new(
+                EventId(row.get(0)?),
+                time(row, 1)?,
+                serde_json::from_str(what).map_err(|error| {
                     rusqlite::Error::FromSqlConversionFailure(2, Type::Text, Box::new(error))
                 })?,
-            })
+            ))
         })?
-        .collect()
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// The last place that was ever told, whatever has been thrown away since.
 pub(crate) fn latest(db: &Connection) -> Result<EventId> {
-    db.query_row(
+    Ok(db.query_row(
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'",
         [],
         |row| row.get(0).map(EventId),
-    )
+    )?)
 }
 
 /// The place before the first that is kept.
 pub(crate) fn before_first(db: &Connection) -> Result<Option<EventId>> {
-    db.query_row("SELECT min(id) - 1 FROM events", [], |row| {
+    Ok(db.query_row("SELECT min(id) - 1 FROM events", [], |row| {
         Ok(row.get::<_, Option<u64>>(0)?.map(EventId))
-    })
+    })?)
 }
 
 /// Throws away what lies at `up_to` and before it.
 pub(crate) fn forget(db: &Connection, up_to: EventId) -> Result<usize> {
-    db.prepare_cached("DELETE FROM events WHERE id <= ?1")?
-        .execute([signed(up_to)])
+    Ok(db
+        .prepare_cached("DELETE FROM events WHERE id <= ?1")?
+        .execute([signed(up_to)])?)
 }
 
 /// SQLite's numbers are signed: what lies beyond them lies beyond every event.

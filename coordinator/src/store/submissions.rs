@@ -1,6 +1,7 @@
 //! Rows of what was handed in under a key, so that it is not handed in twice.
 
-use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use super::fault::Result;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// What was handed in under a key: what it was, and where its tasks stand.
 #[derive(Debug)]
@@ -11,7 +12,8 @@ pub(crate) struct Recorded {
 }
 
 pub(crate) fn get(db: &Connection, key: &str) -> Result<Option<Recorded>> {
-    db.prepare_cached("SELECT digest, first_seq, count FROM submissions WHERE key = ?1")?
+    Ok(db
+        .prepare_cached("SELECT digest, first_seq, count FROM submissions WHERE key = ?1")?
         .query_row([key], |row| {
             Ok(Recorded {
                 digest: row.get(0)?,
@@ -19,7 +21,7 @@ pub(crate) fn get(db: &Connection, key: &str) -> Result<Option<Recorded>> {
                 count: row.get(2)?,
             })
         })
-        .optional()
+        .optional()?)
 }
 
 pub(crate) fn insert(db: &Connection, key: &str, recorded: &Recorded) -> Result<()> {

@@ -4,60 +4,65 @@ use alveary_agent::protocol::{
     Capabilities, Description, EventId, NewTask, Sats, TaskId, TaskStatus, TaskView, Timestamp,
 };
 use alveary_core::AgentId;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, ToSql, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params, params};
 
+use super::fault::Result;
 use super::row::{converted, parsed, parsed_if_any, time};
 
 const COLUMNS: &str = "id, description, status, assigned_agent, result, created_at, completed_at, \
     capabilities, winning_bid, auctions, attempts, seq";
 
-fn view(row: &Row<'_>) -> Result<TaskView> {
+fn view(row: &Row<'_>) -> rusqlite::Result<TaskView> {
     let completed: Option<i64> = row.get(6)?;
     let winning_bid: Option<u64> = row.get(8)?;
-    Ok(TaskView {
-        id: parsed(row, 0)?,
-        description: parsed(row, 1)?,
-        status: parsed(row, 2)?,
-        assigned_agent: parsed_if_any(row, 3)?,
-        result: row.get(4)?,
-        created_at: time(row, 5)?,
-        completed_at: completed.map(Timestamp::from_millis),
-        capabilities: parsed(row, 7)?,
-        winning_bid: match winning_bid {
-            Some(_) => Some(converted(row, 8)?),
-            None => None,
-        },
-        auctions: row.get(9)?,
-        attempts: row.get(10)?,
-    })
+    let mut view = TaskView::new(
+        parsed(row, 0)?,
+        parsed(row, 1)?,
+        parsed(row, 2)?,
+        time(row, 5)?,
+    );
+    view.assigned_agent = parsed_if_any(row, 3)?;
+    view.result = row.get(4)?;
+    view.completed_at = completed.map(Timestamp::from_millis);
+    view.capabilities = parsed(row, 7)?;
+    view.winning_bid = match winning_bid {
+        Some(_) => Some(converted(row, 8)?),
+        None => None,
+    };
+    view.auctions = row.get(9)?;
+    view.attempts = row.get(10)?;
+    Ok(view)
 }
 
 /// Writes a new task, and says where it stands in the order of arrival.
 pub(crate) fn insert(db: &Connection, id: TaskId, task: &NewTask, at: Timestamp) -> Result<i64> {
-    db.prepare_cached(
-        "INSERT INTO tasks (id, description, capabilities, status, created_at)
+    Ok(db
+        .prepare_cached(
+            "INSERT INTO tasks (id, description, capabilities, status, created_at)
          VALUES (?1, ?2, ?3, 'pending', ?4)",
-    )?
-    .insert(params![
-        id.to_string(),
-        task.description.as_str(),
-        task.capabilities.to_string(),
-        at.as_millis(),
-    ])
+        )?
+        .insert(params![
+            id.to_string(),
+            task.description.as_str(),
+            task.capabilities.to_string(),
+            at.as_millis(),
+        ])?)
 }
 
 pub(crate) fn get(db: &Connection, id: TaskId) -> Result<Option<TaskView>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM tasks WHERE id = ?1"))?
+    Ok(db
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM tasks WHERE id = ?1"))?
         .query_row([id.to_string()], view)
-        .optional()
+        .optional()?)
 }
 
 /// What stands at `first` and after it, `count` of them.
 pub(crate) fn range(db: &Connection, first: i64, count: i64) -> Result<Vec<TaskView>> {
     let sql = format!("SELECT {COLUMNS} FROM tasks WHERE seq >= ?1 AND seq < ?1 + ?2 ORDER BY seq");
-    db.prepare_cached(&sql)?
+    Ok(db
+        .prepare_cached(&sql)?
         .query_map([first, count], view)?
-        .collect()
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// The task is open for bids since this event: its next auction, or the same once more.
@@ -136,19 +141,21 @@ pub(crate) fn open_for_bids(db: &Connection) -> Result<Vec<Open>> {
             opened: EventId(row.get(5)?),
         })
     };
-    db.prepare(
-        "SELECT id, description, capabilities, auctions, attempts, opened FROM tasks
+    Ok(db
+        .prepare(
+            "SELECT id, description, capabilities, auctions, attempts, opened FROM tasks
          WHERE status = 'bidding' ORDER BY opened",
-    )?
-    .query_map([], open)?
-    .collect()
+        )?
+        .query_map([], open)?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// How many tasks stand how.
 pub(crate) fn counts(db: &Connection) -> Result<Vec<(TaskStatus, u64)>> {
-    db.prepare("SELECT status, count(*) FROM tasks GROUP BY status")?
+    Ok(db
+        .prepare("SELECT status, count(*) FROM tasks GROUP BY status")?
         .query_map([], |row| Ok((parsed(row, 0)?, row.get(1)?)))?
-        .collect()
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Which tasks, and how many of them.
@@ -197,14 +204,16 @@ pub(crate) fn select(db: &Connection, selection: &Selection<'_>) -> Result<Vec<T
     if agent.is_some() {
         named.push((":agent", &agent));
     }
-    db.prepare_cached(&selection.sql())?
+    Ok(db
+        .prepare_cached(&selection.sql())?
         .query_map(named.as_slice(), view)?
-        .collect()
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Where a task stands in the order of arrival.
 pub(crate) fn place(db: &Connection, id: TaskId) -> Result<Option<i64>> {
-    db.prepare_cached("SELECT seq FROM tasks WHERE id = ?1")?
+    Ok(db
+        .prepare_cached("SELECT seq FROM tasks WHERE id = ?1")?
         .query_row([id.to_string()], |row| row.get(0))
-        .optional()
+        .optional()?)
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_agent::protocol::{Event, EventId, Happening, NewTask, TaskId, TaskView};
-use alveary_agent::{Agent, AgentBuilder, HttpTransport, Summary, TokenFile, Transport};
+use alveary_agent::{
+    Agent, AgentBuilder, HttpTransport, Summary, TaskClient, TokenFile, Transport,
+};
 use alveary_coordinator::http::{Listeners, Server};
 use alveary_coordinator::{Channel, Coordinator, Database, NoBids, Settings, Tokens};
 use alveary_core::AgentId;
@@ -83,6 +85,15 @@ impl Bed {
         Arc::new(http.with_token(TokenFile::new(token)))
     }
 
+    /// The way of who gives tasks, where there is one over HTTP.
+    pub(crate) fn giver(&self) -> TaskClient {
+        let served = self.served.as_ref().unwrap();
+        let token = served.token_files.path().join("admin.token");
+        std::fs::write(&token, served.tokens.admin().expose()).unwrap();
+        let client = TaskClient::new(&format!("http://{}", served.address)).unwrap();
+        client.with_token(TokenFile::new(token))
+    }
+
     /// An agent that lacks only what it does.
     pub(crate) fn agent(&self, name: &str) -> AgentBuilder {
         Agent::builder(name).id(id(name)).transport(self.way(name))
@@ -104,10 +115,8 @@ impl Bed {
 
     /// Gives a task that asks for this.
     pub(crate) async fn add(&self, description: &str, wanted: &str) -> TaskId {
-        let task = NewTask {
-            capabilities: wanted.parse().unwrap(),
-            ..NewTask::new(description.parse().unwrap())
-        };
+        let task =
+            NewTask::new(description.parse().unwrap()).with_capabilities(wanted.parse().unwrap());
         self.coordinator.add(vec![task], None).await.unwrap()[0].id
     }
 

@@ -38,29 +38,19 @@ impl Puppet {
     }
 
     pub(crate) fn registration(&self, able: &str) -> Registration {
-        Registration {
-            agent_id: self.id.clone(),
-            name: self.id.to_string(),
-            capabilities: able.parse().unwrap(),
-        }
+        Registration::new(self.id.clone(), self.id.to_string())
+            .with_capabilities(able.parse().unwrap())
     }
 
     pub(crate) async fn bid(&self, task: TaskId, sats: u64) -> BidAnswer {
-        let bid = NewBid {
-            task_id: task,
-            agent_id: self.id.clone(),
-            bid_sats: Sats::new(sats).unwrap(),
-            capabilities: "".parse().unwrap(),
-        };
+        let bid = NewBid::new(task, self.id.clone(), Sats::new(sats).unwrap());
         self.way.bid(&bid).await.unwrap()
     }
 
     pub(crate) fn asks(&self, holding: &[AttemptToken], wait: Duration) -> ClaimRequest {
-        ClaimRequest {
-            agent_id: self.id.clone(),
-            holding: holding.to_vec(),
-            wait,
-        }
+        ClaimRequest::new(self.id.clone())
+            .with_holding(holding.to_vec())
+            .with_wait(wait)
     }
 
     /// What it has won, if there is something at once.
@@ -72,10 +62,7 @@ impl Puppet {
     }
 
     pub(crate) async fn pulse(&self, attempts: &[AttemptToken]) -> PulseAnswer {
-        let pulse = Pulse {
-            agent_id: self.id.clone(),
-            attempts: attempts.to_vec(),
-        };
+        let pulse = Pulse::new(self.id.clone()).with_attempts(attempts.to_vec());
         self.way.pulse(&pulse).await.unwrap()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use alveary_agent::protocol::{AttemptToken, Capabilities, Happening, NewBid, Pulse, Sats, TaskId};
+use alveary_agent::protocol::{AttemptToken, Happening, NewBid, Pulse, Sats, TaskId};
 use alveary_agent::{ErrorKind, Result};
 
 use super::bed::{Bed, NEVER, PATIENCE, Way, id};
@@ -29,19 +29,11 @@ pub(crate) async fn an_agent_speaks_for_itself_alone(way: Way) {
         kind(way.register(&thief.registration("theft")).await),
         ErrorKind::Forbidden
     );
-    let bid = NewBid {
-        task_id: task,
-        agent_id: thief.id.clone(),
-        bid_sats: Sats::new(1).unwrap(),
-        capabilities: Capabilities::default(),
-    };
+    let bid = NewBid::new(task, thief.id.clone(), Sats::new(1).unwrap());
     assert_eq!(kind(way.bid(&bid).await), ErrorKind::Forbidden);
     let asks = thief.asks(&[], Duration::ZERO);
     assert_eq!(kind(way.claim(&asks).await), ErrorKind::Forbidden);
-    let pulse = Pulse {
-        agent_id: thief.id.clone(),
-        attempts: vec![attempt],
-    };
+    let pulse = Pulse::new(thief.id.clone()).with_attempts(vec![attempt]);
     assert_eq!(kind(way.pulse(&pulse).await), ErrorKind::Forbidden);
     assert_eq!(
         kind(way.complete(task, attempt, "mine").await),
@@ -130,10 +122,7 @@ pub(crate) async fn what_is_not_there_is_told_apart_from_what_is_over(way: Way) 
     };
     let asks = stranger.asks(&[], Duration::ZERO);
     assert_eq!(kind(stranger.way.claim(&asks).await), ErrorKind::NotFound);
-    let pulse = Pulse {
-        agent_id: stranger.id.clone(),
-        attempts: Vec::new(),
-    };
+    let pulse = Pulse::new(stranger.id.clone());
     assert_eq!(kind(stranger.way.pulse(&pulse).await), ErrorKind::NotFound);
     let nothing = AttemptToken::random();
     let no_task = stranger.way.complete(TaskId::random(), nothing, "la").await;

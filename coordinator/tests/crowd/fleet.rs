@@ -90,10 +90,7 @@ pub(crate) async fn agree(coordinator: &Coordinator, witness: &Witness, tasks: u
     witness.saw_nothing_odd();
     let results = witness.results();
     assert_eq!(results.len(), tasks);
-    let mut page = Page {
-        limit: MAX_PAGE,
-        ..Page::default()
-    };
+    let mut page = Page::default().with_limit(MAX_PAGE);
     let mut told = 0;
     loop {
         let got = coordinator
@@ -136,10 +133,7 @@ fn tasks(many: usize) -> Vec<NewTask> {
 /// What is known of a crowd that does not come to its end.
 async fn how_it_stands(coordinator: &Coordinator) -> String {
     let metrics = coordinator.metrics().await.unwrap();
-    let page = Page {
-        limit: MAX_PAGE,
-        ..Page::default()
-    };
+    let page = Page::default().with_limit(MAX_PAGE);
     let tasks = coordinator.tasks(TaskFilter::default(), page).await;
     let mut tasks = tasks.unwrap().tasks;
     tasks.retain(|task| task.status != TaskStatus::Completed);

@@ -154,11 +154,8 @@ impl State {
             Step::Register { agent: who, sings } => {
                 let able: Capabilities = if sings { "sing" } else { "dance" }.parse().unwrap();
                 self.ledger.meet(&agent(who), &able, true, Instant::now());
-                let registration = Registration {
-                    agent_id: agent(who),
-                    name: format!("{able}"),
-                    capabilities: able,
-                };
+                let registration =
+                    Registration::new(agent(who), format!("{able}")).with_capabilities(able);
                 self.coordinator.register(registration).await.unwrap();
             }
             Step::Bid { agent, task, sats } => self.bid(agent, task, sats, step).await,
@@ -200,10 +197,7 @@ impl State {
     }
 
     async fn add(&mut self, many: u8, wanted: &str) {
-        let task = NewTask {
-            capabilities: wanted.parse().unwrap(),
-            ..NewTask::new("sing".parse().unwrap())
-        };
+        let task = NewTask::new("sing".parse().unwrap()).with_capabilities(wanted.parse().unwrap());
         let tasks = vec![task.clone(); usize::from(many)];
         let added = self.coordinator.add(tasks, None).await.unwrap();
         assert_eq!(added.len(), usize::from(many));
@@ -221,12 +215,8 @@ impl State {
         let entry = &self.ledger.tasks[&task];
         let open = entry.status == TaskStatus::Bidding;
         let able = self.ledger.agents[&agent(who)].able.cover(&entry.wanted);
-        let bid = NewBid {
-            task_id: task,
-            agent_id: agent(who),
-            bid_sats: Sats::new(u64::from(sats)).unwrap(),
-            capabilities: says(who),
-        };
+        let bid = NewBid::new(task, agent(who), Sats::new(u64::from(sats)).unwrap())
+            .with_capabilities(says(who));
         let answer = self.coordinator.bid(bid).await.unwrap();
         // What it can do is looked at as this very bid says it.
         assert_eq!(answer.accepted, open && able, "{answer:?}");
@@ -236,11 +226,7 @@ impl State {
     async fn claim(&mut self, who: u8, forgets: bool) {
         let id = agent(who);
         let holding = if forgets { Vec::new() } else { self.holds(&id) };
-        let request = ClaimRequest {
-            agent_id: id.clone(),
-            holding: holding.clone(),
-            wait: Duration::ZERO,
-        };
+        let request = ClaimRequest::new(id.clone()).with_holding(holding.clone());
         let claimed = self.coordinator.claim(request).await;
         let now = Instant::now();
         let Some(known) = self.ledger.agents.get_mut(&id) else {
@@ -306,16 +292,10 @@ impl State {
         let text = format!("by {} at {}", claimed.agent, attempt % 3);
         let (task, attempt) = (claimed.task, claimed.token);
         let answer = if done {
-            let completion = Completion {
-                attempt,
-                result: text.clone(),
-            };
+            let completion = Completion::new(attempt, text.clone());
             self.coordinator.complete(task, Some(&by), completion).await
         } else {
-            let failure = Failure {
-                attempt,
-                reason: text.clone(),
-            };
+            let failure = Failure::new(attempt, text.clone());
             self.coordinator.fail(task, Some(&by), failure).await
         };
         if !right {
@@ -388,10 +368,7 @@ impl State {
         let mut attempts = if names { holds } else { Vec::new() };
         let kept = attempts.len();
         attempts.extend(foreign.map(|claimed| claimed.token));
-        let pulse = Pulse {
-            agent_id: id.clone(),
-            attempts: attempts.clone(),
-        };
+        let pulse = Pulse::new(id.clone()).with_attempts(attempts.clone());
         let answer = self.coordinator.heartbeat(pulse).await;
         let now = Instant::now();
         let Some(known) = self.ledger.agents.get_mut(id) else {
@@ -475,10 +452,7 @@ impl State {
 
     async fn all_tasks(&self) -> Vec<TaskView> {
         let mut all = Vec::new();
-        let mut page = Page {
-            limit: MAX_PAGE,
-            ..Page::default()
-        };
+        let mut page = Page::default().with_limit(MAX_PAGE);
         loop {
             let filter = TaskFilter::default();
             let got = self.coordinator.tasks(filter, page.clone()).await.unwrap();

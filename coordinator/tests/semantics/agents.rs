@@ -41,11 +41,8 @@ async fn a_welcome_tells_the_heartbeat_and_the_end_of_the_book() {
     let bed = Bed::open(Settings::default().with_heartbeat(HEARTBEAT * 2)).await;
     for _ in 0..2 {
         bed.give("").await;
-        let registration = Registration {
-            agent_id: agent("a"),
-            name: "A".to_owned(),
-            capabilities: "sing".parse().unwrap(),
-        };
+        let registration =
+            Registration::new(agent("a"), "A").with_capabilities("sing".parse().unwrap());
         let welcome = bed.coordinator.register(registration).await.unwrap();
         assert_eq!(welcome.heartbeat, HEARTBEAT * 2);
         let latest = bed.coordinator.metrics().await.unwrap().latest_event;
@@ -146,17 +143,10 @@ async fn of_an_agent_that_is_known_by_its_bids_alone_no_heartbeat_is_expected_wh
 async fn who_is_not_known_gets_no_work_and_no_heartbeat() {
     use alveary_agent::protocol::{ClaimRequest, ProblemKind, Pulse};
     let bed = Bed::open(Settings::default()).await;
-    let pulse = Pulse {
-        agent_id: agent("a"),
-        attempts: Vec::new(),
-    };
+    let pulse = Pulse::new(agent("a"));
     let error = bed.coordinator.heartbeat(pulse).await.unwrap_err();
     assert_eq!(error.kind(), ProblemKind::NotFound);
-    let request = ClaimRequest {
-        agent_id: agent("a"),
-        holding: Vec::new(),
-        wait: HEARTBEAT,
-    };
+    let request = ClaimRequest::new(agent("a")).with_wait(HEARTBEAT);
     let error = bed.coordinator.claim(request).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -171,11 +161,7 @@ async fn who_waits_for_work_lives() {
     bed.register("a", "").await;
     let coordinator = bed.coordinator.clone();
     let waiting = tokio::spawn(async move {
-        let request = ClaimRequest {
-            agent_id: agent("a"),
-            holding: Vec::new(),
-            wait: HEARTBEAT * 2,
-        };
+        let request = ClaimRequest::new(agent("a")).with_wait(HEARTBEAT * 2);
         coordinator.claim(request).await
     });
     for _ in 0..11 {
@@ -194,11 +180,7 @@ async fn who_waits_for_work_gets_it_when_it_has_won_it() {
     bed.register("a", "").await;
     let coordinator = bed.coordinator.clone();
     let waiting = tokio::spawn(async move {
-        let request = ClaimRequest {
-            agent_id: agent("a"),
-            holding: Vec::new(),
-            wait: HEARTBEAT,
-        };
+        let request = ClaimRequest::new(agent("a")).with_wait(HEARTBEAT);
         coordinator.claim(request).await
     });
     bed.settle().await;

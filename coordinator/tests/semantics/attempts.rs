@@ -19,11 +19,7 @@ use super::bed::{AUCTION, Bed, HEARTBEAT, TICK, agent, book, short_of, stands};
 const UNCLAIMED: Duration = Duration::from_mins(10);
 
 fn claims(id: &str) -> ClaimRequest {
-    ClaimRequest {
-        agent_id: agent(id),
-        holding: Vec::new(),
-        wait: Duration::ZERO,
-    }
+    ClaimRequest::new(agent(id))
 }
 
 #[tokio::test(start_paused = true)]

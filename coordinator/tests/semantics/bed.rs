@@ -48,10 +48,7 @@ pub(crate) fn sats(amount: u64) -> Sats {
 }
 
 pub(crate) fn task(wanted: &str) -> NewTask {
-    NewTask {
-        capabilities: wanted.parse().unwrap(),
-        ..NewTask::new("sing".parse().unwrap())
-    }
+    NewTask::new("sing".parse().unwrap()).with_capabilities(wanted.parse().unwrap())
 }
 
 /// What a task is told by, without what a test cannot know.
@@ -109,11 +106,8 @@ impl Bed {
     }
 
     pub(crate) async fn register(&self, id: &str, able: &str) {
-        let registration = Registration {
-            agent_id: agent(id),
-            name: id.to_uppercase(),
-            capabilities: able.parse().unwrap(),
-        };
+        let registration = Registration::new(agent(id), id.to_uppercase())
+            .with_capabilities(able.parse().unwrap());
         self.coordinator.register(registration).await.unwrap();
     }
 
@@ -128,12 +122,8 @@ impl Bed {
         task: TaskId,
         amount: u64,
     ) -> BidAnswer {
-        let bid = NewBid {
-            task_id: task,
-            agent_id: agent(id),
-            bid_sats: sats(amount),
-            capabilities: able.parse().unwrap(),
-        };
+        let bid =
+            NewBid::new(task, agent(id), sats(amount)).with_capabilities(able.parse().unwrap());
         self.coordinator.bid(bid).await.unwrap()
     }
 
@@ -143,11 +133,7 @@ impl Bed {
     }
 
     pub(crate) async fn claim_holding(&self, id: &str, holding: &[AttemptToken]) -> Option<Claim> {
-        let request = ClaimRequest {
-            agent_id: agent(id),
-            holding: holding.to_vec(),
-            wait: Duration::ZERO,
-        };
+        let request = ClaimRequest::new(agent(id)).with_holding(holding.to_vec());
         self.coordinator.claim(request).await.unwrap()
     }
 
@@ -170,10 +156,7 @@ impl Bed {
 
     /// A heartbeat; what it says is no longer the agent's.
     pub(crate) async fn pulse(&self, id: &str, attempts: &[AttemptToken]) -> Vec<AttemptToken> {
-        let pulse = Pulse {
-            agent_id: agent(id),
-            attempts: attempts.to_vec(),
-        };
+        let pulse = Pulse::new(agent(id)).with_attempts(attempts.to_vec());
         self.coordinator.heartbeat(pulse).await.unwrap().superseded
     }
 
@@ -184,7 +167,7 @@ impl Bed {
         result: &str,
     ) -> Result<TaskView> {
         let result = result.to_owned();
-        let completion = Completion { attempt, result };
+        let completion = Completion::new(attempt, result);
         self.coordinator.complete(task, None, completion).await
     }
 
@@ -239,10 +222,7 @@ impl Bed {
     /// All tasks, by pages as small as can be.
     pub(crate) async fn all_tasks(&self) -> Vec<TaskView> {
         let mut all = Vec::new();
-        let mut page = Page {
-            limit: 1,
-            ..Page::default()
-        };
+        let mut page = Page::default().with_limit(1);
         loop {
             let filter = TaskFilter::default();
             let got = self.coordinator.tasks(filter, page.clone()).await.unwrap();

@@ -209,11 +209,7 @@ async fn who_waits_hears_that_the_coordinator_has_ended() {
     let (bids, works) = (bed.coordinator.clone(), bed.coordinator.clone());
     let bids = tokio::spawn(async move { bids.open_tasks(None, HEARTBEAT).await.err() });
     let works = tokio::spawn(async move {
-        let request = ClaimRequest {
-            agent_id: agent("a"),
-            holding: Vec::new(),
-            wait: HEARTBEAT,
-        };
+        let request = ClaimRequest::new(agent("a")).with_wait(HEARTBEAT);
         works.claim(request).await.err()
     });
     bed.settle().await;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use alveary_agent::protocol::{Capabilities, NewBid, ProblemKind, TaskStatus};
+use alveary_agent::protocol::{NewBid, ProblemKind, TaskStatus};
 use alveary_coordinator::{Coordinator, Database, Error, Settings};
 use rusqlite::Connection;
 
@@ -183,12 +183,7 @@ async fn a_turn_that_fails_halfway_has_had_no_effect() {
     let before = bed.coordinator.metrics().await.unwrap();
     let other = refuse(&path, "attempts");
     // The bid is taken, ends the auction, and cannot be given the task.
-    let bid = NewBid {
-        task_id: open,
-        agent_id: agent("a"),
-        bid_sats: sats(10),
-        capabilities: Capabilities::default(),
-    };
+    let bid = NewBid::new(open, agent("a"), sats(10));
     let error = bed.coordinator.bid(bid).await.unwrap_err();
     assert_eq!(error.kind(), ProblemKind::Internal);
     assert!(error.to_string().contains("not today"), "{error}");

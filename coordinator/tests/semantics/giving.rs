@@ -10,10 +10,7 @@ fn key(key: &str) -> IdempotencyKey {
 }
 
 fn of(status: TaskStatus) -> TaskFilter {
-    TaskFilter {
-        status: Some(status),
-        agent: None,
-    }
+    TaskFilter::default().with_status(status)
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,10 +76,7 @@ async fn other_tasks_under_a_key_that_was_used_are_a_conflict() {
 
 /// A task under a key of its own.
 fn keyed(own: &str, wanted: &str) -> NewTask {
-    NewTask {
-        key: Some(key(own)),
-        ..task(wanted)
-    }
+    task(wanted).with_key(key(own))
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,10 +130,7 @@ async fn pages_show_each_task_once_and_in_order_also_while_more_come_and_others_
     for _ in 0..7 {
         given.push(bed.give("").await);
     }
-    let mut page = Page {
-        limit: 2,
-        ..Page::default()
-    };
+    let mut page = Page::default().with_limit(2);
     let mut seen = Vec::new();
     loop {
         let got = bed
@@ -160,11 +151,7 @@ async fn pages_show_each_task_once_and_in_order_also_while_more_come_and_others_
         }
     }
     assert_eq!(seen, given);
-    let newest = Page {
-        limit: 3,
-        newest_first: true,
-        ..Page::default()
-    };
+    let newest = Page::default().with_limit(3).with_newest_first(true);
     let got = bed
         .coordinator
         .tasks(TaskFilter::default(), newest.clone())
@@ -172,10 +159,7 @@ async fn pages_show_each_task_once_and_in_order_also_while_more_come_and_others_
         .unwrap();
     let ids: Vec<_> = got.tasks.iter().map(|task| task.id).collect();
     assert_eq!(ids, [given[7], given[6], given[5]]);
-    let next = Page {
-        after: got.next,
-        ..newest
-    };
+    let next = newest.with_after(got.next.unwrap());
     let got = bed
         .coordinator
         .tasks(TaskFilter::default(), next)
@@ -204,9 +188,10 @@ async fn a_filter_leaves_what_it_names() {
     assert_eq!(list(of(TaskStatus::Completed)).await, [done.task_id]);
     assert_eq!(list(of(TaskStatus::Bidding)).await, [open]);
     assert_eq!(list(of(TaskStatus::Assigned)).await, []);
-    let whose = |status, id| TaskFilter {
-        status,
-        agent: Some(agent(id)),
+    let whose = |status, id| {
+        let mut filter = TaskFilter::default().with_agent(agent(id));
+        filter.status = status;
+        filter
     };
     let both = [done.task_id, running.task_id];
     assert_eq!(list(whose(None, "a")).await, both);
@@ -223,10 +208,7 @@ async fn a_page_has_between_one_task_and_as_many_as_are_allowed() {
         .await
         .unwrap();
     for (asked, got) in [(0, 1), (1, 1), (u32::MAX, MAX_PAGE as usize)] {
-        let page = Page {
-            limit: asked,
-            ..Page::default()
-        };
+        let page = Page::default().with_limit(asked);
         let tasks = bed
             .coordinator
             .tasks(TaskFilter::default(), page)
@@ -235,10 +217,7 @@ async fn a_page_has_between_one_task_and_as_many_as_are_allowed() {
         assert_eq!(tasks.tasks.len(), got);
         assert!(tasks.next.is_some());
     }
-    let beyond = Page {
-        after: Some(TaskId::random()),
-        ..Page::default()
-    };
+    let beyond = Page::default().with_after(TaskId::random());
     let error = bed
         .coordinator
         .tasks(TaskFilter::default(), beyond)

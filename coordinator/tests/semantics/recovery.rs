@@ -154,11 +154,8 @@ async fn a_restart_leaves_no_living_agent_offline() {
 async fn what_an_agent_has_said_of_itself_is_known_after_a_restart() {
     let (_folder, path) = book();
     let bed = Bed::file(Settings::default(), &path).await;
-    let registration = Registration {
-        agent_id: agent("a"),
-        name: "Ada Ä\u{1f41d} '; --".to_owned(),
-        capabilities: "sing, dance".parse().unwrap(),
-    };
+    let registration = Registration::new(agent("a"), "Ada Ä\u{1f41d} '; --".to_owned())
+        .with_capabilities("sing, dance".parse().unwrap());
     bed.coordinator.register(registration).await.unwrap();
     let before = bed.coordinator.agents().await.unwrap();
     let bed = again(bed, Settings::default(), &path).await;

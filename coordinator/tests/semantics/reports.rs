@@ -20,7 +20,7 @@ async fn the_same_report_again_is_no_error_and_another_is_refused_and_recorded()
     let error = bed.complete(task, attempt, "lo").await.unwrap_err();
     assert_eq!(error.kind(), ProblemKind::Superseded);
     let reason = "la".to_owned();
-    let failure = Failure { attempt, reason };
+    let failure = Failure::new(attempt, reason);
     let error = bed.coordinator.fail(task, None, failure).await.unwrap_err();
     assert_eq!(error.kind(), ProblemKind::Superseded);
     assert_eq!(bed.view(task).await, view);
@@ -31,10 +31,7 @@ async fn the_same_report_again_is_no_error_and_another_is_refused_and_recorded()
 async fn a_failure_ends_the_task_with_its_reason() {
     let bed = Bed::open(Settings::default()).await;
     let claim = bed.begun("a").await;
-    let failure = Failure {
-        attempt: claim.attempt,
-        reason: "hoarse".to_owned(),
-    };
+    let failure = Failure::new(claim.attempt, "hoarse");
     let by = agent("a");
     let view = bed
         .coordinator
@@ -62,7 +59,7 @@ async fn nobody_reports_what_another_holds_or_was_never_given_out() {
     let other = bed.begun("b").await;
     let report = async |task: TaskId, attempt: AttemptToken, by: &str| {
         let result = "la".to_owned();
-        let completion = alveary_agent::protocol::Completion { attempt, result };
+        let completion = alveary_agent::protocol::Completion::new(attempt, result);
         let by = agent(by);
         let answer = bed.coordinator.complete(task, Some(&by), completion);
         answer.await.unwrap_err().kind()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::pin::pin;
 
 use alveary_agent::protocol::{
-    BidAnswer, BidView, Capabilities, EventId, Happening, NewBid, ProblemKind, TaskId, TaskStatus,
+    BidAnswer, BidView, EventId, Happening, NewBid, ProblemKind, TaskId, TaskStatus,
 };
 use alveary_coordinator::{Error, Result, Settings};
 use futures_util::future::{FutureExt as _, join_all};
@@ -41,12 +41,7 @@ impl Crowd {
     }
 
     async fn bid(&self, id: &str, amount: u64) -> Result<BidAnswer> {
-        let bid = NewBid {
-            task_id: self.task,
-            agent_id: agent(id),
-            bid_sats: sats(amount),
-            capabilities: Capabilities::default(),
-        };
+        let bid = NewBid::new(self.task, agent(id), sats(amount));
         self.bed.coordinator.bid(bid).await
     }
 

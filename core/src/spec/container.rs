@@ -84,6 +84,47 @@ pub struct ContainerSpec {
     pub health: Option<HealthCheck>,
 }
 
+impl ContainerSpec {
+    /// Names the image.
+    ///
+    /// ```
+    /// use alveary_core::{AgentSpec, ContainerSpec};
+    ///
+    /// let surroundings = ContainerSpec::default()
+    ///     .image("agent:1")
+    ///     .mount("./data:/data:ro".parse()?);
+    /// let spec = AgentSpec::new("scribe", ["python3", "agent.py"]).container(surroundings);
+    /// assert!(spec.container.mounts[0].read_only);
+    /// # Ok::<(), alveary_core::InvalidMount>(())
+    /// ```
+    #[must_use]
+    pub fn image(mut self, image: impl Into<String>) -> Self {
+        self.image = Some(image.into());
+        self
+    }
+
+    /// Joins a network.
+    #[must_use]
+    pub fn network(mut self, network: impl Into<String>) -> Self {
+        self.networks.push(network.into());
+        self
+    }
+
+    /// Shows it a volume or a folder.
+    #[must_use]
+    pub fn mount(mut self, mount: Mount) -> Self {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Publishes a port on the host: `[address:]host:container[/protocol]`.
+    #[must_use]
+    pub fn port(mut self, port: impl Into<String>) -> Self {
+        self.ports.push(port.into());
+        self
+    }
+}
+
 /// How the engine looks at a container's health. Times that are not said are the engine's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -147,11 +147,8 @@ impl Reader {
 
     /// Those behind the last up to which all are over.
     async fn catch_up(&mut self, client: &TaskClient) -> Result<Vec<TaskView>, Error> {
-        let mut query = TaskQuery {
-            after: self.after,
-            limit: Some(PAGE),
-            ..TaskQuery::default()
-        };
+        let mut query = TaskQuery::default().with_limit(PAGE);
+        query.after = self.after;
         let mut rest = Vec::new();
         loop {
             let page = client.tasks(&query).await?;

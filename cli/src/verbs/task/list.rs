@@ -39,12 +39,9 @@ Example: alveary task list --status failed --newest --limit 20 --format '{{ desc
 
 impl List {
     pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
-        let mut query = TaskQuery {
-            status: self.status,
-            agent: self.agent_id(client).await?,
-            newest_first: self.newest,
-            ..TaskQuery::default()
-        };
+        let mut query = TaskQuery::default().with_newest_first(self.newest);
+        query.status = self.status;
+        query.agent = self.agent_id(client).await?;
         let mut left = self.limit.unwrap_or(u32::MAX);
         let mut all = Vec::new();
         let names = if format.is_plain() {

@@ -30,11 +30,9 @@ pub(super) async fn find(client: &TaskClient, named: &str) -> Result<TaskView, F
 /// The only task whose id begins so, if there is one.
 async fn only(client: &TaskClient, beginning: &str) -> Result<Option<TaskView>, Failure> {
     let mut found: Option<TaskView> = None;
-    let mut query = TaskQuery {
-        limit: Some(PAGE),
-        newest_first: true,
-        ..TaskQuery::default()
-    };
+    let mut query = TaskQuery::default()
+        .with_limit(PAGE)
+        .with_newest_first(true);
     loop {
         let page = client.tasks(&query).await?;
         let is_meant = |task: &TaskView| task.id.to_string().starts_with(beginning);

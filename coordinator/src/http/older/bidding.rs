@@ -133,12 +133,8 @@ pub(super) async fn bid(
     speaks_for(&app, &caller, &read.agent_id)?;
     let answer = match read.task_id.parse() {
         Ok(task_id) => {
-            let new = NewBid {
-                task_id,
-                agent_id: read.agent_id.clone(),
-                bid_sats: read.bid_sats,
-                capabilities: read.capabilities,
-            };
+            let new = NewBid::new(task_id, read.agent_id.clone(), read.bid_sats)
+                .with_capabilities(read.capabilities);
             let answer = app.coordinator().bid(new).await?;
             (answer.accepted, answer.message)
         }

@@ -38,10 +38,7 @@ pub(super) async fn claim(
 ) -> Result<Response, Refusal> {
     speaks_for(&caller, &request.agent_id)?;
     request.wait = request.wait.min(app.guard().longest_wait);
-    let at_once = ClaimRequest {
-        wait: Duration::ZERO,
-        ..request.clone()
-    };
+    let at_once = request.clone().with_wait(Duration::ZERO);
     let _waits = (!request.wait.is_zero()).then(|| app.wait());
     let claim = tokio::select! {
         claim = app.coordinator().claim(request) => claim?,
