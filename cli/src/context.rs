@@ -143,7 +143,7 @@ impl Context {
         match &self.global.swarm {
             Some(name) => recorded(name, options, broken),
             None if broken.is_no_file() && options.file.is_none() => {
-                spawned_here(options)?.ok_or_else(|| broken.into())
+                spawned_here(&options)?.ok_or_else(|| broken.into())
             }
             None => Err(broken.into()),
         }
@@ -199,11 +199,11 @@ pub(crate) fn in_the_files_order(fleet: &Fleet, agents: &mut [Agent]) {
 }
 
 /// The swarm that `spawn` makes in a folder without a file, if it has done so in this one.
-fn spawned_here(options: LoadOptions) -> Result<Option<Fleet>, Error> {
+fn spawned_here(options: &LoadOptions) -> Result<Option<Fleet>, Error> {
     let Ok(here) = std::path::absolute(FILE_NAME) else {
         return Ok(None);
     };
-    let Ok(fleet) = Fleet::parse("", here.clone(), &options) else {
+    let Ok(fleet) = Fleet::parse("", here.clone(), options) else {
         return Ok(None);
     };
     let record = recorded_swarm(&fleet.swarm, None)?;

@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_no_engine_can_take_is_refused_with_its_name() {
-        for (spec, words) in [
+        for (spec, words) in vec![
             (AgentSpec::new("", ["true"]), "it is empty"),
             (AgentSpec::new("../x", ["true"]), "`.` may not stand in it"),
             (AgentSpec::new("a\u{1b}b", ["true"]), r"\u{1b}"),
