@@ -41,7 +41,7 @@ impl Pairs {
     }
 
     /// A row of a Markdown table: what was measured, medians and 99th percentiles of both, their ratios, and
-    /// what the ratio of the medians is to be.
+    /// what the ratio of the medians is to be. A ratio of next to nothing is shown as `1/1000`.
     pub fn row(&self, what: &str, goal: &str) -> String {
         let at = |times: &[Duration]| (percentile(times, 50), percentile(times, 99));
         let (baseline, ours) = (at(&self.baseline), at(&self.ours));
@@ -59,9 +59,9 @@ impl Pairs {
         }
         let _ = write!(
             row,
-            "| {:.2} | {:.2} | {goal} |",
-            ratio(ours.0, baseline.0),
-            ratio(ours.1, baseline.1)
+            "| {} | {} | {goal} |",
+            shown(ratio(ours.0, baseline.0)),
+            shown(ratio(ours.1, baseline.1))
         );
         row
     }
@@ -69,6 +69,15 @@ impl Pairs {
 
 fn ratio(ours: Duration, baseline: Duration) -> f64 {
     ours.as_secs_f64() / baseline.as_secs_f64()
+}
+
+/// A ratio as people read it: of one that is next to nothing, what it is a part of.
+fn shown(ratio: f64) -> String {
+    if ratio < 0.005 {
+        format!("1/{:.0}", ratio.recip())
+    } else {
+        format!("{ratio:.2}")
+    }
 }
 
 fn percentile(times: &[Duration], part: usize) -> Duration {
