@@ -66,7 +66,11 @@ fn names() -> BTreeSet<String> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let mut options = LoadOptions::default();
     options.swarm = said(&words, &["-p", "--swarm"]);
-    options.file = said(&words, &["-f", "--file"]).map(Into::into);
+    // Behind the verb, -f is the verb's own.
+    let verb = words.iter().skip(1).position(|word| is_verb(word));
+    let before = words.get(..verb.map_or(words.len(), |at| at + 1));
+    let file = said(&words, &["--file"]).or_else(|| said(before.unwrap_or_default(), &["-f"]));
+    options.file = file.map(Into::into);
     let fleet = Fleet::load(&options).ok();
     let mut names = BTreeSet::new();
     if let Some(fleet) = &fleet {
@@ -84,6 +88,13 @@ fn names() -> BTreeSet<String> {
         names.extend(recorded_names(&swarm, root).unwrap_or_default());
     }
     names
+}
+
+fn is_verb(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    let cli = Cli::command();
+    cli.get_subcommands()
+        .any(|verb| verb.get_name() == word || verb.get_all_aliases().any(|alias| alias == word))
 }
 
 /// What one of these flags says among the words, whichever way it is written.

@@ -1,5 +1,6 @@
 //! Values of flags that need more than a type's own parser.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 /// A length of time: `10s`, `1m 30s`, or whole seconds as a bare number.
@@ -18,6 +19,12 @@ pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("no time at all is too short".to_owned()),
         time => Ok(time),
     })
+}
+
+/// An address and a port of this machine, to listen at.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "it is no address and port, such as `127.0.0.1:8000`".to_owned())
 }
 
 /// A moment: by RFC 3339, or how long ago it was.

@@ -24,7 +24,7 @@ use crate::values;
 #[command(after_help = "Example: alveary coordinator --listen 127.0.0.1:8000 --db tasks.db")]
 pub(crate) struct Coordinator {
     /// Where it listens; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000", value_parser = address)]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000", value_parser = values::address)]
     listen: SocketAddr,
 
     /// The file of its tasks, made if it is not there
@@ -135,9 +135,4 @@ impl Coordinator {
         table.insecure_no_auth = self.insecure_no_auth;
         table
     }
-}
-
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse()
-        .map_err(|_| "it is no address and port, such as `127.0.0.1:8000`")
 }

@@ -77,7 +77,7 @@ pub(crate) struct Up {
     ///
     /// As `listen` of `[metrics]` in the file says, and above it. Whoever restarts agents serves them: this, or with --detach the
     /// supervisor that it leaves behind.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "ADDRESS", value_parser = values::address, conflicts_with = "dry_run")]
     metrics: Option<SocketAddr>,
 
     /// Only these agents or groups of the file, and what they come after

@@ -33,6 +33,12 @@ fn agents_are_offered_by_name_from_the_file_and_from_the_state_folder() {
         assert_eq!(offered(&hive, &[verb, "wa"]), ["wasp"], "{verb}");
     }
     assert_eq!(offered(&hive, &["cp", "wa"]), ["wasp:"]);
+    // What stands before a verb for the file, is another word behind it.
+    assert_eq!(offered(&hive, &["logs", "-f", "wa"]), ["wasp"]);
+    assert_eq!(
+        offered(&hive, &["-f", "alveary.toml", "logs", "-f", "wa"]),
+        ["wasp"]
+    );
     assert_eq!(offered(&hive, &["-p", "de"]), ["demo"]);
     // By the swarm's name, when the file is gone.
     std::fs::remove_file(hive.path().join("alveary.toml")).unwrap();

@@ -94,7 +94,8 @@ fn unreadable(path: &Path, error: &pem::Error) -> Trouble {
     let why = match error {
         pem::Error::NoItemsFound => "there is nothing in it that can be used".to_owned(),
         pem::Error::Io(error) => error.to_string(),
-        error => format!("{error:?}"),
+        pem::Error::MissingSectionEnd { .. } => "it breaks off within a block".to_owned(),
+        _ => "a block in it is damaged".to_owned(),
     };
     Trouble::new(Class::Certificates, format!("{}: {why}", path.display()))
 }

@@ -207,18 +207,23 @@ async fn files_that_are_missing_or_are_none_are_named() {
     let address = echo(&authority, authority.sign("127.0.0.1", nothing)).await;
     let pair = || Some(authority.sign("me", nothing));
     for name in ["ca.pem", "cert.pem", "key.pem"] {
-        for gone in [true, false] {
+        for holds in [
+            None,
+            Some("no certificate"),
+            Some("-----BEGIN CERTIFICATE-----\nTUlJ\n"),
+            Some("-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n"),
+        ] {
             let ours = folder(&authority, pair());
             let path = ours.path().join(name);
-            if gone {
-                std::fs::remove_file(&path).unwrap();
-            } else {
-                std::fs::write(&path, "no certificate").unwrap();
+            match holds {
+                None => std::fs::remove_file(&path).unwrap(),
+                Some(holds) => std::fs::write(&path, holds).unwrap(),
             }
             let trouble = trouble(&address, &ours).await;
             assert_eq!(trouble.class, Class::Certificates, "{}", trouble.words);
             let path = path.display().to_string();
             assert!(trouble.words.contains(&path), "{}", trouble.words);
+            assert!(!trouble.words.contains(['[', '{']), "{}", trouble.words);
         }
     }
 }
