@@ -16,7 +16,7 @@ mod signals;
 mod stats;
 
 pub use archive::TarStream;
-pub use belongings::{Belongings, DiscardOptions, Discarded};
+pub use belongings::{Belongings, DiscardOptions, Discarded, HostAddress};
 pub use exec::{Exec, ExecSpec, TtySize};
 pub use execution::{Collected, ExecChunk, ExecOutput, ExecStdin, Execution};
 pub use files::{AgentPath, FileInfo, FileKind, Files, InvalidPath, PutOptions};

@@ -32,6 +32,7 @@ mod phase;
 pub mod schema;
 mod signal;
 mod spec;
+mod subnet;
 mod text;
 mod watch;
 
@@ -47,9 +48,9 @@ pub use exposition::{Exposition, Family, MetricKind};
 pub use ext::AgentBackendExt;
 pub use facets::{
     AgentPath, AgentPlan, Belongings, Collected, DiscardOptions, Discarded, Exec, ExecChunk,
-    ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo, FileKind, Files, InvalidPath, Leases,
-    Pause, PauseOptions, Plans, PutOptions, Signals, Stats, StatsOptions, TarStream, Term, TtySize,
-    Usage, UsageStream,
+    ExecOutput, ExecSpec, ExecStdin, Execution, FileInfo, FileKind, Files, HostAddress,
+    InvalidPath, Leases, Pause, PauseOptions, Plans, PutOptions, Signals, Stats, StatsOptions,
+    TarStream, Term, TtySize, Usage, UsageStream,
 };
 pub use health::{EngineCandidate, Health, HealthNote};
 pub use id::{
@@ -73,6 +74,7 @@ pub use spec::{
     SecretDelivery, SecretSource, SecretSpec, SpecHash, Stop, Supplement, User, VolumeSpec,
     check_name, is_link_local,
 };
+pub use subnet::{InvalidSubnet, Subnet};
 pub use text::{Escaped, is_unsafe};
 /// What [`AgentContext::stop_token`] gives; `tokio_util`'s own.
 pub use tokio_util::sync::CancellationToken;

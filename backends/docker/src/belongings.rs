@@ -6,7 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use alveary_core::{
-    Declared, Error, ErrorKind, Escaped, NetworkSpec, Operation, Result, SwarmName, VolumeSpec,
+    Declared, Error, ErrorKind, Escaped, HostAddress, NetworkSpec, Operation, Result, Subnet,
+    SwarmName, VolumeSpec,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -75,8 +76,8 @@ pub(crate) trait Belongs: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Network {
     pub(crate) driver: String,
-    /// The host's own addresses in it.
-    pub(crate) gateways: Vec<IpAddr>,
+    /// The host in it: once for each range of addresses that it has.
+    pub(crate) gateways: Vec<HostAddress>,
 }
 
 impl Network {
@@ -120,16 +121,21 @@ struct Place {
 
 impl Place {
     /// The gateway, or, of a subnet that an engine has laid out without saying it, the first address.
-    fn gateway(self) -> Option<IpAddr> {
-        if let Some(said) = self.gateway.filter(|said| !said.is_empty()) {
-            let (address, _) = said.split_once('/').unwrap_or((&said, ""));
-            return address.parse().ok();
-        }
-        let subnet = self.subnet?;
-        match subnet.split_once('/')?.0.parse().ok()? {
-            IpAddr::V4(first) => Some(Ipv4Addr::from_bits(first.to_bits() | 1).into()),
-            IpAddr::V6(_) => None,
-        }
+    fn gateway(self) -> Option<HostAddress> {
+        let gateway = self.gateway.filter(|said| !said.is_empty());
+        // The length of what they have in common stands with the one or the other.
+        let members: Option<Subnet> = [&self.subnet, &gateway]
+            .into_iter()
+            .flatten()
+            .find_map(|said| said.parse().ok());
+        let address = match &gateway {
+            Some(said) => said.split('/').next()?.parse().ok()?,
+            None => match self.subnet?.split_once('/')?.0.parse().ok()? {
+                IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits() | 1).into(),
+                IpAddr::V6(_) => return None,
+            },
+        };
+        Some(HostAddress::new(address, members?))
     }
 }
 
@@ -368,7 +374,8 @@ mod tests {
         ] {
             let network = network(told);
             assert_eq!(network.driver, "bridge");
-            assert_eq!(network.gateways, ["172.18.0.1".parse::<IpAddr>().unwrap()]);
+            let host = HostAddress::new([172, 18, 0, 1].into(), "172.18.0.0/16".parse().unwrap());
+            assert_eq!(network.gateways, [host]);
         }
         let none = network(r#"{"Name":"none","Driver":"null","IPAM":{"Config":null}}"#);
         assert!(none.gateways.is_empty());

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use alveary::{AgentSpec, ContainerSpec, CoordinatorTable, Fleet, SwarmManager};
+use alveary::{AgentSpec, ContainerSpec, CoordinatorTable, Fleet, HostAddress, SwarmManager};
 
 use super::place::FOLDER;
 use super::{Address, Place, Service};
@@ -38,12 +38,12 @@ pub(super) async fn open(
     let mut unreachable = BTreeMap::new();
     for (network, found) in gateways_of(swarm, fleet).await {
         let reached = match found {
-            Ok(gateway) if is_reached(gateway, at.ip()) => Ok(gateway),
-            Ok(gateway) => {
-                let address = SocketAddr::new(gateway, at.port());
-                let listening = service.listen_too(address);
+            Ok(host) if is_reached(host.address, at.ip()) => Ok(host.address),
+            Ok(host) => {
+                let address = SocketAddr::new(host.address, at.port());
+                let listening = service.listen_too(address, host.members);
                 listening
-                    .map(|()| gateway)
+                    .map(|()| host.address)
                     .map_err(|error| error.to_string())
             }
             Err(why) => Err(why),
@@ -114,7 +114,7 @@ async fn listen(
 async fn gateways_of(
     swarm: &SwarmManager,
     fleet: &Fleet,
-) -> BTreeMap<String, Result<IpAddr, String>> {
+) -> BTreeMap<String, Result<HostAddress, String>> {
     let mut gateways = BTreeMap::new();
     let backend = swarm.backend();
     let Some(belongings) = backend

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use alveary::CoordinatorTable;
+use alveary::{CoordinatorTable, Subnet};
 use alveary_coordinator::http::{Fleet, Guard, Listeners, Server};
 use alveary_coordinator::{Coordinator, Database, Tokens};
 use futures_util::future::try_join_all;
@@ -25,8 +25,8 @@ pub(crate) struct Service {
     tokens: Tokens,
     guard: Guard,
     listeners: Listeners,
-    /// Where only containers on this host come from.
-    inner: Vec<Listeners>,
+    /// Where containers on this host come in, and from which addresses.
+    inner: Vec<(Listeners, Subnet)>,
     fleet: Option<Arc<dyn Fleet>>,
 }
 
@@ -61,9 +61,10 @@ impl Service {
         })
     }
 
-    /// Listens at a network's end on this host, too, which its containers reach, and this host.
-    pub(super) fn listen_too(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.inner.push(Listeners::of(listener_at(address)?)?);
+    /// Listens at a network's end on this host, too, to its containers and to this host.
+    pub(super) fn listen_too(&mut self, address: SocketAddr, members: Subnet) -> io::Result<()> {
+        let listeners = Listeners::of(listener_at(address)?)?;
+        self.inner.push((listeners, members));
         Ok(())
     }
 
@@ -97,10 +98,15 @@ impl Service {
             inner,
             fleet,
         } = self;
-        // Where only containers come in, `auth = "none"` needs no other word: nobody from elsewhere does.
-        let mut open = guard.clone();
-        open.anybody_from_anywhere = true;
-        let inner = inner.into_iter().map(|listeners| (listeners, open.clone()));
+        // Where only containers come in, `auth = "none"` needs no other word. Linux answers at that address by whatever way
+        // a packet comes, so that who comes is looked at.
+        let inner = inner.into_iter().map(|(listeners, members)| {
+            let mut guard = guard.clone();
+            guard.anybody_from_anywhere = true;
+            guard.from = vec![members];
+            (listeners, guard)
+        });
+        let inner: Vec<_> = inner.collect();
         let served = [(listeners, guard)]
             .into_iter()
             .chain(inner)

@@ -96,6 +96,24 @@ pub(crate) fn a_coordinator_listens_where_its_containers_are_and_at_home(ground:
         .collect();
     listening.sort();
     assert_eq!(listening, expected);
+
+    // A container of another network has a way to that address, and is not heard.
+    let health = format!("http://{}:{port}/healthz", gateway.unwrap());
+    let asked_from = |network: &str| {
+        let network = format!("--network={network}");
+        let wget = ["wget", "-q", "-T", "10", "-O", "-", &health];
+        let args = ["run", "--rm", &network, "busybox"];
+        ground.engine.try_client(&[&args[..], &wget].concat())
+    };
+    let [own] = &ground.ours("network", "listening")[..] else {
+        panic!("the swarm has one network");
+    };
+    let heard = asked_from(own);
+    assert!(heard.status.success(), "{heard:?}");
+    ground.engine.client(&["network", "create", "elsewhere"]);
+    let unheard = asked_from("elsewhere");
+    ground.engine.client(&["network", "rm", "elsewhere"]);
+    assert!(!unheard.status.success(), "{unheard:?}");
     swarm.ok(&["down"]);
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,8 +209,8 @@ impl Belongings for Owner {
         }
         Ok(done)
     }
-    async fn host_address(&self, _: &AgentSpec) -> Result<IpAddr> {
-        Ok(IpAddr::from([127, 0, 0, 1]))
+    async fn host_address(&self, _: &AgentSpec) -> Result<HostAddress> {
+        Ok(HostAddress::loopback())
     }
 }
 

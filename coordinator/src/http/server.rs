@@ -258,6 +258,9 @@ impl Doors {
                 () = cancel.cancelled() => return begun,
                 Some(_) = begun.connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
+                    Ok((_, from)) if !self.app.guard().lets_in(from.ip()) => {
+                        tracing::debug!(%from, "a stranger was not let in");
+                    }
                     Ok((stream, from)) => match Arc::clone(&self.connections).try_acquire_owned() {
                         Ok(place) => {
                             let watcher = begun.graceful.watcher();

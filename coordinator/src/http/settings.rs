@@ -1,7 +1,10 @@
 //! How much the door lets in, and by which names it is called.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use alveary_core::Subnet;
 
 /// The bounds of an HTTP server, and the names that it answers to.
 ///
@@ -31,6 +34,8 @@ pub struct Guard {
     pub longest_wait: Duration,
     /// Whether anybody without a token is served on addresses other than loopback.
     pub anybody_from_anywhere: bool,
+    /// Where clients come from: a connection from anywhere else is closed unread. Empty: from wherever one can reach it.
+    pub from: Vec<Subnet>,
     /// How long requests under way may take to end once the server is told to.
     pub drain: Duration,
 }
@@ -42,6 +47,13 @@ pub struct Rate {
     pub per_second: NonZeroU32,
     /// The most requests in one burst.
     pub burst: NonZeroU32,
+}
+
+impl Guard {
+    /// Whether a client with this address is heard.
+    pub(super) fn lets_in(&self, address: IpAddr) -> bool {
+        self.from.is_empty() || self.from.iter().any(|subnet| subnet.contains(address))
+    }
 }
 
 impl Default for Guard {
@@ -58,6 +70,7 @@ impl Default for Guard {
             rate: Rate::default(),
             longest_wait: Duration::from_secs(30),
             anybody_from_anywhere: false,
+            from: Vec::new(),
             drain: Duration::from_secs(5),
         }
     }

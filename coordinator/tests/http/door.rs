@@ -7,7 +7,7 @@ use alveary_coordinator::http::{Guard, Listeners, Rate, Server};
 use alveary_coordinator::{Bidders, Coordinator, Database, Settings, Tokens};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::bed::{Answer, Ask, Bed, PATIENCE};
@@ -48,6 +48,32 @@ async fn a_name_that_was_given_is_its_own() {
         .send()
         .await;
     assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn who_comes_from_elsewhere_is_not_heard() {
+    let bed = Bed::with(
+        anybody(),
+        guard(|guard| guard.from = vec!["127.0.0.2/31".parse().unwrap()]),
+    )
+    .await;
+    // All of 127.0.0.0/8 is this host, so that one can come from any of it.
+    let answered = async |from: [u8; 4]| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut stream = socket.connect(bed.address).await.unwrap();
+        let mut answer = Vec::new();
+        // One that was closed before it was asked takes no question, or no more than that.
+        let _ = stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await;
+        let _ = stream.read_to_end(&mut answer).await;
+        Answer::read(&answer).map(|answer| answer.status)
+    };
+    assert_eq!(answered([127, 0, 0, 1]).await, None);
+    assert_eq!(answered([127, 0, 0, 2]).await, Some(200));
+    assert_eq!(answered([127, 0, 0, 3]).await, Some(200));
+    assert_eq!(answered([127, 0, 0, 4]).await, None);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::error::{Error, Result};
 use crate::spec::AgentSpec;
+use crate::subnet::Subnet;
 
 /// Taking away the networks and volumes that were made for the swarm.
 ///
@@ -18,12 +19,38 @@ pub trait Belongings: Send + Sync {
     /// of each is in the answer.
     async fn discard(&self, options: DiscardOptions) -> Result<Discarded>;
 
-    /// The address of this host by which an agent of this spec reaches it: its network's gateway. Only the containers
-    /// of that network, and this host, reach what listens there. A network that is the swarm's own is made if it is not there.
+    /// The address of this host by which an agent of this spec reaches it: its network's gateway. A network that is the
+    /// swarm's own is made if it is not there.
+    ///
+    /// Whoever listens there is reached by others, too: Linux answers at an address by whatever way a packet comes. Who
+    /// comes from one of the [members](HostAddress::members) is of that network, or this host.
     ///
     /// An engine may have that address on the host only while a container is in the network. `Unsupported`: the
     /// agent reaches no address of this host, for want of a network or because the engine is elsewhere.
-    async fn host_address(&self, spec: &AgentSpec) -> Result<IpAddr>;
+    async fn host_address(&self, spec: &AgentSpec) -> Result<HostAddress>;
+}
+
+/// This host in a network of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostAddress {
+    /// By which the containers reach it.
+    pub address: IpAddr,
+    /// The addresses of that network, this host's among them.
+    pub members: Subnet,
+}
+
+impl HostAddress {
+    /// This host has this address in the network of these addresses.
+    pub fn new(address: IpAddr, members: Subnet) -> Self {
+        Self { address, members }
+    }
+
+    /// That by which containers reach this host which are in no network but its own.
+    pub fn loopback() -> Self {
+        let address = IpAddr::from([127, 0, 0, 1]);
+        Self::new(address, Subnet::of(address))
+    }
 }
 
 /// How to take a swarm's belongings away.

@@ -2,12 +2,11 @@
 //! swarm.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 
 use alveary_core::{
     AgentId, AgentSpec, Belongings, DiscardOptions, Discarded, Error, ErrorKind, Escaped,
-    Incarnation, Operation, Result,
+    HostAddress, Incarnation, Operation, Result,
 };
 use async_trait::async_trait;
 
@@ -100,7 +99,7 @@ impl<E: Engine> Containers<E> {
         }
     }
 
-    async fn gateway(&self, spec: &AgentSpec) -> Result<IpAddr> {
+    async fn gateway(&self, spec: &AgentSpec) -> Result<HostAddress> {
         let asked = |trouble: Trouble| trouble.error(Operation::Inspect);
         // No value of a secret is read for this.
         let mut open = spec.clone();
@@ -125,21 +124,21 @@ impl<E: Engine> Containers<E> {
         if !(self.engine().is_local() && rustix::process::geteuid().is_root()) {
             return Err(Trouble::new(Class::NoGateway, "").error(Operation::Spawn));
         }
-        let address = self.gateway_in(plan, true).await;
-        let address = address.map_err(|error| error.with_operation(Operation::Spawn))?;
+        let host_address = self.gateway_in(plan, true).await;
+        let host_address = host_address.map_err(|error| error.with_operation(Operation::Spawn))?;
         for host in plan.extra_hosts.iter_mut().filter(|host| host.is_gateway()) {
-            host.address = address.to_string();
+            host.address = host_address.address.to_string();
         }
         Ok(())
     }
 
     /// The host's address in the first of its networks.
-    async fn gateway_in(&self, plan: &Plan, podman: bool) -> Result<IpAddr> {
+    async fn gateway_in(&self, plan: &Plan, podman: bool) -> Result<HostAddress> {
         let asked = |trouble: Trouble| trouble.error(Operation::Inspect);
         let usual = if podman { "podman" } else { "bridge" };
         let name = plan.networks.first().map_or(usual, String::as_str);
         if name == "host" {
-            return Ok(Ipv4Addr::LOCALHOST.into());
+            return Ok(HostAddress::loopback());
         }
         if name == "none" || name.starts_with("container:") {
             return Err(unreachable_host(format!("its network is `{name}`")));
@@ -234,7 +233,7 @@ impl<E: Engine> Belongings for Containers<E> {
         .await
     }
 
-    async fn host_address(&self, spec: &AgentSpec) -> Result<IpAddr> {
+    async fn host_address(&self, spec: &AgentSpec) -> Result<HostAddress> {
         let this = self.clone();
         let spec = spec.clone();
         detached(Operation::Inspect, async move { this.gateway(&spec).await }).await
