@@ -6,6 +6,10 @@ use crate::ground::Ground;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart.toml");
 
+/// Asks a URL, by Python.
+const ASK: &str =
+    "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=10).read()";
+
 const NAMES: [&str; 5] = ["queen", "scout", "forager", "builder", "nurse"];
 
 pub(crate) fn the_quickstart_runs_to_its_end_in_containers(ground: &Ground) {
@@ -101,9 +105,9 @@ pub(crate) fn a_coordinator_listens_where_its_containers_are_and_at_home(ground:
     let health = format!("http://{}:{port}/healthz", gateway.unwrap());
     let asked_from = |network: &str| {
         let network = format!("--network={network}");
-        let wget = ["wget", "-q", "-T", "10", "-O", "-", &health];
-        let args = ["run", "--rm", &network, "busybox"];
-        ground.engine.try_client(&[&args[..], &wget].concat())
+        let ask = ["python3", "-c", ASK, &health];
+        let args = ["run", "--rm", &network, "alveary-test/python:1"];
+        ground.engine.try_client(&[&args[..], &ask].concat())
     };
     let [own] = &ground.ours("network", "listening")[..] else {
         panic!("the swarm has one network");
@@ -114,6 +118,12 @@ pub(crate) fn a_coordinator_listens_where_its_containers_are_and_at_home(ground:
     let unheard = asked_from("elsewhere");
     ground.engine.client(&["network", "rm", "elsewhere"]);
     assert!(!unheard.status.success(), "{unheard:?}");
+    // It came to where it listens, and no further.
+    let said = String::from_utf8_lossy(&unheard.stderr);
+    assert!(
+        said.contains("Remote end closed connection") || said.contains("reset by peer"),
+        "{said}"
+    );
     swarm.ok(&["down"]);
 }
 
