@@ -1,11 +1,12 @@
 //! `startup`: has systemd bring the swarm up.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use alveary::{Error, Escaped, Fleet, Registry};
+use alveary::{Error, Escaped, Fleet, Registry, SecretSource};
 use clap::Args;
 
 use crate::context::Context;
@@ -39,24 +40,64 @@ pub(crate) struct Startup {
     remove: bool,
 }
 
-/// What of the caller's environment a unit is given: what agents inherit, and what settles where a swarm's state is.
-const VARIABLES: [&str; 9] = [
+/// What of the caller's environment a unit is given: what every agent inherits, and what settles which swarm it is, where its
+/// state is, what it may do, and which engine it runs on.
+const VARIABLES: [&str; 17] = [
     "PATH",
     "LANG",
     "TZ",
     "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "ALVEARY_SWARM",
+    "ALVEARY_BACKEND",
     "ALVEARY_STATE_DIR",
+    "ALVEARY_POLICY",
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
     "DOCKER_CONFIG",
     "DOCKER_CERT_PATH",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "CONTAINER_HOST",
+    "CONTAINER_CONNECTION",
 ];
+
+/// What agents take from the environment of who brings them up, and a unit is not given: anybody may read a unit, and some of
+/// it is secret.
+fn not_carried(fleet: &Fleet) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for agent in fleet.agents() {
+        let spec = &agent.template;
+        names.extend(spec.inherit.iter().map(String::as_str));
+        names.extend(
+            spec.secrets
+                .values()
+                .filter_map(|secret| match &secret.source {
+                    SecretSource::Env(name) => Some(name.as_str()),
+                    _ => None,
+                }),
+        );
+    }
+    names.retain(|name| !VARIABLES.contains(name));
+    names
+}
 
 impl Startup {
     pub(crate) fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let fleet = context.fleet()?;
         Registry::builtin().prepare(&fleet).map_err(Error::from)?;
         let unit = self.unit(context, &fleet)?;
+        let left_out = not_carried(&fleet);
+        if !left_out.is_empty() && !self.remove {
+            let names = left_out.into_iter().collect::<Vec<_>>().join(", ");
+            note(format_args!(
+                "agents take {} from the environment, and the unit, which anybody may read, has none of it: add it by \
+                 `{} edit {}`, or have it in a file that `env_file` or a secret's `file` names",
+                Escaped(&names),
+                self.systemctl(),
+                unit.file_name()
+            ));
+        }
         if self.print {
             output::print_bytes(unit.text().as_bytes())?;
             return Ok(Outcome::Done);

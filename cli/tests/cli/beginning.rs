@@ -76,6 +76,37 @@ fn a_file_that_is_there_is_left_alone() {
 }
 
 #[test]
+fn a_unit_has_what_settles_which_swarm_it_is_and_says_what_agents_lack_in_it() {
+    let hive = Hive::new(
+        "swarm = \"demo\"\n[agents.a]\ncommand = [\"true\"]\ninherit = [\"COLOUR\", \"PATH\"]\nsecrets = { KEY = { env = \"MY_KEY\" } }\n",
+    );
+    let mut command = hive.command();
+    let printed = crate::hive::finish(
+        command
+            .env("ALVEARY_SWARM", "other")
+            .env("ALVEARY_POLICY", "/etc/strict.toml")
+            .env("COLOUR", "red")
+            .env("MY_KEY", "hidden")
+            .args(["startup", "--print"]),
+    );
+    assert_eq!(printed.code(), Some(0), "{printed}");
+    let unit = printed.stdout();
+    for line in [
+        "Environment=\"ALVEARY_SWARM=other\"",
+        "Environment=\"ALVEARY_POLICY=/etc/strict.toml\"",
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+    }
+    assert!(
+        !unit.contains("hidden") && !unit.contains("COLOUR"),
+        "{unit}"
+    );
+    let said = printed.stderr();
+    assert!(said.contains("COLOUR, MY_KEY"), "{said}");
+    assert!(said.contains("alveary-other.service"), "{said}");
+}
+
+#[test]
 fn a_unit_is_written_for_the_user_and_taken_away_again() {
     let hive = Hive::new("swarm = \"demo\"\n[agents.a]\ncommand = [\"true\"]\n");
     let config = hive.path().join("config");
