@@ -1,6 +1,8 @@
 //! An agent as programs read it: one JSON object. What is here stays; keys may be added.
 
-use alveary::{Agent, AgentState, Exit, ExitStatus};
+use std::net::Ipv4Addr;
+
+use alveary::{Agent, AgentState, Exit, ExitStatus, PublishedPort};
 use serde::Serialize;
 
 use crate::output::{Field, Record, rfc3339};
@@ -26,6 +28,7 @@ pub(crate) struct AgentRecord<'a> {
     handle: Option<&'a str>,
     pid: Option<u32>,
     image: Option<&'a str>,
+    ports: Vec<PortRecord>,
     capabilities: &'a [String],
     spec_hash: String,
     restarts: u32,
@@ -33,6 +36,15 @@ pub(crate) struct AgentRecord<'a> {
     created_at: String,
     started_at: Option<String>,
     exit: Option<ExitRecord<'a>>,
+}
+
+/// Where a port of an agent is reached.
+#[derive(Debug, Serialize)]
+pub(crate) struct PortRecord {
+    container: u16,
+    protocol: &'static str,
+    /// Address and port, as other programs take them.
+    host: String,
 }
 
 /// How an agent ended.
@@ -79,6 +91,10 @@ const AGENT: &[Field] = &[
     ("pid", "its main process"),
     ("ready", "whether it is ready"),
     (
+        "ports",
+        "its published ports: `host`, `container`, `protocol`; `{{ ports[0].host }}` is where the first is reached",
+    ),
+    (
         "reason",
         "why it is in this state, where the state alone does not say it",
     ),
@@ -116,6 +132,7 @@ impl<'a> AgentRecord<'a> {
             handle: info.handle.as_deref(),
             pid: info.pid,
             image: info.image.as_deref(),
+            ports: info.ports.iter().map(PortRecord::new).collect(),
             capabilities: &info.capabilities,
             spec_hash: info.spec_hash.to_string(),
             restarts: agent.restarts,
@@ -123,6 +140,16 @@ impl<'a> AgentRecord<'a> {
             created_at: rfc3339(info.created_at),
             started_at: info.started_at.map(rfc3339),
             exit: agent.exit.as_ref().map(ExitRecord::new),
+        }
+    }
+}
+
+impl PortRecord {
+    fn new(port: &PublishedPort) -> Self {
+        Self {
+            container: port.container,
+            protocol: port.protocol.as_str(),
+            host: port.host.to_string(),
         }
     }
 }
@@ -143,6 +170,22 @@ impl<'a> ExitRecord<'a> {
             hint: exit.hint.as_deref(),
         }
     }
+}
+
+/// Where its ports are reached. All addresses of both kinds are one place to people.
+pub(crate) fn ports_in_short(ports: &[PublishedPort]) -> String {
+    let is_said = |port: &&PublishedPort| {
+        let mut plain = **port;
+        plain.host.set_ip(Ipv4Addr::UNSPECIFIED.into());
+        let everywhere = port.host.is_ipv6() && port.host.ip().is_unspecified();
+        !(everywhere && ports.contains(&plain))
+    };
+    let said: Vec<String> = ports
+        .iter()
+        .filter(is_said)
+        .map(ToString::to_string)
+        .collect();
+    said.join(", ")
 }
 
 /// Why an agent is in this state, where the state alone does not say it.
@@ -175,4 +218,35 @@ pub(crate) fn in_short(agent: &Agent) -> String {
         n => parts.push(format!("restarted {n} times")),
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use alveary::PortProtocol;
+
+    use super::*;
+
+    #[test]
+    fn all_addresses_of_both_kinds_are_one_place_where_the_port_is_one() {
+        let shown = |hosts: &[&str]| {
+            let port =
+                |host: &&str| PublishedPort::new(80, PortProtocol::Tcp, host.parse().unwrap());
+            ports_in_short(&hosts.iter().map(port).collect::<Vec<_>>())
+        };
+        assert_eq!(shown(&[]), "");
+        assert_eq!(shown(&["127.0.0.1:8080"]), "127.0.0.1:8080->80/tcp");
+        assert_eq!(
+            shown(&["0.0.0.0:8080", "[::]:8080"]),
+            "0.0.0.0:8080->80/tcp"
+        );
+        assert_eq!(shown(&["[::]:8080"]), "[::]:8080->80/tcp");
+        assert_eq!(
+            shown(&["0.0.0.0:49153", "[::]:49154"]),
+            "0.0.0.0:49153->80/tcp, [::]:49154->80/tcp"
+        );
+        assert_eq!(
+            shown(&["0.0.0.0:8080", "[::1]:8080"]),
+            "0.0.0.0:8080->80/tcp, [::1]:8080->80/tcp"
+        );
+    }
 }

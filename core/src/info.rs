@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::id::{AgentId, Incarnation};
+use crate::ports::PublishedPort;
 use crate::spec::SpecHash;
 
 /// What a backend knows of one agent at one moment.
@@ -30,6 +31,10 @@ pub struct AgentInfo {
     pub pid: Option<u32>,
     /// The image it was made from, where it was made from one.
     pub image: Option<String>,
+    /// Its published ports, as the engine has published them: also those that the engine chose. In the order of the ports
+    /// inside; none while it does not run, and from backends that know of none.
+    #[serde(default)]
+    pub ports: Vec<PublishedPort>,
     /// What it says it can do.
     pub capabilities: Vec<String>,
     /// Which spec it was started from.
@@ -57,6 +62,7 @@ impl AgentInfo {
             handle: None,
             pid: None,
             image: None,
+            ports: Vec::new(),
             capabilities: Vec::new(),
             spec_hash: SpecHash::default(),
             created_at: SystemTime::now(),

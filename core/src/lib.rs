@@ -28,6 +28,7 @@ mod memory;
 mod mock;
 mod options;
 mod phase;
+mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod signal;
@@ -66,6 +67,7 @@ pub use options::{
     EventOptions, ListOptions, LogOptions, RemoveOptions, SpawnOptions, StopOptions,
 };
 pub use phase::SpawnPhase;
+pub use ports::{PortProtocol, PublishedPort};
 pub use signal::{InvalidSignal, Signal};
 pub use spec::{
     AgentSpec, Alive, ByteSize, ContainerSpec, Declared, HealthCheck, HttpTarget, InvalidByteSize,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use alveary_core::{FetchStage, Health, LogStreamKind, Signal};
+use alveary_core::{FetchStage, Health, LogStreamKind, PublishedPort, Signal};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
@@ -90,6 +90,8 @@ pub(crate) struct Container {
     pub(crate) cap_drop: Vec<String>,
     /// Whether it has all rights.
     pub(crate) privileged: bool,
+    /// Where its ports are reached, while it runs.
+    pub(crate) ports: Vec<PublishedPort>,
 }
 
 /// Something happened to a container. Only a hint: what counts is what an inspection then finds.
@@ -270,6 +272,7 @@ pub(crate) mod test {
             cap_add: Vec::new(),
             cap_drop: vec!["ALL".to_owned()],
             privileged: false,
+            ports: Vec::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What engines tell of containers, as the API serves it and the programs print it: the same JSON, read as far
 //! as it is needed and forgiving in the rest.
 
+mod published;
+
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -22,6 +24,8 @@ pub(crate) struct Inspected {
     config: InspectedConfig,
     #[serde(default)]
     host_config: InspectedHost,
+    #[serde(default)]
+    network_settings: published::Settings,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,8 +101,15 @@ impl Inspected {
             state,
             config,
             host_config,
+            network_settings,
             ..
         } = self;
+        let phase = state.phase();
+        // Podman goes on telling those of what has ended.
+        let ports = match phase {
+            Phase::Running | Phase::Paused => network_settings.ports(),
+            _ => Vec::new(),
+        };
         let mut argv = config.entrypoint.map(|words| words.0).unwrap_or_default();
         argv.extend(config.cmd.unwrap_or_default());
         let path = config
@@ -112,7 +123,7 @@ impl Inspected {
             image: config.image,
             labels: config.labels.unwrap_or_default(),
             created_at: time(&self.created),
-            phase: state.phase(),
+            phase,
             pid: u32::try_from(state.pid).ok().filter(|pid| *pid != 0),
             started_at: time(&state.started_at),
             finished_at: time(&state.finished_at),
@@ -129,6 +140,7 @@ impl Inspected {
             cap_add: capabilities(host_config.cap_add.unwrap_or_default()),
             cap_drop: capabilities(host_config.cap_drop.unwrap_or_default()),
             privileged: host_config.privileged,
+            ports,
         })
     }
 }

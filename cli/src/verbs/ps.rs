@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
 use crate::output::{self, Form, Table, about, age, form, note};
-use crate::record::{AgentRecord, in_short};
+use crate::record::{AgentRecord, in_short, ports_in_short};
 
 /// Shows the agents of the swarm
 ///
@@ -54,6 +54,32 @@ Filters: name, id, state, capability, ready; the same key twice means either, tw
 
 /// How much of an id is shown where it need not be whole: as much as tells a few thousand apart.
 const SHORT_ID: usize = 12;
+
+const HEADINGS: [&str; 9] = [
+    "NAME",
+    "ID",
+    "STATE",
+    "READY",
+    "PID",
+    "AGE",
+    "CAPABILITIES",
+    "PORTS",
+    "STATUS",
+];
+
+/// Which of them is only there where any agent has one.
+const PORTS: usize = 7;
+
+const WITHOUT_PORTS: &[&str] = &[
+    "NAME",
+    "ID",
+    "STATE",
+    "READY",
+    "PID",
+    "AGE",
+    "CAPABILITIES",
+    "STATUS",
+];
 
 impl Ps {
     /// Whether it goes on until somebody ends it, who has got all that was asked for then.
@@ -111,27 +137,25 @@ impl Ps {
     }
 
     fn table(&self, agents: &[Agent]) -> Table {
-        let mut table = Table::new(&[
-            "NAME",
-            "ID",
-            "STATE",
-            "READY",
-            "PID",
-            "AGE",
-            "CAPABILITIES",
-            "STATUS",
-        ])
-        .whole_cells(self.no_trunc);
+        let with_ports = agents.iter().any(|agent| !agent.info.ports.is_empty());
+        let headings = if with_ports {
+            &HEADINGS[..]
+        } else {
+            WITHOUT_PORTS
+        };
+        let mut table = Table::new(headings).whole_cells(self.no_trunc);
         for agent in agents {
-            table.row(self.row(
-                agent,
-                age(agent.info.started_at.unwrap_or(agent.info.created_at)),
-            ));
+            let age = age(agent.info.started_at.unwrap_or(agent.info.created_at));
+            let mut row = self.row(agent, age).to_vec();
+            if !with_ports {
+                row.remove(PORTS);
+            }
+            table.row(row);
         }
         table
     }
 
-    fn row(&self, agent: &Agent, age: String) -> [String; 8] {
+    fn row(&self, agent: &Agent, age: String) -> [String; 9] {
         let info = &agent.info;
         let id = info.id.as_str();
         let id = if self.no_trunc {
@@ -147,6 +171,7 @@ impl Ps {
             info.pid.map(|pid| pid.to_string()).unwrap_or_default(),
             age,
             info.capabilities.join(","),
+            ports_in_short(&info.ports),
             in_short(agent),
         ]
     }

@@ -16,6 +16,7 @@ mod planned;
 #[path = "../cli/pty.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod pty;
+mod published;
 mod pulled;
 mod quickstart;
 mod refused;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         planned::a_dry_run_says_what_each_container_would_be,
         planned::what_a_policy_does_not_allow_is_refused_and_starts_nothing,
         planned::a_broken_policy_is_told_in_one_sentence,
+        published::where_an_agent_is_reached_is_shown_to_people_and_programs,
         timmy_time::five_agents_are_what_their_dashboard_made_of_them,
         quickstart::the_quickstart_runs_to_its_end_in_containers,
         quickstart::a_coordinator_listens_where_its_containers_are_and_at_home,

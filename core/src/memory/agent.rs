@@ -124,6 +124,7 @@ impl Agent {
             handle: Some(self.handle.clone()),
             pid: None,
             image: None,
+            ports: Vec::new(),
             capabilities: self.capabilities.clone(),
             spec_hash: self.spec_hash,
             created_at: self.created_at,

@@ -162,6 +162,7 @@ impl<E: Engine> Containers<E> {
         info.handle = Some(container.id.as_str().to_owned());
         info.pid = container.pid.filter(|_| self.engine().is_local());
         info.image = Some(container.image.clone());
+        info.ports.clone_from(&container.ports);
         info.capabilities.clone_from(&marks.capabilities);
         info.spec_hash = marks.spec_hash;
         info.created_at = container.created_at.unwrap_or(SystemTime::UNIX_EPOCH);

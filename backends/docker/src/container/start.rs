@@ -45,7 +45,9 @@ impl<E: Engine> Containers<E> {
         let begun = begun.await;
         match begun {
             // That it runs is answer enough: one question more would be answered a moment later, no more.
-            Ok(()) => return Ok(started(plan, container)),
+            Ok(()) if plan.ports.is_empty() => return Ok(started(plan, container)),
+            // But for ports: where they are published only the engine knows.
+            Ok(()) => return Ok(self.started_with_ports(plan, container).await),
             Err(trouble) if trouble.class == Class::Lost => {
                 self.find_out(container, trouble).await?;
             }
@@ -76,6 +78,18 @@ impl<E: Engine> Containers<E> {
             },
             None => Err(gone_meanwhile()),
         }
+    }
+
+    /// That it runs is known; an engine that does not say where its ports are says so at the next look.
+    async fn started_with_ports(&self, plan: &Plan, container: &Ref) -> AgentInfo {
+        let mut info = started(plan, container);
+        match self.engine().inspect(container).await {
+            Ok(found) => info.ports = found.map(|found| found.ports).unwrap_or_default(),
+            Err(trouble) => {
+                tracing::debug!(words = %trouble.words, "where its ports are published is not known yet");
+            }
+        }
+        info
     }
 
     /// Whether it ran, by the engine's own word.

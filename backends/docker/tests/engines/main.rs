@@ -9,6 +9,7 @@ mod here;
 mod mounted;
 mod names;
 mod parity;
+mod ports;
 mod refusals;
 mod restarts;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         mounted::a_program_may_lie_in_what_is_mounted,
         names::agents_of_one_network_find_each_other_by_name,
         parity::one_spec_gives_one_container_by_either_way,
+        ports::where_an_engine_has_published_a_port_is_told_by_either_way,
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
         refusals::memory_that_ran_out_is_told_by_the_engines_flag_alone,
