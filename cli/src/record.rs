@@ -92,7 +92,7 @@ const AGENT: &[Field] = &[
     ("ready", "whether it is ready"),
     (
         "ports",
-        "its published ports: `host`, `container`, `protocol`; `{{ ports[0].host }}` is where the first is reached",
+        "its published ports; `{{ ports[0].host }}` is where the first is reached",
     ),
     (
         "reason",
