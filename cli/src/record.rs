@@ -78,7 +78,10 @@ const AGENT: &[Field] = &[
         "who ended it: itself, us, us-by-force, engine, unknown",
     ),
     ("exit.code", "what it ended with"),
-    ("exit.hint", "what would perhaps have helped"),
+    (
+        "exit.hint",
+        "what would perhaps have helped, or what it wrote last",
+    ),
     ("exit.oom", "whether it ended for want of memory"),
     ("exit.signal", "the signal that ended it, as SIGTERM"),
     ("exit.unknown", "why neither code nor signal is known"),

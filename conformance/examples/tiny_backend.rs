@@ -327,8 +327,11 @@ impl AgentBackend for Tiny {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
+        capabilities.logs.readable = true;
         capabilities.logs.byte_exact = true;
+        capabilities.logs.complete = true;
         capabilities.logs.bounded = true;
+        capabilities.logs.counted = true;
         capabilities.logs.time_resolution = Some(Duration::from_millis(100));
         capabilities.cwd = true;
         capabilities.signals = true;

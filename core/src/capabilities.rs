@@ -120,10 +120,19 @@ pub enum TreeKill {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LogFidelity {
+    /// What agents write can be read; else [`logs`](crate::AgentBackend::logs) is
+    /// [`Unsupported`](crate::ErrorKind::Unsupported).
+    pub readable: bool,
     /// What is read is what was written, invalid UTF-8 and NULs too.
     pub byte_exact: bool,
+    /// All that an agent writes comes into its log, however fast it writes. Where not, what comes faster than it
+    /// can be kept may be lost, and nothing tells of that.
+    pub complete: bool,
     /// Old output makes room for new: the disk that one agent can fill is bounded.
     pub bounded: bool,
+    /// What has made room is told as [`Lost`](crate::LogItem::Lost) where it stood. Where not, the log only begins
+    /// later.
+    pub counted: bool,
     /// How far the time of a piece may be off; `None` where pieces carry no time.
     pub time_resolution: Option<Duration>,
 }

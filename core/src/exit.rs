@@ -29,8 +29,8 @@ pub struct Exit {
     /// When it ended, by the engine's clock where there is one. For showing only.
     #[serde(default)]
     pub at: Option<SystemTime>,
-    /// What would perhaps have helped, in a few words, where what the agent has left behind shows it. For showing
-    /// only.
+    /// What would perhaps have helped, in a few words, where what the agent has left behind shows it; or what it wrote
+    /// last, where it has hardly lived. For showing only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

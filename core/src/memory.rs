@@ -153,8 +153,11 @@ impl AgentBackend for MemoryBackend {
             survives: Survival::NOTHING,
             tree_kill: TreeKill::BestEffort,
             logs: LogFidelity {
+                readable: true,
                 byte_exact: true,
+                complete: true,
                 bounded: true,
+                counted: true,
                 time_resolution: Some(Duration::from_millis(1)),
             },
             limits: LimitSupport::default(),

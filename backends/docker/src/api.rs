@@ -21,13 +21,13 @@ use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::{EndpointSettings, NetworkConnectRequest};
 use bollard::query_parameters::{
-    CreateImageOptions, KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
+    KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
 };
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use crate::classify::{Class, Trouble};
+use crate::classify::{Class, Trouble, not_stalled};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
@@ -187,6 +187,25 @@ struct Change {
     path: String,
     kind: u8,
 }
+
+/// What is said of an image that comes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Step {
+    id: Option<String>,
+    status: Option<String>,
+    progress_detail: Option<Detail>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Detail {
+    current: Option<i64>,
+    total: Option<i64>,
+}
+
+/// For how long an engine that fetches an image may say nothing: it tells of each piece.
+const SILENCE: Duration = Duration::from_mins(10);
 
 /// How many are inspected at once.
 const AT_ONCE: usize = 8;
@@ -382,15 +401,20 @@ impl Engine for Api {
         // Without a tag, an engine would fetch every one that there is.
         let last = image.rsplit('/').next().unwrap_or(image);
         let tagged = last.contains(':') || last.contains('@');
-        let options = CreateImageOptions {
-            from_image: Some(image.to_owned()),
-            tag: (!tagged).then(|| "latest".to_owned()),
-            ..Default::default()
-        };
-        let mut steps = std::pin::pin!(self.docker.create_image(Some(options), None, None));
+        let mut pairs = vec![("fromImage", image)];
+        if !tagged {
+            pairs.push(("tag", "latest"));
+        }
+        let path = format!("/images/create?{}", query(&pairs));
+        let silence = self.timeouts.pull.unwrap_or(SILENCE);
+        let body = not_stalled(silence, self.http.open(Method::POST, &path)).await??;
+        let mut steps = std::pin::pin!(lines::json::<Step>(body));
         let mut layers = Layers::default();
-        while let Some(step) = steps.next().await {
-            let step = step.map_err(carry::from_bollard)?;
+        while let Some(step) = not_stalled(silence, steps.next()).await? {
+            let step = step?;
+            if let Some(words) = step.error {
+                return Err(Trouble::said(None, words));
+            }
             let (Some(layer), Some(status)) = (step.id, step.status) else {
                 continue;
             };
@@ -418,3 +442,6 @@ impl fmt::Debug for Api {
         f.debug_tuple("Api").field(&self.to_string()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,11 @@
 mod told;
 mod words;
 
+use std::time::Duration;
+
 use alveary_core::{Error, ErrorKind, Operation, Retry};
 
+pub(crate) use told::STALLED;
 pub(crate) use words::classify;
 
 /// What an engine said no with, or how it failed to answer.
@@ -30,6 +33,8 @@ pub(crate) enum Class {
     Denied,
     /// The request may have been carried out, and the answer did not come.
     Lost,
+    /// An image was being fetched, and nothing was said of it for too long.
+    Stalled,
     /// The files that are to secure the connection are no such files.
     Certificates,
     /// The engine's certificate is signed by nobody who is trusted.
@@ -71,6 +76,7 @@ pub(crate) enum Class {
     NoMountSource,
     NoRuntime,
     NoLogDriver,
+    NoLogs,
     NoDevice,
     NoInit,
     NoGateway,
@@ -123,10 +129,24 @@ impl Trouble {
             error = error.with_engine_words(self.words);
         }
         if self.class == Class::Unreachable {
-            error = error.with_retry(Retry::After(std::time::Duration::from_secs(1)));
+            error = error.with_retry(Retry::After(Duration::from_secs(1)));
         }
         error
     }
+}
+
+/// What the engine says next of an image that it fetches, where it says something within this time.
+pub(crate) async fn not_stalled<T>(
+    silence: Duration,
+    next: impl Future<Output = T>,
+) -> Result<T, Trouble> {
+    let stalled = |_| {
+        Trouble::new(
+            Class::Stalled,
+            format!("nothing was said of it for {silence:?}"),
+        )
+    };
+    tokio::time::timeout(silence, next).await.map_err(stalled)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use crate::classify::{Class, Trouble, classify};
+use crate::classify::{Class, Trouble, classify, not_stalled};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
@@ -429,7 +429,8 @@ impl Engine for Cli {
     async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()> {
         let mut feed = self.program.open(&["pull".to_owned(), image.to_owned()])?;
         let mut layers = Layers::default();
-        while feed.more(Some(SILENCE)).await? {
+        let silence = self.timeouts.pull.unwrap_or(SILENCE);
+        while not_stalled(silence, feed.more(None)).await?? {
             for line in feed.lines() {
                 // To who is no terminal it tells no bytes: `LAYER: STATUS`.
                 if let Some((layer, status)) = line.split_once(": ") {

@@ -1,6 +1,7 @@
 //! The tables `[backends.docker-api]` and `[backends.docker-cli]`.
 
 mod builders;
+mod fidelity;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use alveary_core::ByteSize;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use fidelity::UNREADABLE;
 
 /// Both ways lead to the same agents.
 pub(crate) const FAMILY: &str = "docker";
@@ -105,15 +108,6 @@ impl Default for LogSettings {
     }
 }
 
-impl LogSettings {
-    /// `json-file` and others replace what is no UTF-8.
-    pub(crate) fn is_byte_exact(&self) -> bool {
-        self.driver
-            .as_deref()
-            .is_none_or(|driver| driver == "local")
-    }
-}
-
 /// How long the engine's answers are waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -132,6 +126,17 @@ pub struct Timeouts {
     #[cfg_attr(feature = "schema", schemars(with = "alveary_core::schema::TimeText"))]
     #[serde(with = "humantime_serde")]
     pub ask: Duration,
+    /// An engine that fetches an image, and says nothing of it. It may take as long as it needs for as long as some of
+    /// it comes. 10 minutes unless said; by the program, which says nothing while a layer comes, an hour.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<alveary_core::schema::TimeText>")
+    )]
+    #[serde(
+        with = "humantime_serde::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pull: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -140,6 +145,7 @@ impl Default for Timeouts {
             start: Duration::from_secs(15),
             remove: Duration::from_secs(10),
             ask: Duration::from_secs(5),
+            pull: None,
         }
     }
 }

@@ -28,8 +28,8 @@ use std::time::Duration;
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, ConnectContext, Error,
     ErrorKind, EventOptions, EventStream, Exec, Exit, Files, Health, LimitSupport, ListOptions,
-    LogFidelity, LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals,
-    SpawnOptions, Stats, StopOptions, Survival, SwarmUid, TreeKill,
+    LogOptions, LogStream, Operation, Pause, RemoveOptions, Result, Signals, SpawnOptions, Stats,
+    StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 
@@ -177,9 +177,8 @@ impl<E: Engine> AgentBackend for Containers<E> {
         let mut capabilities = Capabilities::default();
         capabilities.survives = Survival::ALL;
         capabilities.tree_kill = TreeKill::Enforced;
-        capabilities.logs = LogFidelity::default();
-        capabilities.logs.byte_exact = !podman && self.0.settings.log.is_byte_exact();
-        capabilities.logs.bounded = true;
+        let podmans = self.facts().map(|facts| facts.podman);
+        capabilities.logs = self.0.settings.log.fidelity(podmans);
         // Podman tells whole seconds of what it noted to the nanosecond.
         let resolution = if podman { 1000 } else { 10 };
         capabilities.logs.time_resolution = Some(Duration::from_millis(resolution));

@@ -1,5 +1,8 @@
-//! What an agent's last words show of a right that it lacked: containers have no capabilities here but those that
-//! `container.cap_add` gives, and programs say in their own ways that they miss one.
+//! What an agent's last words show: of a right that it lacked, since containers have no capabilities here but those
+//! that `container.cap_add` gives, and programs say in their own ways that they miss one; and the words themselves of
+//! one that has hardly lived.
+
+use std::time::Duration;
 
 use crate::engine::Container;
 
@@ -230,6 +233,39 @@ pub(crate) fn read(words: &str, lacking: &Lacking<'_>) -> Option<String> {
     ))
 }
 
+/// One that ends so soon after its start has most likely never done what it is for.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// So many of the last lines are told, and so much of each.
+const TOLD_LINES: usize = 3;
+const TOLD_CHARS: usize = 200;
+
+/// Whether it ended badly, and hardly lived.
+pub(crate) fn died_at_once(container: &Container) -> bool {
+    let lived = (container.started_at.zip(container.finished_at))
+        .and_then(|(from, to)| to.duration_since(from).ok());
+    container.exit_code != 0 && !container.oom && lived.is_some_and(|lived| lived < AT_ONCE)
+}
+
+/// The last of these words, on one line.
+pub(crate) fn last(words: &str) -> Option<String> {
+    let lines: Vec<&str> = words
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(TOLD_LINES)..];
+    let told: Vec<String> = last.iter().map(|line| shortened(line)).collect();
+    (!told.is_empty()).then(|| format!("it wrote last: {}", told.join(" | ")))
+}
+
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(TOLD_CHARS) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}
+
 fn refusal(line: &str) -> Option<Refusal> {
     let says = |words: &[&str]| words.iter().any(|words| line.contains(words));
     if says(&NOT_PERMITTED) {
@@ -328,6 +364,34 @@ mod tests {
                 said.ends_with(&format!("container.cap_add = [\"{capability}\"]")),
                 "{words}: {said}"
             );
+        }
+    }
+
+    #[test]
+    fn the_last_lines_of_one_that_has_hardly_lived_are_told() {
+        let said = last("warming up\n\none\ntwo\n[FATAL tini (7)] exec /absent failed\n");
+        let three = "it wrote last: one | two | [FATAL tini (7)] exec /absent failed";
+        assert_eq!(said.as_deref(), Some(three));
+        assert_eq!(last(" \n\n"), None);
+        let long = last(&"ä".repeat(100_000)).unwrap();
+        assert!(long.chars().count() < 250 && long.ends_with('…'), "{long}");
+    }
+
+    #[test]
+    fn one_that_ends_well_or_has_lived_has_not_died_at_once() {
+        let lived = |seconds, code| {
+            let mut container = ended(code);
+            container.started_at = Some(std::time::SystemTime::UNIX_EPOCH);
+            container.finished_at = container
+                .started_at
+                .map(|at| at + Duration::from_secs(seconds));
+            container
+        };
+        assert!(died_at_once(&lived(0, 1)) && died_at_once(&lived(9, 127)));
+        let mut oom = lived(1, 137);
+        oom.oom = true;
+        for container in [lived(1, 0), lived(60, 1), ended(1), oom] {
+            assert!(!died_at_once(&container), "{container:?}");
         }
     }
 

@@ -55,7 +55,7 @@ pub(crate) trait Dial: fmt::Display + Send + Sync {
 }
 
 /// The versions of the API that are spoken here, as (major, minor).
-const OLDEST: Version = Version(1, 40);
+const OLDEST: Version = Version(1, 41);
 const NEWEST: Version = Version(1, 51);
 
 /// More than any id of an engine's object, with what belongs to it.
@@ -322,12 +322,14 @@ impl Http {
 
     /// An answer that flows for as long as the engine has something to say; its beginning is bounded in time.
     pub(crate) async fn stream(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
+        within(self.0.patience, self.open(method, path)).await
+    }
+
+    /// The same, whose beginning its caller bounds.
+    pub(crate) async fn open(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
         let path = self.versioned(path).await?;
-        within(self.0.patience, async {
-            let response = self.send(request(method, &path, None)?).await?;
-            Ok(said_well(response).await?.into_body())
-        })
-        .await
+        let response = self.send(request(method, &path, None)?).await?;
+        Ok(said_well(response).await?.into_body())
     }
 
     /// A connection that from now on is the caller's own.
@@ -443,8 +445,8 @@ fn request(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request<
         .map_err(|error| Trouble::new(Class::BadRequest, error.to_string()))
 }
 
-/// The answer, where it is no refusal.
-async fn said_well(response: Response<Incoming>) -> Result<Response<Incoming>, Trouble> {
+/// The answer, where it is no refusal. Of a refusal no more is read than anybody needs.
+pub(crate) async fn said_well(response: Response<Incoming>) -> Result<Response<Incoming>, Trouble> {
     #[derive(Deserialize)]
     struct Refusal {
         message: String,
@@ -453,15 +455,24 @@ async fn said_well(response: Response<Incoming>) -> Result<Response<Incoming>, T
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
         return Ok(response);
     }
-    let body = Limited::new(response.into_body(), MAX_ERROR)
-        .collect()
-        .await;
-    let text = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let text = beginning(response.into_body()).await;
     let words = match serde_json::from_slice::<Refusal>(&text) {
         Ok(refusal) => refusal.message,
         Err(_) => String::from_utf8_lossy(&text).into_owned(),
     };
     Err(Trouble::said(Some(status.as_u16()), words))
+}
+
+/// As much of a body as came and is read of an error.
+async fn beginning(mut body: Incoming) -> Vec<u8> {
+    let mut text = Vec::new();
+    while text.len() < MAX_ERROR
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        text.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+    }
+    text.truncate(MAX_ERROR);
+    text
 }
 
 async fn read_json<T: DeserializeOwned>(

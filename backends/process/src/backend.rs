@@ -224,8 +224,11 @@ impl AgentBackend for ProcessBackend {
             TreeKill::BestEffort
         };
         capabilities.logs = LogFidelity::default();
+        capabilities.logs.readable = true;
         capabilities.logs.byte_exact = true;
+        capabilities.logs.complete = true;
         capabilities.logs.bounded = bounded;
+        capabilities.logs.counted = true;
         capabilities.logs.time_resolution = Some(RESOLUTION);
         capabilities.limits = LimitSupport::default();
         capabilities.limits.memory = memory;

@@ -15,6 +15,8 @@ const MAX_LINE: usize = 4 << 20;
 struct Lines {
     body: Incoming,
     buffer: BytesMut,
+    /// Something came that may be the end of a value: a long one is not read anew with each piece of it.
+    may_be_whole: bool,
     ended: bool,
 }
 
@@ -25,6 +27,7 @@ pub(super) fn json<T: DeserializeOwned>(
     let lines = Lines {
         body,
         buffer: BytesMut::new(),
+        may_be_whole: false,
         ended: false,
     };
     stream::unfold(lines, |mut lines| async {
@@ -46,9 +49,12 @@ impl Lines {
     async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Trouble> {
         loop {
             // Podman writes one value behind the other without a break.
-            if let Some(value) = self.parse()? {
+            if self.may_be_whole
+                && let Some(value) = self.parse()?
+            {
                 return Ok(Some(value));
             }
+            self.may_be_whole = false;
             if self.buffer.len() > MAX_LINE {
                 return Err(Trouble::new(
                     Class::Other,
@@ -56,10 +62,12 @@ impl Lines {
                 ));
             }
             match self.body.frame().await {
-                None => return Ok(None),
+                // What is left is no value, or the beginning of one.
+                None => return self.parse(),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.buffer.extend_from_slice(&data);
+                        self.may_be_whole = data.contains(&b'}') || !self.buffer.starts_with(b"{");
                     }
                 }
                 Some(Err(error)) => return Err(Trouble::new(Class::Lost, error.to_string())),

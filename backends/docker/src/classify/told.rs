@@ -4,6 +4,9 @@ use alveary_core::ErrorKind;
 
 use super::Class;
 
+/// What helps where nothing comes of an image.
+pub(crate) const STALLED: &str = "see whether its registry can be reached, fetch it by hand, or give `timeout.pull` in the backend's settings more";
+
 impl Class {
     /// Its kind, its sentence, and its cure.
     #[expect(clippy::too_many_lines, reason = "a table")]
@@ -36,6 +39,7 @@ impl Class {
                 "the engine did not answer in time",
                 "ask again: the same call finds out what became of it",
             ),
+            Self::Stalled => (K::Timeout, "the image does not come", STALLED),
             Self::Certificates => (
                 K::EngineUnavailable,
                 "the files that secure the connection cannot be used",
@@ -168,6 +172,11 @@ impl Class {
                 K::Unsupported,
                 "the engine has no such log driver",
                 "name another in `log.driver` of the backend's settings",
+            ),
+            Self::NoLogs => (
+                K::Unsupported,
+                "the engine gives back no logs of its driver",
+                "use the driver `local` (`log.driver` in the backend's settings)",
             ),
             Self::NoDevice => (
                 K::Unsupported,

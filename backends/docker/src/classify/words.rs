@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 87] = [
+const WORDS: [(&str, Class); 89] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -89,6 +89,8 @@ const WORDS: [(&str, Class); 87] = [
     ("unknown or invalid runtime", Class::NoRuntime),
     ("no log driver named", Class::NoLogDriver),
     ("invalid log driver", Class::NoLogDriver),
+    ("does not support reading", Class::NoLogs),
+    ("cannot read logs", Class::NoLogs),
     ("error gathering device information", Class::NoDevice),
     ("could not select device driver", Class::NoDevice),
     ("no matching entries in passwd file", Class::NoUser),

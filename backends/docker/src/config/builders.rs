@@ -155,4 +155,11 @@ impl Timeouts {
         self.ask = ask;
         self
     }
+
+    /// Sets that of an engine that says nothing while it fetches an image.
+    #[must_use]
+    pub fn with_pull(mut self, pull: Duration) -> Self {
+        self.pull = Some(pull);
+        self
+    }
 }

@@ -50,15 +50,18 @@ impl Hints {
 }
 
 impl<E: Engine> Containers<E> {
-    /// Reads the last words of one that has ended, where they may show what it lacked. Each is read once.
+    /// Reads the last words of one that has ended, where they may show what it lacked, or why it has not lived. Each
+    /// is read once.
     pub(super) async fn hear(&self, container: &Container) {
         let heard = self.0.hints.locked().contains_key(&container.id);
         if heard || container.phase != Phase::Ended || self.0.asks.get(&container.id).is_any() {
             return;
         }
-        let Some(lacking) = Lacking::of(container) else {
+        let lacking = Lacking::of(container);
+        let at_once = hint::died_at_once(container);
+        if lacking.is_none() && !at_once {
             return;
-        };
+        }
         let words = match timeout(PATIENCE, self.last_words(container)).await {
             Ok(Ok(words)) => words,
             // A log that is too long to be read, or cannot be read, tells nothing at the next time either.
@@ -68,7 +71,8 @@ impl<E: Engine> Containers<E> {
                 String::new()
             }
         };
-        let hint = hint::read(&words, &lacking);
+        let cure = lacking.and_then(|lacking| hint::read(&words, &lacking));
+        let hint = cure.or_else(|| hint::last(&words).filter(|_| at_once));
         self.0.hints.locked().insert(container.id.clone(), hint);
     }
 

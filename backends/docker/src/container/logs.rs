@@ -12,17 +12,8 @@ use tokio::time::sleep;
 use super::Containers;
 use super::pieces::{Place, Reading, Tail, Taken};
 use crate::classify::{Class, Trouble};
+use crate::config::UNREADABLE;
 use crate::engine::{Engine, LogEntry, Phase, Ref};
-
-/// Drivers whose logs engines give back.
-const READABLE: [&str; 6] = [
-    "local",
-    "json-file",
-    "journald",
-    "k8s-file",
-    "passthrough",
-    "",
-];
 
 /// The longest pause before a log that broke off is asked for again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -44,12 +35,10 @@ impl<E: Engine> Containers<E> {
             .with_cure("leave the incarnation out to read what the latest start wrote"));
         }
         let driver = agent.container.log_driver.as_str();
-        if !READABLE.contains(&driver) {
-            return Err(Error::unsupported(
-                Operation::Logs,
-                format!("the engine gives back no logs of the driver `{driver}`"),
-                "use the driver `local` (`log.driver` in the backend's settings)",
-            ));
+        // Of others the engine itself says what it gives back.
+        if UNREADABLE.contains(&driver) {
+            let trouble = Trouble::new(Class::NoLogs, format!("its driver is `{driver}`"));
+            return Err(trouble.error(Operation::Logs));
         }
         let container = agent.container.id.clone();
         let from = match &options.after {

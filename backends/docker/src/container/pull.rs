@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Containers;
 use super::coming::Comings;
-use crate::classify::{Class, Trouble};
+use crate::classify::{Class, STALLED, Trouble};
 use crate::engine::Engine;
 
 /// Which image is being fetched by whom, and of which it was seen just now that it cannot be.
@@ -138,6 +138,13 @@ impl<E: Engine> Containers<E> {
 fn not_fetched(image: &str, trouble: Trouble) -> Error {
     match trouble.class {
         Class::Unreachable | Class::Denied | Class::Full => trouble.error(Operation::Spawn),
+        Class::Stalled => Error::new(
+            ErrorKind::Timeout,
+            Operation::Spawn,
+            format!("the image `{image}` does not come"),
+        )
+        .with_engine_words(trouble.words)
+        .with_cure(STALLED),
         _ => Error::new(
             ErrorKind::ImageNotFound,
             Operation::Spawn,

@@ -178,14 +178,14 @@ impl<E: Engine> Containers<E> {
                 "the image says nothing to run",
             ));
         };
+        let said = plan.env.0.get("PATH").or(made.path.as_ref());
+        let path = said.map_or(DEFAULT_PATH, String::as_str);
         let candidates: Vec<String> = if program.starts_with('/') {
             vec![program.clone()]
         } else if program.contains('/') {
             let from = plan.workdir.as_deref().unwrap_or("/");
             vec![format!("{}/{program}", from.trim_end_matches('/'))]
         } else {
-            let said = plan.env.0.get("PATH").or(made.path.as_ref());
-            let path = said.map_or(DEFAULT_PATH, String::as_str);
             path.split(':')
                 .filter(|folder| folder.starts_with('/'))
                 .map(|folder| format!("{}/{program}", folder.trim_end_matches('/')))
@@ -206,7 +206,8 @@ impl<E: Engine> Containers<E> {
         match found {
             // It may be there, and else ends at once.
             None => Ok(()),
-            Some(class) => Err(Trouble::new(class, "")),
+            Some(class) if program.contains('/') => Err(Trouble::new(class, program.clone())),
+            Some(class) => Err(Trouble::new(class, format!("`{program}`, in its PATH"))),
         }
     }
 

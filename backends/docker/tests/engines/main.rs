@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         refusals::an_agent_that_dies_for_want_of_a_capability_is_told_which,
         refusals::the_host_has_an_address_by_the_name_that_is_given_to_it,
         refusals::long_lines_are_read_as_they_were_written,
+        refusals::one_that_dies_at_once_is_told_with_its_last_words,
+        refusals::logs_that_an_engine_does_not_give_back_are_unsupported,
         restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
         restarts::what_is_stopped_is_not_restarted_by_the_engine,
     ];

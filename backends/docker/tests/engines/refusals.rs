@@ -158,7 +158,6 @@ pub(crate) async fn an_agent_that_dies_for_want_of_a_capability_is_told_which(en
                 &["DAC_OVERRIDE"],
             ),
             ("echo Operation not permitted; exit 0", &[]),
-            ("ls /absent", &[]),
         ] {
             let (id, exit) = run_to_its_end(&*backend, &sh(script)).await;
             let quoted: Vec<String> = (capabilities.iter())
@@ -197,6 +196,73 @@ pub(crate) async fn an_agent_that_dies_for_want_of_a_capability_is_told_which(en
             remove_all(&*backend).await;
         }
     }
+}
+
+pub(crate) async fn one_that_dies_at_once_is_told_with_its_last_words(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in both(&here).await {
+        let (id, exit) = run_to_its_end(&*backend, &sh("echo one; ls /absent; exit 3")).await;
+        let said = format!("on {}: {exit}", backend.kind());
+        let hint = exit.hint.clone().unwrap_or_default();
+        assert!(hint.starts_with("it wrote last: "), "{said}");
+        // Two streams have no order among them.
+        assert!(hint.contains("one"), "{said}");
+        assert!(hint.contains("ls: /absent: No such file"), "{said}");
+        let told = backend.inspect(&id).await.expect("it is there");
+        assert_eq!(told.exit(), Some(&exit));
+        let (_, quiet) = run_to_its_end(&*backend, &sh("exit 3")).await;
+        assert_eq!(quiet.hint, None, "on {}", backend.kind());
+        let absent = AgentSpec::new("trial", ["alveary-absent"]);
+        let id = AgentId::random();
+        let spawned = backend.spawn(&id, &absent, SpawnOptions::default());
+        let error = spawned.await.expect_err("it is not there");
+        assert!(error.to_string().contains("alveary-absent"), "{error}");
+        remove_all(&*backend).await;
+    }
+}
+
+/// What of logs is promised is so.
+pub(crate) async fn logs_that_an_engine_does_not_give_back_are_unsupported(engine: TestEngine) {
+    let podman = engine.name == "podman";
+    let docker = |cached: &str| {
+        serde_json::json!({
+            "driver": "syslog",
+            "options": { "syslog-address": "udp://127.0.0.1:9", "cache-disabled": cached },
+        })
+    };
+    let none = serde_json::json!({ "driver": "none" });
+    let mut tried = vec![(none, false)];
+    if !podman {
+        tried.extend([(docker("true"), false), (docker("false"), true)]);
+    }
+    for (log, readable) in tried {
+        let mut here = Here::on(&engine);
+        here.settings.insert("log".to_owned(), log.clone());
+        for backend in both(&here).await {
+            let said = format!("{log} on {}", backend.kind());
+            assert_eq!(backend.capabilities().logs.readable, readable, "{said}");
+            let (id, _) = run_to_its_end(&*backend, &sh("echo said; exit 3")).await;
+            match backend.logs(&id, LogOptions::default()).await {
+                Ok(logs) if readable => {
+                    let read = logs.collect_bytes(LogStreamKind::Stdout).await;
+                    assert_eq!(&read.expect("read")[..], b"said\n", "{said}");
+                }
+                Ok(logs) => {
+                    // The program tells only once it is listened to.
+                    let read = logs.collect_bytes(LogStreamKind::Stdout).await;
+                    unreadable(&read.expect_err(&said), &said);
+                }
+                Err(error) if !readable => unreadable(&error, &said),
+                Err(error) => panic!("{said}: {error}"),
+            }
+            remove_all(&*backend).await;
+        }
+    }
+}
+
+fn unreadable(error: &alveary_core::Error, said: &str) {
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{said}: {error}");
+    assert!(error.cure().is_some_and(|cure| cure.contains("log.driver")));
 }
 
 pub(crate) async fn long_lines_are_read_as_they_were_written(engine: TestEngine) {

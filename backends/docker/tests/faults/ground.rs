@@ -110,6 +110,7 @@ pub(crate) async fn connect(
             "start": format!("{}s", limits.start.as_secs()),
             "remove": format!("{}s", limits.start.as_secs()),
             "ask": format!("{}s", limits.ask.as_secs()),
+            "pull": format!("{}s", limits.ask.as_secs()),
         },
     });
     let state = state.join("docker-api");

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use alveary_conformance::proxy::Answer;
-use alveary_conformance::proxy::Method::Get;
+use alveary_conformance::proxy::Method::{Get, Post};
 use alveary_core::{
-    AgentBackendExt, AgentState, EventOptions, LogOptions, LogStreamKind, WatchEvent, WatchOptions,
+    AgentBackendExt, AgentState, ErrorKind, EventOptions, LogOptions, LogStreamKind, WatchEvent,
+    WatchOptions,
 };
 use futures_util::StreamExt;
 use libtest_mimic::Trial;
@@ -37,6 +38,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             "events::a_stream_of_garbage_is_an_error_and_no_event",
             "events: garbage, and lines without end",
             garbage,
+        ),
+        scenario(
+            "pull::an_image_of_which_nothing_comes_is_given_up_and_leaves_nothing",
+            "pull: headers and then nothing; nothing at all; garbage; without end",
+            stalled_pull,
         ),
         scenario(
             "logs::following_goes_on_where_it_was_cut_and_loses_and_doubles_no_byte",
@@ -180,6 +186,38 @@ async fn garbage(mut ground: Ground) -> Ground {
             }
         }
         rule.call_off();
+    }
+    ground
+}
+
+async fn stalled_pull(mut ground: Ground) -> Ground {
+    let path = "/images/create";
+    for (fault, kind) in [
+        ("headers", ErrorKind::Timeout),
+        ("nothing", ErrorKind::Timeout),
+        ("garbage", ErrorKind::ImageNotFound),
+        ("without-end", ErrorKind::ImageNotFound),
+    ] {
+        let when = ground.proxy.on(Post, path);
+        let rule = match fault {
+            "headers" => when.withhold_body(),
+            "nothing" => when.never_answer(),
+            "garbage" => when.answer(Answer::status(200).json("}{")),
+            _ => when.answer(Answer::status(200).json("{\"id\":\"").with_filler(1 << 32)),
+        };
+        let mut wanted = Wanted::new();
+        wanted.spec.container.image = Some(format!("alveary-test/absent:{fault}"));
+        match ground.spawn(&wanted).await {
+            Some(Err(error)) if error.kind() == kind && error.cure().is_some() => {}
+            other => ground.wrong(format!("{fault} is told as {other:?}")),
+        }
+        if rule.times() == 0 {
+            ground.wrong("no image was asked for");
+        }
+        rule.call_off();
+        if !ground.lists_what_is_there().await.is_empty() {
+            ground.wrong("something is there without its image");
+        }
     }
     ground
 }
