@@ -112,6 +112,17 @@ fn each_agent_is_told_who_it_is_and_the_file_has_the_last_word() {
 }
 
 #[test]
+fn what_an_agent_asks_for_a_task_is_a_number_or_a_text_and_it_is_told() {
+    let fleet = fleet(
+        "[defaults]\ncommand = ['true']\nbid = '10-100'\n[agents.one]\n[agents.two]\nbid = 7\n[agents.three]\nenv = { AGENT_BID = '3' }",
+    );
+    let bid = |name| spec_of(&fleet, name).env["AGENT_BID"].clone();
+    assert_eq!([bid("one"), bid("two"), bid("three")], ["10-100", "7", "3"]);
+    let again = fleet.to_toml().unwrap();
+    assert!(again.contains("bid = \"7\""), "{again}");
+}
+
+#[test]
 fn tables_of_the_defaults_merge_and_arrays_are_replaced() {
     let fleet = fleet(
         "

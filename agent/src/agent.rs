@@ -31,7 +31,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 ///
 /// # async fn example(transport: impl Transport) -> Result<(), Box<dyn std::error::Error>> {
 /// let agent = Agent::builder("echo")
-///     .capability("shout".parse()?, |task: Task| async move {
+///     .capability("shout", |task: Task| async move {
 ///         Ok::<_, std::convert::Infallible>(task.description.as_str().to_uppercase())
 ///     })
 ///     .transport(transport)

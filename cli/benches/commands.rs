@@ -6,6 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends there")]
 #![expect(clippy::print_stdout, reason = "a bench says what it has measured")]
 
+#[path = "commands/tasks.rs"]
+mod tasks;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -23,6 +26,7 @@ fn main() {
     up_and_down();
     at_once();
     many();
+    tasks::given();
 }
 
 /// What somebody types and expects to see at once.

@@ -37,7 +37,13 @@ impl Pairs {
 
     /// The ratio of the medians: ours to the baseline's.
     pub fn ratio(&self) -> f64 {
-        ratio(percentile(&self.ours, 50), percentile(&self.baseline, 50))
+        let [baseline, ours] = self.medians();
+        ratio(ours, baseline)
+    }
+
+    /// The medians: the baseline's, and ours.
+    pub fn medians(&self) -> [Duration; 2] {
+        [&self.baseline, &self.ours].map(|times| percentile(times, 50))
     }
 
     /// A row of a Markdown table: what was measured, medians and 99th percentiles of both, their ratios, and

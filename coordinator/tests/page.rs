@@ -14,6 +14,8 @@
 mod bed;
 #[path = "page/browser.rs"]
 mod browser;
+#[path = "page/stranger.rs"]
+mod stranger;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -38,13 +40,17 @@ struct Scene<'a> {
 
 type Play = fn(&Scene<'_>);
 
-const TRIALS: [(&str, Play); 8] = [
+const TRIALS: [(&str, Play); 9] = [
     (
         "an_admin_signs_in_by_the_form_and_the_page_is_live",
         signs_in,
     ),
     ("what_happens_is_seen_without_loading_again", lives),
     ("hostile_texts_are_shown_and_not_obeyed", is_safe),
+    (
+        "another_sites_page_posts_in_vain_though_its_reader_is_signed_in",
+        stranger::posts,
+    ),
     (
         "the_keyboard_reaches_everything_and_keeps_its_place",
         keyboard,

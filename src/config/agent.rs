@@ -27,6 +27,8 @@ pub struct FleetAgent {
     /// The spec before its placeholders are filled in. What came from `env_file` is not in it; its `cwd` is as
     /// it stands in the file.
     pub template: AgentSpec,
+    /// What it asks for a task, in the words of the file; its `AGENT_BID`.
+    pub bid: Option<String>,
     pub(crate) file_env: BTreeMap<String, String>,
     pub(crate) written: Written,
 }

@@ -92,8 +92,10 @@ fn environment(
         ("AGENT_NAME", member.name.clone()),
         ("AGENT_CAPABILITIES", template.capabilities.join(",")),
     ];
+    let bid = agent.bid.iter().map(|bid| ("AGENT_BID", bid.clone()));
     let mut env: BTreeMap<String, String> = told
         .into_iter()
+        .chain(bid)
         .filter(|(key, _)| !template.secrets.contains_key(*key))
         .map(|(key, value)| (key.to_owned(), value))
         .collect();

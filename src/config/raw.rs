@@ -9,7 +9,7 @@ use alveary_core::{
 };
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::coordinator::CoordinatorTable;
 use super::metrics::MetricsTable;
@@ -77,6 +77,9 @@ pub(crate) struct AgentTable {
     pub(crate) cwd: Option<PathBuf>,
     /// What it says it can do.
     pub(crate) capabilities: Vec<String>,
+    /// What it asks for a task, in sats, where it is an `alveary agent`: an amount, a range such as `"10-100"`, or a
+    /// program that prints one.
+    pub(crate) bid: Option<Bid>,
     /// What it may use up.
     pub(crate) limits: Limits,
     /// As whom it runs: numbers, `UID` or `UID:GID`. As the caller unless said.
@@ -143,6 +146,37 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
         deserializer.deserialize_any(Quoted)
+    }
+}
+
+/// A price, or how it is found: a number, or a text that is the agent's own to read.
+pub(crate) struct Bid(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Bid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Price;
+        impl Visitor<'_> for Price {
+            type Value = Bid;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount of sats, or a string: a range such as \"10-100\", or a program that prints one")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Bid, E> {
+                match text.trim() {
+                    "" => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                    text => Ok(Bid(text.to_owned())),
+                }
+            }
+
+            fn visit_i64<E: Error>(self, amount: i64) -> Result<Bid, E> {
+                match amount {
+                    ..0 => Err(E::invalid_value(Unexpected::Signed(amount), &self)),
+                    _ => Ok(Bid(amount.to_string())),
+                }
+            }
+        }
+        deserializer.deserialize_any(Price)
     }
 }
 

@@ -246,6 +246,7 @@ impl<'a> Reader<'a> {
             after: typed.after.0,
             env_file,
             template,
+            bid: typed.bid.map(|bid| bid.0),
             file_env,
             written,
         })

@@ -6,7 +6,7 @@ use alveary_core::{Restart, RestartPolicy, schema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::raw::{AgentTable, Command, EnvFile, EnvFiles, FileTable, OneOrMany, Text};
+use super::raw::{AgentTable, Bid, Command, EnvFile, EnvFiles, FileTable, OneOrMany, Text};
 
 /// `known` are the backends that can be chosen; of the others, the settings may stand in a file all the same.
 pub(crate) fn file<'a>(
@@ -90,6 +90,19 @@ impl JsonSchema for Text {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string" })
+    }
+}
+
+impl JsonSchema for Bid {
+    fn schema_name() -> Cow<'static, str> {
+        "Bid".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "string", "pattern": "\\S" },
+        ] })
     }
 }
 

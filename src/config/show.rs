@@ -76,6 +76,9 @@ fn agent_table(agent: &FleetAgent) -> Result<Table, toml::ser::Error> {
     }
     let spec = Table::try_from(&agent.template)?;
     table.extend(spec.into_iter().filter(|(key, _)| key != "name"));
+    if let Some(bid) = &agent.bid {
+        table.insert("bid".to_owned(), bid.as_str().into());
+    }
     if !agent.env_file.is_empty() {
         table.insert("env_file".to_owned(), Value::try_from(&agent.env_file)?);
     }

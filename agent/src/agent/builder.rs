@@ -25,6 +25,8 @@ pub struct AgentBuilder {
     concurrency: NonZeroUsize,
     grace: Duration,
     time_limit: Option<Duration>,
+    /// The first capability that was given and is none.
+    wrong: Option<InvalidCapability>,
 }
 
 /// What an agent cannot be without, or cannot have.
@@ -53,6 +55,7 @@ impl AgentBuilder {
             concurrency: NonZeroUsize::MIN,
             grace: Duration::from_secs(5),
             time_limit: None,
+            wrong: None,
         }
     }
 
@@ -62,12 +65,19 @@ impl AgentBuilder {
         self
     }
 
-    /// Gives it a capability, and who does the tasks that ask for it.
+    /// Gives it a capability, as a text or a [`Capability`], and who does the tasks that ask for it. What cannot be
+    /// one is told by [`build`](Self::build).
     ///
     /// A task that asks for several goes to the handler of the first of them, in alphabetical order, that has
     /// one. A task that asks for nothing goes to [`handler`](Self::handler)'s, or else to the first given.
-    pub fn capability(mut self, capability: Capability, handler: impl Handler) -> Self {
-        self.handlers.push((Some(capability), Arc::new(handler)));
+    pub fn capability<C>(mut self, capability: C, handler: impl Handler) -> Self
+    where
+        C: TryInto<Capability, Error: Into<InvalidCapability>>,
+    {
+        match capability.try_into() {
+            Ok(capability) => self.handlers.push((Some(capability), Arc::new(handler))),
+            Err(error) => self.wrong = self.wrong.or_else(|| Some(error.into())),
+        }
         self
     }
 
@@ -120,6 +130,9 @@ impl AgentBuilder {
 
     /// The agent, if it has what it needs.
     pub fn build(self) -> Result<Agent, Incomplete> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong.into());
+        }
         let transport = self.transport.ok_or(Incomplete::Transport)?;
         let named = self
             .handlers

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::btree_set;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,6 +53,13 @@ pub enum InvalidCapability {
     /// There are too many of them.
     #[error("there are {0} capabilities, and {MAX_CAPABILITIES} is the most")]
     TooMany(usize),
+}
+
+/// A [`Capability`] stands where a text that may be one is taken, and is always one.
+impl From<Infallible> for InvalidCapability {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// A set of capabilities, in order: a list in JSON, separated by commas as text.
@@ -148,6 +156,13 @@ impl FromStr for Capability {
 impl TryFrom<String> for Capability {
     type Error = InvalidCapability;
     fn try_from(text: String) -> Result<Self, InvalidCapability> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<&str> for Capability {
+    type Error = InvalidCapability;
+    fn try_from(text: &str) -> Result<Self, InvalidCapability> {
         Self::new(text)
     }
 }

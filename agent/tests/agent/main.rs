@@ -17,12 +17,19 @@ use fake::Fake;
 /// An agent that can shout.
 fn shouter(fake: &Fake) -> AgentBuilder {
     Agent::builder("echo")
-        .capability("shout".parse().expect("a capability"), shout)
+        .capability("shout", shout)
         .transport(Arc::new(fake.clone()))
 }
 
 async fn shout(task: Task) -> Result<String, Infallible> {
     Ok(task.description.as_str().to_uppercase())
+}
+
+#[test]
+fn what_can_be_no_capability_is_told_when_the_agent_is_built() {
+    let wrong = shouter(&Fake::new()).capability("a,b", shout);
+    let error = wrong.build().expect_err("it is no capability").to_string();
+    assert!(error.contains("`a,b` cannot be a capability"), "{error}");
 }
 
 /// An agent at work, which is asked to end when this is dropped.

@@ -34,7 +34,7 @@ async fn a_task_goes_to_the_handler_of_what_it_asks_for() {
     let fake = Fake::new();
     let whisper =
         |task: Task| async move { Ok::<_, String>(task.description.as_str().to_lowercase()) };
-    let agent = Running::start(shouter(&fake).capability("whisper".parse().unwrap(), whisper));
+    let agent = Running::start(shouter(&fake).capability("whisper", whisper));
     fake.add("Hello", "whisper");
     fake.until("a result", |state| state.completed.len() == 1)
         .await;

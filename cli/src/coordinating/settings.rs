@@ -35,3 +35,63 @@ pub(super) fn guard(table: &CoordinatorTable) -> Guard {
     guard.anybody_from_anywhere = table.insecure_no_auth;
     guard
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(table: &str) -> CoordinatorTable {
+        toml::from_str(table).unwrap()
+    }
+
+    #[test]
+    fn what_a_file_says_of_a_coordinator_is_what_it_does() {
+        let table = read(
+            r#"
+            auction = "4s"
+            heartbeat = "7s"
+            unclaimed = "20m"
+            attempts = 5
+            no_bids = { retry = 3 }
+            recovery = "fail"
+            auth = "none"
+            hosts = ["bees.example"]
+            insecure_no_auth = true
+            "#,
+        );
+        let said = settings(&table);
+        assert_eq!(said.auction, Duration::from_secs(4));
+        assert_eq!(said.heartbeat, Duration::from_secs(7));
+        assert_eq!(said.unclaimed, Duration::from_mins(20));
+        assert_eq!(said.attempts.get(), 5);
+        assert_eq!(said.no_bids, alveary_coordinator::NoBids::Retry(3));
+        assert_eq!(said.recovery, alveary_coordinator::Recovery::Fail);
+        assert_eq!(said.bidders, Bidders::Anybody);
+        let said = guard(&table);
+        assert_eq!(said.hosts, ["bees.example"]);
+        assert!(said.anybody_from_anywhere);
+    }
+
+    #[test]
+    fn the_other_words_say_the_other_thing() {
+        let said = settings(&read(
+            r#"
+            no_bids = "fail"
+            recovery = "reauction"
+            auth = "token"
+            "#,
+        ));
+        assert_eq!(said.no_bids, alveary_coordinator::NoBids::Fail);
+        assert_eq!(said.recovery, alveary_coordinator::Recovery::Reauction);
+        assert_eq!(said.bidders, Bidders::Known);
+    }
+
+    #[test]
+    fn what_a_file_does_not_say_is_the_coordinators_to_know() {
+        let (said, own) = (settings(&read("")), Settings::default());
+        assert_eq!(format!("{said:?}"), format!("{own:?}"));
+        assert!(!guard(&read("")).anybody_from_anywhere);
+    }
+}

@@ -44,6 +44,8 @@ pub(crate) struct Agent {
     #[arg(
         long,
         value_name = "SATS",
+        env = "AGENT_BID",
+        hide_env_values = true,
         default_value = "10-100",
         allow_hyphen_values = true
     )]

@@ -11,6 +11,7 @@ mod ground;
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
 mod measured;
+mod originals;
 mod places;
 mod planned;
 #[path = "../cli/pty.rs"]
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         published::where_an_agent_is_reached_is_shown_to_people_and_programs,
         timmy_time::five_agents_are_what_their_dashboard_made_of_them,
         quickstart::the_quickstart_runs_to_its_end_in_containers,
+        originals::they_join_bid_and_deliver_where_tokens_are_not_asked_for,
         quickstart::a_coordinator_listens_where_its_containers_are_and_at_home,
         quickstart::auto_takes_no_engine_where_nobody_names_an_image,
         quickstart::what_one_way_brought_up_the_other_lists_follows_and_ends,
@@ -109,6 +111,9 @@ fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
         "places" if (engine, way) == ("podman", "docker-cli") => Some(
             "Podman's program finds its engine itself, by CONTAINER_HOST or on this host, and reads neither DOCKER_HOST nor contexts: there is nothing to choose between",
         ),
+        "originals" if way == "docker-cli" => {
+            Some("what differs between the ways to an engine is tried with agents of our own")
+        }
         "two_hosts" if engine != "docker-20" && way == "docker-cli" => {
             Some("it takes more than a minute, and by the program it is tried on Docker 20.10")
         }

@@ -11,9 +11,10 @@ mod given;
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
 mod imported;
-#[cfg(feature = "top")]
+mod original;
 #[path = "../cli/pty.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod pty;
+mod seen;
 #[cfg(feature = "top")]
 mod topping;

@@ -12,6 +12,12 @@ pub(crate) struct Client {
     read: Vec<u8>,
 }
 
+/// A question without a body.
+pub(crate) fn get(path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
+}
+
 /// A question as it goes over the wire.
 pub(crate) fn post(path: &str, token: &str, body: &str) -> Vec<u8> {
     format!(
@@ -32,8 +38,8 @@ impl Client {
         }
     }
 
-    /// Asks, and reads the answer to its end. One that is no success ends the bench.
-    pub(crate) async fn ask(&mut self, request: &[u8]) {
+    /// Asks, and reads the answer to its end: its body. One that is no success ends the bench.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> &[u8] {
         self.stream.write_all(request).await.unwrap();
         self.read.clear();
         loop {
@@ -56,7 +62,7 @@ impl Client {
                 let said = String::from_utf8_lossy(&self.read[head..]);
                 assert!((200..300).contains(&code), "{code}: {said}");
                 assert!(!said.contains("\"accepted\":false"), "{said}");
-                return;
+                return &self.read[head..];
             }
         }
     }

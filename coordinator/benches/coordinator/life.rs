@@ -1,5 +1,6 @@
 //! From a task's coming in to its first bid and to its result, with agents that wait over HTTP.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -7,15 +8,21 @@ use alveary_agent::protocol::{EventId, Happening, Sats};
 use alveary_agent::{Agent, HttpTransport, Pricing, Task, TokenFile};
 use alveary_core::AgentId;
 use futures_util::StreamExt as _;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Client, post};
+use super::client::{Client, get, post};
 use super::house::House;
 
 const TASKS: usize = 300;
 const FLEET: usize = 5;
+
+/// How long an agent of the original waits between two questions for tasks.
+const POLL: Duration = Duration::from_secs(5);
+/// How many tasks come in meanwhile, evenly.
+const BETWEEN: u32 = 20;
 
 /// A fleet that has nothing to do.
 struct Idle {
@@ -105,7 +112,43 @@ fn row(what: &str, mut took: Vec<Duration>, goal: &str) {
     println!("| {what} | {:.2} ms | {:.2} ms | {goal} |", at(50), at(99));
 }
 
+/// The same questions at the pace of the original's agents.
+async fn polled(house: House) -> Vec<Duration> {
+    let mut client = Client::connect(house.serve().await).await;
+    let token = house.tokens.admin();
+    let add = post("/v1/tasks", token.expose(), r#"{"description": "sing"}"#);
+    let poll = get("/internal/tasks", token.expose());
+    client.ask(&poll).await;
+    let polled = tokio::time::Instant::now();
+    let mut came = HashMap::new();
+    for task in 0..BETWEEN {
+        tokio::time::sleep_until(polled + POLL * task / BETWEEN).await;
+        let begun = Instant::now();
+        let given: Value = serde_json::from_slice(client.ask(&add).await).unwrap();
+        came.insert(given["tasks"][0]["id"].clone(), begun);
+    }
+    tokio::time::sleep_until(polled + POLL).await;
+    let open: Vec<Value> = serde_json::from_slice(client.ask(&poll).await).unwrap();
+    let mut took = Vec::new();
+    for task in open {
+        let id = &task["task_id"];
+        let bid = json!({"task_id": id, "agent_id": "polls", "bid_sats": 10}).to_string();
+        client
+            .ask(&post("/internal/bids", token.expose(), &bid))
+            .await;
+        took.push(came[id].elapsed());
+    }
+    assert_eq!(took.len(), came.len());
+    took
+}
+
 pub(crate) fn first_bid(runtime: &Runtime) {
+    let house = House::open(runtime);
+    let what = format!(
+        "from `POST` to the first bid, by a poll every {} s as the original's",
+        POLL.as_secs()
+    );
+    row(&what, runtime.block_on(polled(house)), "");
     let house = House::open(runtime);
     runtime.block_on(async {
         let mut idle = Idle::start(house, FLEET).await;

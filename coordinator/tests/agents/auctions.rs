@@ -78,7 +78,7 @@ pub(crate) async fn a_task_goes_to_who_can_do_it_however_cheap_others_are(way: W
     let bed = Bed::calm(way).await;
     let sign = |task: Task| async move { Ok::<_, Infallible>(task.agent_id.to_string()) };
     let cheap = bed.agent("cheap").bid(sats(1));
-    let cheap = cheap.capability("song".parse().unwrap(), sign);
+    let cheap = cheap.capability("song", sign);
     let able = bed.agent("able").bid(sats(50));
     let able = able.capabilities(&"song,translation".parse().unwrap(), sign);
     let _running = [

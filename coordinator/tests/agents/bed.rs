@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alveary_agent::protocol::{Event, EventId, Happening, NewTask, TaskId, TaskView};
@@ -11,9 +11,12 @@ use alveary_agent::{
 };
 use alveary_coordinator::http::{Listeners, Server};
 use alveary_coordinator::{Channel, Coordinator, Database, NoBids, Settings, Tokens};
-use alveary_core::AgentId;
+use alveary_core::{
+    AgentBackend as _, AgentId, AgentSpec, MemoryBackend, SpawnOptions, StopOptions,
+};
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -23,10 +26,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Longer than any trial: what would happen after this does not happen.
 pub(crate) const NEVER: Duration = Duration::from_mins(10);
 
-/// What carries an agent's words.
+/// Where an agent lives, and what carries its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
+    /// In the memory backend, over a channel.
     Channel,
+    /// As a task of its own, over HTTP with a token.
     Http,
 }
 
@@ -102,11 +107,9 @@ impl Bed {
     /// Runs an agent, and waits until it is known.
     pub(crate) async fn start(&self, name: &str, agent: AgentBuilder) -> Running {
         let agent = agent.build().unwrap();
-        let cancel = CancellationToken::new();
-        let running = Running {
-            run: tokio::spawn(agent.run(cancel.clone())),
-            _until: cancel.clone().drop_guard(),
-            cancel,
+        let running = match self.served {
+            None => Running::in_memory(name, agent).await,
+            Some(_) => Running::alone(agent),
         };
         let is_it = |what: &Happening| matches!(what, Happening::AgentRegistered { agent, .. } if agent.as_str() == name);
         self.until("an agent registers", is_it).await;
@@ -228,16 +231,65 @@ async fn serve(coordinator: Coordinator) -> Served {
 /// An agent that runs until it is told to end, or forgotten.
 #[derive(Debug)]
 pub(crate) struct Running {
-    run: JoinHandle<alveary_agent::Result<Summary>>,
+    summary: oneshot::Receiver<alveary_agent::Result<Summary>>,
+    ended: JoinHandle<()>,
     cancel: CancellationToken,
     _until: tokio_util::sync::DropGuard,
 }
 
 impl Running {
+    /// As a program of the memory backend, where it is asked to end as any agent is.
+    async fn in_memory(name: &str, agent: Agent) -> Self {
+        let (tell, summary) = oneshot::channel();
+        let once = Mutex::new(Some((agent, tell)));
+        let backend = MemoryBackend::new().with_program("agent", move |context| {
+            let once = once.lock().unwrap().take();
+            let (agent, tell) = once.expect("it is started once");
+            async move {
+                let ended = agent.run(context.stop_token()).await;
+                let code = i32::from(ended.is_err());
+                // A trial may have forgotten it.
+                let _ = tell.send(ended);
+                code
+            }
+        });
+        let (id, spec) = (id(name), AgentSpec::new(name, ["agent"]));
+        let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
+        spawned.unwrap();
+        Self::until_cancelled(summary, |cancel| async move {
+            cancel.cancelled().await;
+            let exit = backend.stop(&id, StopOptions::default()).await.unwrap();
+            assert!(exit.is_success(), "{exit}");
+        })
+    }
+
+    /// As a task of its own.
+    fn alone(agent: Agent) -> Self {
+        let (tell, summary) = oneshot::channel();
+        Self::until_cancelled(summary, |cancel| async move {
+            // A trial may have forgotten it.
+            let _ = tell.send(agent.run(cancel).await);
+        })
+    }
+
+    fn until_cancelled<F: Future<Output = ()> + Send + 'static>(
+        summary: oneshot::Receiver<alveary_agent::Result<Summary>>,
+        run: impl FnOnce(CancellationToken) -> F,
+    ) -> Self {
+        let cancel = CancellationToken::new();
+        Self {
+            summary,
+            ended: tokio::spawn(run(cancel.clone())),
+            _until: cancel.clone().drop_guard(),
+            cancel,
+        }
+    }
+
     /// Tells it to end, and waits until it has.
     pub(crate) async fn end(self) -> Summary {
         self.cancel.cancel();
-        let ended = tokio::time::timeout(PATIENCE, self.run).await;
-        ended.expect("the agent does not end").unwrap().unwrap()
+        let ended = tokio::time::timeout(PATIENCE, self.ended).await;
+        ended.expect("the agent does not end").unwrap();
+        self.summary.await.unwrap().unwrap()
     }
 }

@@ -87,7 +87,7 @@ pub(crate) async fn an_agent_whose_report_came_too_late_goes_on(way: Way) {
     let (gate, line) = (Gate::default(), Line::new(bed.way("lost")));
     let once = |quote: Quote| async move { (quote.auction == 1).then_some(Sats::new(5).unwrap()) };
     let lost = bed.agent("lost").transport(line.clone());
-    let lost = lost.capability("song".parse().unwrap(), gate.handler());
+    let lost = lost.capability("song", gate.handler());
     let lost = bed.start("lost", lost.bid(Pricing::function(once))).await;
     let other = bed.agent("other").bid(Sats::new(9).unwrap()).handler(shout);
     let _other = bed.start("other", other).await;

@@ -44,9 +44,7 @@ pub(crate) async fn the_line_that_a_program_reads_is_as_shown() {
     let house = House::new(NEVER, NEVER);
     let served = house.serve(0, |_| {}).await;
     let cat = alveary_agent::Program::new(["cat"]).unwrap();
-    let agent = served
-        .agent("echo")
-        .capability("summarise".parse().unwrap(), cat);
+    let agent = served.agent("echo").capability("summarise", cat);
     let cancel = tokio_util::sync::CancellationToken::new();
     let running = tokio::spawn(agent.build().unwrap().run(cancel.clone()));
     served.until_known("echo").await;

@@ -34,7 +34,7 @@ async fn restarted_by(signal: Signal) {
         let agent = match name {
             // So dear that it is given nothing else.
             "busy" => agent
-                .capability("toil".parse().unwrap(), gate.handler())
+                .capability("toil", gate.handler())
                 .bid("100000".parse::<Pricing>().unwrap()),
             _ => agent.handler(shout),
         };

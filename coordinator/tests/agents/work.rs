@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
-use alveary_agent::protocol::{AgentStatus, Happening, MAX_TEXT, TaskId, TaskStatus};
+use alveary_agent::protocol::{AgentStatus, Capability, Happening, MAX_TEXT, TaskId, TaskStatus};
 use alveary_agent::{Program, Task};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(crate) async fn a_task_is_heard_of_bid_for_won_taken_up_and_done(way: Way) {
         ];
         Ok::<_, Infallible>(told.join("|"))
     };
-    let able = "song".parse().unwrap();
+    let able: Capability = "song".parse().unwrap();
     let echo = bed.agent("echo").capability(able, tell);
     let echo = bed.start("echo", echo).await;
     let task = bed.add("sing \"ä\"\nlouder", "song").await;
@@ -93,8 +93,8 @@ pub(crate) async fn a_program_reads_its_task_and_prints_its_result(way: Way) {
     let broken = Program::new(["sh", "-c", "echo half; echo no more ink >&2; exit 7"]).unwrap();
     let agent = bed
         .agent("echo")
-        .capability("copy".parse().unwrap(), cat)
-        .capability("draw".parse().unwrap(), broken);
+        .capability("copy", cat)
+        .capability("draw", broken);
     let _agent = bed.start("echo", agent).await;
 
     let copied = bed.add("say 'hello'", "copy").await;

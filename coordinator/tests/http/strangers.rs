@@ -61,6 +61,27 @@ async fn nobody_speaks_in_another_s_name_on_any_route() {
 }
 
 #[tokio::test]
+async fn without_tokens_on_the_originals_routes_everything_beyond_them_asks_for_one() {
+    let bed = Bed::open().await;
+    let before = book(&bed).await;
+    let mut asked = 0;
+    for (method, path) in operations(&bed).await {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        let body = json!({"description": "sing", "agent_id": "echo", "name": "Echo", "attempt": TASK, "result": "la"});
+        let answer = bed.ask(&method, &path).json(&body).send().await;
+        is_refused(&answer, 401, &format!("{method} {path}"));
+        asked += 1;
+    }
+    assert!(asked >= 10, "{asked}");
+    assert_eq!(book(&bed).await, before);
+    // The original's are open to anybody.
+    let given = bed.post("/swarm/tasks").form("description=sing").send();
+    assert_eq!(given.await.status, 200);
+}
+
+#[tokio::test]
 async fn a_foreign_host_or_origin_is_refused_on_every_route() {
     let bed = Bed::open().await;
     for (method, path) in operations(&bed).await {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::bed::Bed;
-use super::hostile::{is_refused, patient};
+use super::bed::{Answer, Bed};
+use super::hostile::{book, is_refused, patient};
 
 #[tokio::test]
 async fn hostile_texts_stay_texts_from_end_to_end() {
@@ -105,6 +105,51 @@ async fn hostile_texts_stay_texts_from_end_to_end() {
         metrics.contains("\nalveary_tasks{status=\"completed\"} 7\n"),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn hostile_texts_in_the_place_of_attempts_keys_and_names_do_nothing() {
+    let bed = Bed::closed().await;
+    let before = book(&bed).await;
+    for text in ["<script>alert(1)</script>", "'; DROP TABLE attempts; --"] {
+        for (path, question) in [
+            ("/v1/claims", json!({"agent_id": "echo", "holding": [text]})),
+            (
+                "/v1/heartbeats",
+                json!({"agent_id": "echo", "attempts": [text]}),
+            ),
+        ] {
+            let asked = bed.post(path).admin().json(&question).send().await;
+            is_refused(&asked, 422, &format!("{path} {text}"));
+        }
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("name", text)
+            .finish();
+        let spawn = bed.post("/swarm/spawn").admin().form(&form).send().await;
+        assert!((400..500).contains(&spawn.status), "{spawn:?}");
+        assert_eq!(spawn.headers["content-type"], "application/json");
+    }
+    assert_eq!(book(&bed).await, before);
+    // As the key under which a task is given it is a key like any other: the same task is given once.
+    for text in ["<script>alert(1)</script>", "';DROP/**/TABLE/**/tasks;--"] {
+        let (task, keyed) = (
+            json!({"description": "sing"}),
+            json!({"description": "sing", "key": text}),
+        );
+        for (task, key) in [(&task, Some(text)), (&keyed, None)] {
+            let give = || {
+                let ask = bed.post("/v1/tasks").admin().json(task);
+                match key {
+                    Some(key) => ask.header("idempotency-key", key).send(),
+                    None => ask.send(),
+                }
+            };
+            let (first, again) = (give().await, give().await);
+            assert_eq!(first.status, 201, "{first:?}");
+            let id = |given: &Answer| given.json()["tasks"][0]["id"].clone();
+            assert_eq!(id(&first), id(&again));
+        }
+    }
 }
 
 #[tokio::test]

@@ -144,10 +144,15 @@ impl<'a> Browser<'a> {
 
     /// What a script returns.
     pub(crate) fn script(&self, script: &str) -> Value {
+        self.script_with(script, &[])
+    }
+
+    /// What a script returns that is given these.
+    pub(crate) fn script_with(&self, script: &str, arguments: &[Value]) -> Value {
         self.command(
             "POST",
             "/execute/sync",
-            &json!({"script": script, "args": []}),
+            &json!({"script": script, "args": arguments}),
         )
     }
 
