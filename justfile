@@ -88,6 +88,16 @@ torture-docker *args:
         tests/engines/images docker-20
         cargo test --quiet --package alveary-docker --all-features --test faults -- "$@"' -- {{ args }}
 
+# The quickstart in containers of a plain busybox, by a static build of the program: nothing of it is in the image. As root.
+static-quickstart:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export CI=true RUSTFLAGS='-C target-feature=+crt-static'
+    tests/engines/engine run docker-20 -- bash -c '
+        tests/engines/images docker-20
+        cargo test --target "$(uname -m)-unknown-linux-gnu" --package alveary-cli --test docker -- \
+            quickstart::the_quickstart_runs_to_its_end_in_containers --test-threads 1'
+
 # The pictures of the coordinator's page in docs/pictures, anew. Needs Debian's chromium and chromium-driver, and pngquant.
 pictures:
     tests/pictures

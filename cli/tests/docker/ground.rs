@@ -88,7 +88,7 @@ impl Ground {
         let script = r#"
             mkdir image
             docker export "$1" | tar -x -C image
-            ldd "$2" | grep -o '/[^ ]*' | xargs cp -L --parents -t image
+            ldd "$2" | grep -o '/[^ ]*' | xargs -r cp -L --parents -t image
             tar -c -C image . >image.tar
         "#;
         let mut packed = self.client_command("sh");

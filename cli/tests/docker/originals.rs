@@ -34,6 +34,7 @@ pub(crate) fn they_join_bid_and_deliver_where_tokens_are_not_asked_for(ground: &
     // They live, poll and bid in time: a task that nobody hears of would have failed.
     let ran = swarm.run(&["up"]);
     let out = ran.stdout();
+    let (_, out) = out.split_once("TASK ").unwrap();
     assert_eq!(out.matches("completed").count(), 2, "{ran}");
     assert!(out.contains("SING \u{c4} & B"), "{ran}");
     assert!(out.contains("Error: no voice"), "{ran}");
