@@ -13,8 +13,29 @@ use bollard_stubs::models::{
 use crate::classify::{Class, Trouble};
 use crate::plan::{EngineRestart, Gpus, Plan, PlannedHealth, PlannedMount, Port, Source};
 
+/// Refuses what Podman takes by its API and then does not heed: an agent would run without it.
+pub(crate) fn is_heeded_by_podman(plan: &Plan) -> Result<(), Trouble> {
+    let refuse = |class, words: &str| Err(Trouble::new(class, words));
+    if plan.runtime.is_some() {
+        return refuse(
+            Class::NoRuntime,
+            "Podman heeds none that is named by its API; its containers.conf can name one",
+        );
+    }
+    if plan.gpus.is_some() {
+        return refuse(
+            Class::NoDevice,
+            "Podman heeds no wish for graphics processors by its API",
+        );
+    }
+    Ok(())
+}
+
 /// The body of a `create`. Holds the environment: never shown.
 pub(crate) fn of(plan: &Plan, podman: bool) -> Result<Vec<u8>, Trouble> {
+    if podman {
+        is_heeded_by_podman(plan)?;
+    }
     let env = plan
         .env
         .0
@@ -71,7 +92,7 @@ fn host(plan: &Plan, podman: bool) -> Result<HostConfig, Trouble> {
         privileged: Some(security.privileged),
         cap_drop: (!security.privileged).then(|| vec!["ALL".to_owned()]),
         cap_add: unless_empty(&security.cap_add),
-        security_opt: unless_empty(&security_options(plan)?),
+        security_opt: unless_empty(&security_options(plan, podman)?),
         readonly_rootfs: Some(security.read_only),
         runtime: plan.runtime.clone(),
         mounts: unless_empty(&plan.mounts.iter().map(mount).collect::<Vec<_>>()),
@@ -170,7 +191,7 @@ fn mount(mount: &PlannedMount) -> Mount {
     }
 }
 
-fn security_options(plan: &Plan) -> Result<Vec<String>, Trouble> {
+fn security_options(plan: &Plan, podman: bool) -> Result<Vec<String>, Trouble> {
     let security = &plan.security;
     let mut options = Vec::new();
     if security.no_new_privileges {
@@ -179,7 +200,9 @@ fn security_options(plan: &Plan) -> Result<Vec<String>, Trouble> {
     match security.seccomp.as_deref() {
         None => {}
         Some("unconfined") => options.push("seccomp=unconfined".to_owned()),
-        // The API takes the profile itself, where the program takes its file.
+        // Podman reads the file itself, on its host.
+        Some(file) if podman => options.push(format!("seccomp={file}")),
+        // Docker's API takes the profile itself, where the program takes its file.
         Some(file) => {
             let profile = std::fs::read_to_string(file)
                 .map_err(|error| Trouble::new(Class::BadProfile, format!("{file}: {error}")))?;
@@ -237,5 +260,106 @@ fn restart(restart: EngineRestart) -> RestartPolicy {
     RestartPolicy {
         name: Some(name),
         maximum_retry_count: max,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::plan::tests::of_section;
+
+    fn body(section: Value, podman: bool) -> Result<Value, Trouble> {
+        let body = of(&of_section(section), podman)?;
+        Ok(serde_json::from_slice(&body).unwrap())
+    }
+
+    fn host(section: Value) -> Value {
+        body(section, false).unwrap()["HostConfig"].clone()
+    }
+
+    #[test]
+    fn an_agent_that_asks_for_nothing_is_given_no_right() {
+        for podman in [false, true] {
+            let host = &body(json!({}), podman).unwrap()["HostConfig"];
+            assert_eq!(host["Init"], json!(true));
+            assert_eq!(host["CapDrop"], json!(["ALL"]));
+            assert_eq!(host["SecurityOpt"], json!(["no-new-privileges"]));
+            assert_eq!(host["PidsLimit"], json!(4096));
+            assert_eq!(host["Privileged"], json!(false));
+            for absent in ["CapAdd", "Devices", "DeviceRequests", "Runtime"] {
+                assert_eq!(host[absent], Value::Null, "{absent}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_seccomp_profile_is_sent_whole_to_docker_and_by_its_name_to_podman() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("profile.json");
+        let profile = r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#;
+        std::fs::write(&file, profile).unwrap();
+        let path = file.to_str().unwrap();
+        let options = |podman| {
+            let body = body(json!({ "seccomp": path }), podman).unwrap();
+            body["HostConfig"]["SecurityOpt"].clone()
+        };
+        let with = |option: String| json!(["no-new-privileges", option]);
+        assert_eq!(options(false), with(format!("seccomp={profile}")));
+        assert_eq!(options(true), with(format!("seccomp={path}")));
+        let unconfined = host(json!({ "seccomp": "unconfined" }));
+        assert_eq!(unconfined["SecurityOpt"], with("seccomp=unconfined".into()));
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_read_is_told_with_its_name() {
+        let section = json!({ "seccomp": "/nonexistent/profile.json" });
+        let trouble = body(section, false).unwrap_err();
+        assert_eq!(trouble.class, Class::BadProfile);
+        assert!(trouble.words.contains("/nonexistent/profile.json"));
+    }
+
+    #[test]
+    fn what_is_given_of_the_host_is_asked_for_in_the_engines_words() {
+        let apparmor = host(json!({ "apparmor": "agents" }));
+        let options = json!(["no-new-privileges", "apparmor=agents"]);
+        assert_eq!(apparmor["SecurityOpt"], options);
+        assert_eq!(host(json!({ "runtime": "kata" }))["Runtime"], "kata");
+        let device = |text: &str| host(json!({ "devices": [text] }))["Devices"][0].clone();
+        assert_eq!(
+            device("/dev/fuse"),
+            json!({ "PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm" })
+        );
+        assert_eq!(
+            device("/dev/sda:/dev/disk:r"),
+            json!({ "PathOnHost": "/dev/sda", "PathInContainer": "/dev/disk", "CgroupPermissions": "r" })
+        );
+        for (gpus, count) in [("all", -1), ("2", 2)] {
+            let wish = &host(json!({ "gpus": gpus }))["DeviceRequests"][0];
+            assert_eq!(wish["Count"], json!(count));
+            assert_eq!(wish["Capabilities"], json!([["gpu"]]));
+        }
+    }
+
+    #[test]
+    fn one_with_all_rights_is_given_them_and_not_half_of_them() {
+        let host = host(json!({ "privileged": true }));
+        assert_eq!(host["Privileged"], json!(true));
+        assert_eq!(host["CapDrop"], Value::Null);
+        assert_eq!(host["SecurityOpt"], Value::Null);
+    }
+
+    #[test]
+    fn what_podman_would_not_heed_is_refused() {
+        for (section, class) in [
+            (json!({ "runtime": "runsc" }), Class::NoRuntime),
+            (json!({ "gpus": "all" }), Class::NoDevice),
+        ] {
+            let trouble = body(section, true).unwrap_err();
+            assert_eq!(trouble.class, class);
+            let error = trouble.error(alveary_core::Operation::Spawn);
+            assert_eq!(error.kind(), alveary_core::ErrorKind::Unsupported);
+        }
     }
 }

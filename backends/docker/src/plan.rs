@@ -314,4 +314,4 @@ fn security(container: &ContainerSpec) -> Result<Security> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

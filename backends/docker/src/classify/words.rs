@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 89] = [
+const WORDS: [(&str, Class); 90] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -93,6 +93,7 @@ const WORDS: [(&str, Class); 89] = [
     ("cannot read logs", Class::NoLogs),
     ("error gathering device information", Class::NoDevice),
     ("could not select device driver", Class::NoDevice),
+    ("stat /dev/", Class::NoDevice),
     ("no matching entries in passwd file", Class::NoUser),
     ("unable to find user", Class::NoUser),
     ("unknown user error", Class::NoUser),

@@ -23,6 +23,9 @@ pub(super) fn create(known: &Known, name: &Ref, plan: &Plan) -> Answer<Vec<Strin
     flags.maybe("workdir", plan.workdir.as_ref());
     surroundings(&mut flags, known.speaks, plan)?;
     limits(&mut flags, plan);
+    if known.podman && known.speaks == Speaks::Docker {
+        is_heeded(plan)?;
+    }
     security(&mut flags, known.speaks, plan);
     if let Some(health) = &plan.health {
         self::health(&mut flags, health);
@@ -176,6 +179,18 @@ fn limits(flags: &mut Flags, plan: &Plan) {
     }
 }
 
+/// Of what Docker's program sends, Podman does not heed everything; and it reads a profile itself where that program
+/// sends it.
+fn is_heeded(plan: &Plan) -> Answer<()> {
+    crate::body::is_heeded_by_podman(plan)?;
+    let seccomp = plan.security.seccomp.as_deref();
+    if seccomp.is_some_and(|file| file != "unconfined") {
+        let words = "Docker's program cannot tell Podman of a seccomp profile";
+        return Err(Trouble::new(Class::NoLine, words));
+    }
+    Ok(())
+}
+
 fn security(flags: &mut Flags, speaks: Speaks, plan: &Plan) {
     let security = &plan.security;
     flags.add("init", if security.init { "true" } else { "false" });
@@ -232,5 +247,122 @@ fn health(flags: &mut Flags, health: &PlannedHealth) {
     }
     if let Some(retries) = health.retries {
         flags.add("health-retries", &retries.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::plan::tests::of_section;
+
+    fn known(speaks: Speaks, podman: bool) -> Known {
+        Known {
+            speaks,
+            podman,
+            version: "4.3.1".to_owned(),
+            api: "1.41".to_owned(),
+        }
+    }
+
+    fn made(known: &Known, section: Value) -> Answer<Vec<String>> {
+        let name = Ref::new("alveary-demo-echo").unwrap();
+        create(known, &name, &of_section(section))
+    }
+
+    fn has(args: &[String], flag: &str) -> bool {
+        // Behind the image nothing is a flag.
+        let image = args.iter().position(|arg| arg == "busybox").unwrap();
+        args[..image].iter().any(|arg| arg == flag)
+    }
+
+    #[test]
+    fn an_agent_that_asks_for_nothing_is_given_no_right() {
+        for known in [known(Speaks::Docker, false), known(Speaks::Podman, true)] {
+            let args = made(&known, json!({})).unwrap();
+            for flag in [
+                "--init=true",
+                "--security-opt=no-new-privileges",
+                "--cap-drop=ALL",
+                "--pids-limit=4096",
+            ] {
+                assert!(has(&args, flag), "{flag}: {args:?}");
+            }
+            let rights = [
+                "--privileged",
+                "--cap-add",
+                "--device",
+                "--gpus",
+                "--runtime",
+            ];
+            let given = |arg: &String| rights.iter().any(|right| arg.starts_with(right));
+            assert!(!args.iter().any(given), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_of_the_host_is_asked_for_in_the_programs_words() {
+        for (section, flag) in [
+            (
+                json!({ "seccomp": "/p.json" }),
+                "--security-opt=seccomp=/p.json",
+            ),
+            (
+                json!({ "seccomp": "unconfined" }),
+                "--security-opt=seccomp=unconfined",
+            ),
+            (
+                json!({ "apparmor": "agents" }),
+                "--security-opt=apparmor=agents",
+            ),
+            (
+                json!({ "devices": ["/dev/fuse"] }),
+                "--device=/dev/fuse:/dev/fuse:rwm",
+            ),
+            (
+                json!({ "devices": ["/dev/sda:/dev/disk:r"] }),
+                "--device=/dev/sda:/dev/disk:r",
+            ),
+            (json!({ "gpus": "all" }), "--gpus=all"),
+            (json!({ "gpus": "2" }), "--gpus=2"),
+            (json!({ "privileged": true }), "--privileged=true"),
+            (json!({ "cap_add": ["NET_RAW"] }), "--cap-add=NET_RAW"),
+        ] {
+            for known in [known(Speaks::Docker, false), known(Speaks::Podman, true)] {
+                let args = made(&known, section.clone()).unwrap();
+                assert!(has(&args, flag), "{flag}: {args:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_runtime_is_a_flag_of_the_verb_or_of_the_program() {
+        let section = || json!({ "runtime": "kata" });
+        let docker = made(&known(Speaks::Docker, false), section()).unwrap();
+        assert_eq!(docker[0], "create");
+        assert!(has(&docker, "--runtime=kata"), "{docker:?}");
+        let podman = made(&known(Speaks::Podman, true), section()).unwrap();
+        assert_eq!(podman[..2], ["--runtime=kata", "create"]);
+    }
+
+    #[test]
+    fn one_with_all_rights_is_given_them_and_not_half_of_them() {
+        let args = made(&known(Speaks::Docker, false), json!({ "privileged": true })).unwrap();
+        assert!(!has(&args, "--cap-drop=ALL"));
+        assert!(!has(&args, "--security-opt=no-new-privileges"));
+    }
+
+    #[test]
+    fn what_podman_would_not_heed_is_refused_where_dockers_program_tells_it() {
+        let known = known(Speaks::Docker, true);
+        for (section, class) in [
+            (json!({ "runtime": "runsc" }), Class::NoRuntime),
+            (json!({ "gpus": "all" }), Class::NoDevice),
+            (json!({ "seccomp": "/p.json" }), Class::NoLine),
+        ] {
+            assert_eq!(made(&known, section).unwrap_err().class, class);
+        }
+        assert!(made(&known, json!({ "seccomp": "unconfined" })).is_ok());
     }
 }

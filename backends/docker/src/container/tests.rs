@@ -57,6 +57,8 @@ struct FakeInner {
     pulls: AtomicUsize,
     come: Notify,
     refuse: Mutex<bool>,
+    /// Somebody else removes what is to be removed, which is gone when it is looked for so often.
+    being_removed: AtomicUsize,
     /// Says that a start failed, which was carried out, and whose agent has ended already.
     lies: Mutex<bool>,
 }
@@ -156,6 +158,11 @@ impl Engine for Fake {
     }
 
     async fn inspect(&self, which: &Ref) -> Answer<Option<Container>> {
+        if self.0.being_removed.load(Ordering::SeqCst) > 0
+            && self.0.being_removed.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            self.0.containers.lock().unwrap().clear();
+        }
         let containers = self.0.containers.lock().unwrap();
         let is = |c: &&Container| c.id == *which || c.name == which.as_str();
         Ok(containers.iter().find(is).cloned())
@@ -173,6 +180,13 @@ impl Engine for Fake {
 
     async fn remove(&self, which: &Ref, _: bool) -> Answer<()> {
         self.change(which, |_| {})?;
+        if self.0.being_removed.load(Ordering::SeqCst) > 0 {
+            let words = format!(
+                "removal of container {} is already in progress",
+                which.as_str()
+            );
+            return Err(Trouble::said(Some(409), words));
+        }
         let mut containers = self.0.containers.lock().unwrap();
         containers.retain(|c| c.id != *which && c.name != which.as_str());
         Ok(())
@@ -448,4 +462,89 @@ async fn a_start_that_was_carried_out_and_denied_keeps_its_exit_and_is_made_once
         assert!(info.state.has_ended(), "{info:?}");
     }
     assert_eq!(engine.0.containers.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_always_to_be_fetched_is_fetched_once_for_each_start() {
+    let (engine, containers) = swarm();
+    *engine.0.fetched.lock().unwrap() = true;
+    let mut always = spec();
+    always.container.pull = Pull::Always;
+    let (id, options) = (AgentId::random(), SpawnOptions::default());
+    engine.0.come.notify_one();
+    containers
+        .spawn(&id, &always, options.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        engine.0.pulls.load(Ordering::SeqCst),
+        1,
+        "though it is there"
+    );
+    // What is there is told, and nothing is fetched for it.
+    containers.spawn(&id, &always, options).await.unwrap();
+    assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 1);
+    engine.0.come.notify_one();
+    let (another, options) = (AgentId::random(), SpawnOptions::default());
+    containers.spawn(&another, &always, options).await.unwrap();
+    assert_eq!(engine.0.pulls.load(Ordering::SeqCst), 2);
+    // What is not to be had is not started from what is there.
+    *engine.0.refuse.lock().unwrap() = true;
+    engine.0.come.notify_one();
+    let (third, options) = (AgentId::random(), SpawnOptions::default());
+    let refused = containers.spawn(&third, &always, options).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ImageNotFound);
+    assert_eq!(engine.0.containers.lock().unwrap().len(), 2);
+}
+
+async fn one_that_runs() -> (Fake, Containers<Fake>, AgentId) {
+    let (engine, containers) = swarm();
+    *engine.0.fetched.lock().unwrap() = true;
+    let id = AgentId::random();
+    let spawned = containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await;
+    spawned.unwrap();
+    (engine, containers, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_somebody_else_has_begun_is_seen_to_its_end() {
+    let (engine, containers, id) = one_that_runs().await;
+    containers.stop(&id, StopOptions::default()).await.unwrap();
+    engine.0.being_removed.store(10, Ordering::SeqCst);
+    containers
+        .remove(&id, RemoveOptions::default())
+        .await
+        .unwrap();
+    assert!(engine.0.containers.lock().unwrap().is_empty());
+    let again = containers.remove(&id, RemoveOptions::default()).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_by_somebody_else_that_does_not_end_is_not_waited_for_without_end() {
+    let (engine, containers, id) = one_that_runs().await;
+    containers.stop(&id, StopOptions::default()).await.unwrap();
+    engine.0.being_removed.store(usize::MAX, Ordering::SeqCst);
+    let removed = containers.remove(&id, RemoveOptions::default()).await;
+    assert_eq!(removed.unwrap_err().kind(), ErrorKind::Indeterminate);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_one_that_is_removed_at_its_end_is_told_that_it_is_gone() {
+    use alveary_core::AgentBackendExt;
+    let (engine, containers, id) = one_that_runs().await;
+    let waiting = tokio::spawn({
+        let (containers, id) = (containers.clone(), id.clone());
+        async move { containers.wait(&id).await }
+    });
+    // It has seen it run by then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    engine.0.containers.lock().unwrap().clear();
+    // Nobody says how it ended, and that is never taken for a code.
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let stopped = containers.stop(&id, StopOptions::default()).await;
+    assert_eq!(stopped.unwrap_err().kind(), ErrorKind::NotFound);
 }

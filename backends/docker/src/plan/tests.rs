@@ -38,6 +38,14 @@ fn with(change: impl FnOnce(&mut ContainerSpec)) -> AgentSpec {
     spec
 }
 
+/// The plan of an agent that has this section `container`.
+pub(crate) fn of_section(section: serde_json::Value) -> Plan {
+    plan(&with(|container| {
+        *container = serde_json::from_value(section).unwrap();
+    }))
+    .unwrap()
+}
+
 #[test]
 fn an_agent_that_asks_for_nothing_may_do_nothing() {
     let plan = plan(&echo()).unwrap();

@@ -6,12 +6,14 @@ mod common;
 mod cross;
 mod files;
 mod here;
+mod images;
 mod mounted;
 mod names;
 mod parity;
 mod ports;
 mod refusals;
 mod restarts;
+mod rights;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,6 +52,12 @@ fn main() -> ExitCode {
         refusals::long_lines_are_read_as_they_were_written,
         refusals::one_that_dies_at_once_is_told_with_its_last_words,
         refusals::logs_that_an_engine_does_not_give_back_are_unsupported,
+        images::labels_of_an_image_make_nobody_an_agent_and_no_agent_another,
+        images::how_health_is_looked_at_is_the_images_until_the_spec_says_it,
+        rights::an_agent_may_do_little_unless_it_is_said,
+        rights::a_seccomp_profile_of_ones_own_is_in_force,
+        rights::what_the_engine_cannot_give_is_refused_and_leaves_nothing,
+        rights::a_large_environment_comes_whole,
         restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
         restarts::what_is_stopped_is_not_restarted_by_the_engine,
     ];
