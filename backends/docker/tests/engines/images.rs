@@ -38,6 +38,8 @@ pub(crate) async fn labels_of_an_image_make_nobody_an_agent_and_no_agent_another
         let format = "--format={{.State.Running}}";
         assert_eq!(engine.client(&["inspect", format, &by_hand]), "true");
     }
+    // Podman would wait ten seconds for an end by itself.
+    engine.client(&["kill", &by_hand]);
     engine.client(&["rm", "-f", &by_hand]);
 }
 
@@ -50,7 +52,7 @@ async fn becomes(engine: &TestEngine, container: &str, health: &str) {
             return;
         }
         assert!(tokio::time::Instant::now() < deadline, "it stays {said}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -63,7 +65,6 @@ pub(crate) async fn how_health_is_looked_at_is_the_images_until_the_spec_says_it
         let mut looked_at = Vec::new();
         for (image, health, becomes_so) in [
             ("healthy", None, "healthy"),
-            ("healthy", Some(check("/bin/false")), "unhealthy"),
             ("unhealthy", Some(check("/bin/true")), "healthy"),
             ("unhealthy", Some(json!({})), "none"),
         ] {

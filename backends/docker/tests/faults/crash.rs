@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 use tokio::process::Command;
 
 use crate::ground::{self, Ground, Limits, Wanted, Way};
-use crate::{block_on, is_torture, scenario};
+use crate::{block_on, is_torture, scenario, scenario_by_the_program};
 
 const AGENTS: usize = 20;
 const AS_MANAGER: &str = "--as-a-manager-that-is-killed";
@@ -22,11 +22,18 @@ fn rounds() -> usize {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![scenario(
-        "crash::what_a_killed_manager_had_begun_is_found_by_the_next",
-        "a manager is killed with -9 during a bulk spawn",
-        killed,
-    )]
+    vec![
+        scenario(
+            "crash::what_a_killed_manager_had_begun_is_found_by_the_next",
+            "a manager is killed with -9 during a bulk spawn",
+            |ground| killed(ground, rounds()),
+        ),
+        scenario_by_the_program(
+            "docker-cli::crash_what_a_killed_manager_had_begun_is_found_by_the_next",
+            "docker-cli, a manager is killed with -9 during a bulk spawn",
+            |ground| killed(ground, 1),
+        ),
+    ]
 }
 
 /// Becomes the manager, where this program was started as one: spawns without end.
@@ -38,8 +45,9 @@ pub(crate) fn manager_if_asked() -> Option<ExitCode> {
     let host = arguments.next()?;
     let swarm: SwarmUid = arguments.next()?.parse().ok()?;
     let state = PathBuf::from(arguments.next()?);
+    let way = arguments.next().map_or(Way::Api, Way::Cli);
     block_on(async {
-        let backend = ground::connect(&Way::Api, &host, swarm, Limits::LONG, &state).await;
+        let backend = ground::connect(&way, &host, swarm, Limits::LONG, &state).await;
         let spawns = (0..AGENTS).map(|_| {
             let backend = Arc::clone(&backend);
             async move {
@@ -55,15 +63,16 @@ pub(crate) fn manager_if_asked() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-async fn killed(mut ground: Ground) -> Ground {
-    ground.row.runs = rounds();
-    for _ in 0..rounds() {
+async fn killed(mut ground: Ground, rounds: usize) -> Ground {
+    ground.row.runs = rounds;
+    for _ in 0..rounds {
         let before = ground.proxy.seen(Post, "/containers/*/start").len();
         let mut manager = Command::new(std::env::current_exe().unwrap())
             .arg(AS_MANAGER)
             .arg(ground.proxy.host())
             .arg(ground.swarm.to_string())
             .arg(ground.state())
+            .args(ground.program())
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()

@@ -4,44 +4,65 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{self, Post};
-use alveary_core::{AgentState, ExitStatus, StopOptions};
+use alveary_core::{
+    AgentBackendExt, AgentState, EndedBy, ExitStatus, LogOptions, LogStreamKind, StopOptions,
+};
+use futures_util::StreamExt;
 use libtest_mimic::{Completion, Failed, Trial};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::ground::{Ground, Limits, Wanted};
+use crate::ground::{Ground, Limits, Wanted, Way};
 use crate::{common, is_torture, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (name, verb, live) in [
-        ("create", Verb::Create, false),
-        ("create", Verb::Create, true),
-        ("start", Verb::Start, false),
-        ("start", Verb::Start, true),
-        ("stop", Verb::Stop, false),
-        ("stop", Verb::Stop, true),
+    for (name, verb, live, by) in [
+        ("create", Verb::Create, false, Api),
+        ("create", Verb::Create, true, Api),
+        ("start", Verb::Start, false, Api),
+        ("start", Verb::Start, true, Api),
+        ("start", Verb::Start, true, Program),
+        ("stop", Verb::Stop, false, Api),
+        ("stop", Verb::Stop, true, Api),
     ] {
         let how = if live { "with" } else { "without" };
-        let row = format!("dockerd is killed in a {name}, {how} live-restore");
+        let (before, by) = match by {
+            Api => ("", by),
+            Program => ("docker-cli, ", by),
+        };
+        let row = format!("{before}dockerd is killed in a {name}, {how} live-restore");
+        let before = before.replace(", ", "_").replace('-', "_");
         let trial_name =
-            format!("daemon::an_engine_killed_in_the_midst_of_a_{name}_{how}_live_restore");
+            format!("daemon::{before}an_engine_killed_in_the_midst_of_a_{name}_{how}_live_restore");
         trials.push(trial(trial_name, move |_| async move {
             let engine = match Private::up().await {
                 Ok(engine) => engine,
                 Err(why) => return cannot(why),
             };
             for _ in 1..rounds() {
-                let ground = Ground::on(&engine.host, Limits::SHORT).await;
+                let ground = engine.ground(by).await;
                 killed(ground, &engine, verb, live)
                     .await
                     .finish(&row)
                     .await?;
             }
-            let ground = Ground::on(&engine.host, Limits::SHORT).await;
+            let ground = engine.ground(by).await;
             killed(ground, &engine, verb, live).await.finish(&row).await
         }));
     }
+    trials.push(trial(
+        "daemon::an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
+        |_| async {
+            let engine = match Private::up().await {
+                Ok(engine) => engine,
+                Err(why) => return cannot(why),
+            };
+            let ground = engine.ground(Api).await;
+            let row = "an agent ends while dockerd is away";
+            ends_meanwhile(ground, &engine).await.finish(row).await
+        },
+    ));
     trials.push(trial(
         "daemon::an_engine_that_stands_still_answers_nothing_and_forgets_nothing",
         |_| async {
@@ -61,6 +82,15 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn rounds() -> usize {
     if is_torture() { 5 } else { 1 }
 }
+
+/// By which way the engine is reached.
+#[derive(Clone, Copy)]
+enum By {
+    Api,
+    Program,
+}
+
+use By::{Api, Program};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Verb {
@@ -114,6 +144,15 @@ impl Private {
         this.run("engine", &["up", NAME]).await?;
         this.run("images", &[NAME]).await?;
         Ok(this)
+    }
+
+    async fn ground(&self, by: By) -> Ground {
+        let program = self.state.join(NAME).join("bin/docker");
+        let way = match by {
+            Api => Way::Api,
+            Program => Way::Cli(program.display().to_string()),
+        };
+        Ground::by(way, &self.host, Limits::SHORT).await
     }
 
     async fn run(&self, script: &str, arguments: &[&str]) -> Result<(), String> {
@@ -209,6 +248,63 @@ async fn killed(mut ground: Ground, engine: &Private, verb: Verb, live: bool) ->
                 ground.wrong(format!("a bystander's end is told as {exit:?}"));
             }
         }
+    }
+    ground
+}
+
+/// One agent ends, and another is followed, while nobody is there who could tell of either.
+async fn ends_meanwhile(mut ground: Ground, engine: &Private) -> Ground {
+    engine.restart(true).await;
+    let signs = tempfile::tempdir().unwrap();
+    let until_told = |script: &str| {
+        let mut wanted = Wanted::running(["sh", "-c", script]);
+        let mount = format!("{}:/signs:ro", signs.path().display());
+        wanted.spec.container.mounts = vec![mount.parse().unwrap()];
+        wanted
+    };
+    let ends = until_told("while [ ! -e /signs/end ]; do sleep 0.05; done; exit 7");
+    let speaks = until_told(
+        "echo before; while [ ! -e /signs/speak ]; do sleep 0.05; done; echo after; exit 0",
+    );
+    ground.comes_to_be(&ends).await;
+    ground.comes_to_be(&speaks).await;
+    let backend = std::sync::Arc::clone(&ground.backend);
+    let pid = backend.inspect(&ends.id).await.unwrap().pid.unwrap();
+    let mut followed = backend
+        .logs(&speaks.id, LogOptions::default().with_follow(true))
+        .await
+        .unwrap();
+    let first = ground.bounded("a followed log", async {
+        followed.next().await.transpose()
+    });
+    assert!(first.await.unwrap().unwrap().is_some(), "it is followed");
+
+    engine.kill().await;
+    std::fs::write(signs.path().join("end"), "").unwrap();
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while process.exists() {
+        assert!(Instant::now() < deadline, "process {pid} does not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    engine.restart(true).await;
+
+    match ground.bounded("a wait", backend.wait(&ends.id)).await {
+        Some(Ok(exit)) if exit.status == ExitStatus::Code(7) && exit.by == EndedBy::Itself => {}
+        other => ground.wrong(format!("an end that nobody saw is told as {other:?}")),
+    }
+    std::fs::write(signs.path().join("speak"), "").unwrap();
+    let rest = ground.bounded(
+        "the rest of a followed log",
+        followed.collect_bytes(LogStreamKind::Stdout),
+    );
+    match rest.await {
+        Some(Ok(rest)) if rest[..] == *b"after\n" => {}
+        other => ground.wrong(format!("across the restart is read {other:?}")),
+    }
+    match ground.bounded("a wait", backend.wait(&speaks.id)).await {
+        Some(Ok(exit)) if exit.is_success() => {}
+        other => ground.wrong(format!("it ended well, and is told as {other:?}")),
     }
     ground
 }

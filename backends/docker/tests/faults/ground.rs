@@ -162,6 +162,14 @@ impl Ground {
         self.state.path()
     }
 
+    /// The program by which the engine is reached, where one is.
+    pub(crate) fn program(&self) -> Option<&str> {
+        match &self.way {
+            Way::Api => None,
+            Way::Cli(program) => Some(program),
+        }
+    }
+
     /// Another manager of the same swarm.
     pub(crate) async fn another_manager(&self) -> Arc<dyn AgentBackend> {
         let host = self.proxy.host();

@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use tokio::time::timeout;
 
 use crate::ground::{Ground, Wanted};
-use crate::scenario;
+use crate::{scenario, scenario_by_the_program};
 
 const CREATE: &str = "/containers/create";
 
@@ -19,6 +19,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         scenario(
             "late::a_create_that_nobody_waits_for_is_inert_listed_and_swept",
             "a create is carried out after all gave up",
+            inert,
+        ),
+        scenario_by_the_program(
+            "docker-cli::late_a_create_that_nobody_waits_for_is_inert_listed_and_swept",
+            "docker-cli, a create is carried out after all gave up",
             inert,
         ),
         scenario(

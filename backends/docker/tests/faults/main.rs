@@ -14,6 +14,7 @@
 mod common;
 mod crash;
 mod daemon;
+mod denied;
 mod floor;
 mod ground;
 mod kinds;
@@ -31,7 +32,7 @@ use common::TestEngine;
 use ground::{Ground, Way};
 
 fn main() -> ExitCode {
-    if let Some(done) = crash::manager_if_asked() {
+    if let Some(done) = crash::manager_if_asked().or_else(denied::nobody_if_asked) {
         return done;
     }
     let mut arguments = Arguments::from_args();
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         streams::trials(),
         crash::trials(),
         daemon::trials(),
+        denied::trials(),
         floor::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());

@@ -13,7 +13,7 @@ use libtest_mimic::Trial;
 use tokio::time::timeout;
 
 use crate::ground::{Ground, Wanted};
-use crate::scenario;
+use crate::{scenario, scenario_by_the_program};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -47,6 +47,21 @@ pub(crate) fn trials() -> Vec<Trial> {
         scenario(
             "logs::following_goes_on_where_it_was_cut_and_loses_and_doubles_no_byte",
             "logs: a followed log is cut again and again",
+            cut_logs,
+        ),
+        scenario_by_the_program(
+            "docker-cli::events_a_watch_tells_that_the_stream_broke_off_and_comes_to_the_truth",
+            "docker-cli, events: the stream breaks off after each event",
+            broken,
+        ),
+        scenario_by_the_program(
+            "docker-cli::events_a_watch_comes_to_the_truth_though_the_stream_is_mute",
+            "docker-cli, events: the stream is open and mute",
+            mute,
+        ),
+        scenario_by_the_program(
+            "docker-cli::logs_following_goes_on_where_it_was_cut_and_loses_and_doubles_no_byte",
+            "docker-cli, logs: a followed log is cut again and again",
             cut_logs,
         ),
         scenario(
@@ -125,11 +140,14 @@ async fn broken(mut ground: Ground) -> Ground {
         }
         ground.comes_to_be(&wanted).await;
     }
+    let nth = ground.proxy.seen(Get, "/events").len() + 1;
     let mut events = ground
         .backend
         .events(EventOptions::default())
         .await
         .unwrap();
+    // The program may not have asked yet.
+    ground.proxy.arrived(Get, "/events", nth).await;
     ground.proxy.cut_all();
     match timeout(PATIENCE, events.next()).await {
         Ok(Some(Err(_))) => {}
