@@ -11,6 +11,12 @@ podman_install() {
     mkdir -p "$state/bin" "$state/tmp" "$state/etc/containers/networks"
     podman_network "$state" >"$state/etc/containers/networks/podman.json"
     podman_config "$name" "$state" >"$state/etc/containers/containers.conf"
+    # As Docker does by itself: a registry on this host is spoken to in the clear.
+    cat >"$state/etc/containers/registries.conf" <<END
+[[registry]]
+location = "127.0.0.1"
+insecure = true
+END
     cat >"$state/etc/containers/storage.conf" <<END
 [storage]
 driver = "overlay"

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cross;
+mod fetching;
 mod files;
 mod here;
 mod images;
@@ -12,6 +13,7 @@ mod names;
 mod parity;
 mod ports;
 mod refusals;
+mod registry;
 mod restarts;
 mod rights;
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let trials = trials![
         cross::what_one_way_started_the_other_lists_follows_and_ends,
         cross::a_start_that_one_way_made_is_found_by_the_other,
+        fetching::an_image_is_fetched_when_it_is_said_and_given_up_when_nothing_comes,
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,

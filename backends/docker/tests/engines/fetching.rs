@@ -1,0 +1,118 @@
+//! Images that come from a registry.
+
+use alveary_core::{
+    AgentBackend, AgentEvent, AgentId, AgentSpec, AgentState, ErrorKind, EventOptions, FetchStage,
+    FetchUnit, Pull, SpawnOptions,
+};
+use futures_util::StreamExt;
+use serde_json::json;
+
+use crate::common::TestEngine;
+use crate::here::{Here, remove_all, sh};
+use crate::registry::Registry;
+
+fn from(image: String, pull: Pull) -> AgentSpec {
+    let mut spec = sh("sleep 1000");
+    spec.container.image = Some(image);
+    spec.container.pull = pull;
+    spec
+}
+
+async fn spawned(
+    backend: &dyn AgentBackend,
+    spec: &AgentSpec,
+) -> Result<AgentState, alveary_core::Error> {
+    let id = AgentId::random();
+    let spawned = backend.spawn(&id, spec, SpawnOptions::default()).await;
+    spawned.map(|info| info.state)
+}
+
+/// The stages that are told of an image, to the last of them.
+async fn stages(backend: &dyn AgentBackend, spec: &AgentSpec) -> Vec<FetchStage> {
+    let mut events = backend
+        .events(EventOptions::default())
+        .await
+        .expect("events");
+    let state = spawned(backend, spec).await.expect("it starts");
+    assert_eq!(state, AgentState::Running);
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(FetchStage::Here | FetchStage::GivenUp)) {
+        if let AgentEvent::Fetching(fetch) = events.next().await.expect("more").expect("an event") {
+            told.push(fetch.stage);
+        }
+    }
+    told
+}
+
+pub(crate) async fn an_image_is_fetched_when_it_is_said_and_given_up_when_nothing_comes(
+    engine: TestEngine,
+) {
+    let mut here = Here::on(&engine);
+    let timeout = json!({ "start": "60s", "remove": "60s", "ask": "30s", "pull": "2s" });
+    here.settings.insert("timeout".to_owned(), timeout);
+    for backend in [here.api().await, here.cli().await] {
+        let by = backend.kind();
+        let registry = Registry::near(&engine).await;
+        let never = spawned(&*backend, &from(registry.image("1"), Pull::Never)).await;
+        assert_eq!(
+            never.expect_err("it is not there").kind(),
+            ErrorKind::ImageNotFound
+        );
+        assert_eq!(
+            registry.asked("1"),
+            0,
+            "by {by}: under `never` nobody is asked"
+        );
+
+        registry.stall(true);
+        let stalled = spawned(&*backend, &from(registry.image("2"), Pull::Missing)).await;
+        let error = stalled.expect_err("a half of it does not start");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "by {by}: {error}");
+        assert!(
+            error
+                .cure()
+                .is_some_and(|cure| cure.contains("timeout.pull"))
+        );
+        assert!(registry.fetched() > 0, "by {by}");
+        assert_eq!(here.containers(), Vec::<String>::new(), "by {by}");
+        registry.stall(false);
+
+        let told = stages(&*backend, &from(registry.image("1"), Pull::Missing)).await;
+        assert_eq!(told.last(), Some(&FetchStage::Here), "by {by}");
+        let bytes = |stage: &FetchStage| {
+            matches!(
+                stage,
+                FetchStage::UnderWay {
+                    unit: FetchUnit::Bytes,
+                    ..
+                }
+            )
+        };
+        // Podman tells parts, and Docker's program too.
+        let tells_bytes = by.as_str() == "docker-api" && engine.name != "podman";
+        assert_eq!(told.iter().any(bytes), tells_bytes, "by {by}: {told:?}");
+        let (asked, fetched) = (registry.asked("1"), registry.fetched());
+        let again = spawned(&*backend, &from(registry.image("1"), Pull::Missing)).await;
+        again.expect("it is there");
+        assert_eq!(
+            registry.asked("1"),
+            asked,
+            "by {by}: what is there is not asked for"
+        );
+        let always = spawned(&*backend, &from(registry.image("1"), Pull::Always)).await;
+        always.expect("it is there");
+        assert!(registry.asked("1") > asked, "by {by}: under `always` it is");
+        assert_eq!(registry.fetched(), fetched, "by {by}: and is the same");
+
+        let absent = spawned(&*backend, &from(registry.image("3"), Pull::Missing)).await;
+        let error = absent.expect_err("there is no such tag");
+        assert_eq!(error.kind(), ErrorKind::ImageNotFound, "by {by}: {error}");
+        assert!(
+            error
+                .engine_words()
+                .is_some_and(|words| words.contains("manifest"))
+        );
+        remove_all(&*backend).await;
+        engine.client(&["rmi", "-f", &registry.image("1")]);
+    }
+}
