@@ -7,7 +7,7 @@ use std::time::Duration;
 use alveary_core::{AgentId, Error, ErrorKind, LogItem, LogOptions, LogStream, Operation, Result};
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Containers;
 use super::pieces::{Place, Reading, Tail, Taken};
@@ -17,6 +17,11 @@ use crate::engine::{Engine, LogEntry, Phase, Ref};
 
 /// The longest pause before a log that broke off is asked for again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Of whom nothing was heard for so long it is looked whether it has ended: Podman now and then does not end the log
+/// of one that ends while somebody begins to follow it. Each look is twice as long after the last.
+const FIRST_SILENCE: Duration = Duration::from_secs(5);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 type Entries = BoxStream<'static, Result<LogEntry, Trouble>>;
 
@@ -65,6 +70,7 @@ impl<E: Engine> Containers<E> {
             last_pass: !options.follow,
             done: false,
             pause: Duration::from_millis(20),
+            silence: FIRST_SILENCE,
         };
         match options.tail {
             // Nothing has so many lines.
@@ -91,6 +97,8 @@ struct Follower<E> {
     last_pass: bool,
     done: bool,
     pause: Duration,
+    /// How long nothing may be heard before it is looked at.
+    silence: Duration,
 }
 
 impl<E: Engine> Follower<E> {
@@ -140,7 +148,14 @@ impl<E: Engine> Follower<E> {
                 return None;
             }
             let told = match &mut self.entries {
-                Some(entries) => entries.next().await,
+                Some(entries) if self.last_pass => entries.next().await,
+                Some(entries) => match timeout(self.silence, entries.next()).await {
+                    Ok(told) => told,
+                    Err(_) => {
+                        self.look().await;
+                        continue;
+                    }
+                },
                 None => match self.open().await {
                     Ok(()) => continue,
                     Err(error) => {
@@ -174,6 +189,17 @@ impl<E: Engine> Follower<E> {
                     }
                 }
             }
+        }
+    }
+
+    /// Nothing was heard for a while. Whoever has ended says no more: what it has said is then read to its end.
+    async fn look(&mut self) {
+        self.silence = (self.silence * 2).min(LONGEST_SILENCE);
+        let found = self.containers.engine().inspect(&self.container).await;
+        if found.is_ok_and(|found| found.is_none_or(|found| found.phase == Phase::Ended)) {
+            self.entries = None;
+            self.reading.again();
+            self.last_pass = true;
         }
     }
 

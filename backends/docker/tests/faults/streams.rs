@@ -49,6 +49,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             "logs: a followed log is cut again and again",
             cut_logs,
         ),
+        scenario(
+            "logs::following_ends_with_the_agent_though_the_stream_is_mute",
+            "logs: a followed log is open and mute",
+            mute_logs,
+        ),
         scenario_by_the_program(
             "docker-cli::events_a_watch_tells_that_the_stream_broke_off_and_comes_to_the_truth",
             "docker-cli, events: the stream breaks off after each event",
@@ -263,6 +268,29 @@ async fn cut_logs(mut ground: Ground) -> Ground {
     }
     if cuts.iter().all(|cut| cut.times() == 0) {
         ground.wrong("nothing was cut");
+    }
+    ground
+}
+
+async fn mute_logs(mut ground: Ground) -> Ground {
+    let wanted = Wanted::running(["sh", "-c", "echo said; exit 0"]);
+    let rule = ground
+        .proxy
+        .on(Get, "/containers/*/logs")
+        .once()
+        .withhold_body();
+    ground.comes_to_be(&wanted).await;
+    let followed = async {
+        let options = LogOptions::default().with_follow(true);
+        let logs = ground.backend.logs(&wanted.id, options).await?;
+        logs.collect_bytes(LogStreamKind::Stdout).await
+    };
+    match timeout(PATIENCE, followed).await {
+        Ok(Ok(said)) if said[..] == *b"said\n" => {}
+        other => ground.wrong(format!("following a mute log says {other:?}")),
+    }
+    if rule.times() == 0 {
+        ground.wrong("nothing was mute");
     }
     ground
 }
