@@ -38,8 +38,6 @@ pub(crate) async fn labels_of_an_image_make_nobody_an_agent_and_no_agent_another
         let format = "--format={{.State.Running}}";
         assert_eq!(engine.client(&["inspect", format, &by_hand]), "true");
     }
-    // Podman would wait ten seconds for an end by itself.
-    engine.client(&["kill", &by_hand]);
     engine.client(&["rm", "-f", &by_hand]);
 }
 
@@ -96,8 +94,7 @@ pub(crate) async fn how_health_is_looked_at_is_the_images_until_the_spec_says_it
                 &name,
             ]);
             assert!(test.contains(&word), "{test} by {}", backend.kind());
-            // Podman has its looks done by timers of systemd, which are not there.
-            if becomes_so != "none" && engine.name != "podman" {
+            if becomes_so != "none" {
                 becomes(&engine, &name, becomes_so).await;
             }
         }
