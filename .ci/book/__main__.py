@@ -1,7 +1,8 @@
 """Checks the documents: `python3 .ci/book ALVEARY [OUT]`, where ALVEARY is the program and OUT a folder for the book.
 
 Every link leads somewhere, every fleet file is right, every transcript of the guide is what the program says today,
-every test that a page names is there. With `--write` the transcripts are written anew instead of compared.
+every test that a page names is there, every message of the program is on the page of messages. With `--write` the
+transcripts are written anew instead of compared.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 sys.dont_write_bytecode = True
 
 import links
+import messages
 import pages
 import transcripts
 from pages import ROOT
@@ -30,7 +32,7 @@ def main():
                 transcripts.write(page, options.alveary)
         return 0
 
-    faults = links.in_sources() + pages.faults(options.alveary) + transcripts.faults(options.alveary)
+    faults = links.in_sources() + messages.faults() + pages.faults(options.alveary) + transcripts.faults(options.alveary)
     with tempfile.TemporaryDirectory() as scratch:
         out = options.out or os.path.join(scratch, "book")
         built = subprocess.run(["mdbook", "build", ROOT / "docs", "--dest-dir", out], capture_output=True, text=True)

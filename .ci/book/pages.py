@@ -141,9 +141,9 @@ def is_said(message):
 def test_names():
     """The names of all functions and trials in the tests."""
     sources = subprocess.run(
-        ["git", "grep", "-hoE", r"\bfn [a-z0-9_]+", "--", "*.rs"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "grep", "-hoE", r"(\bfn |^ *\")[a-z0-9_]+", "--", "*.rs"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return {line.removeprefix("fn ") for line in sources.stdout.splitlines()}
+    return {re.sub(r'^fn |^ *"', "", line) for line in sources.stdout.splitlines()}
 
 
 def unshown(text):

@@ -140,7 +140,7 @@ def unhelpful(said):
     """The error that says nothing of a cure, if one does not: `help:` is ours, others are clap's; and an error about a
     value may say itself what would be one."""
     error = next((line for line in said if line.startswith("error:")), None)
-    cures = ("help:", "Usage:", " wants ", ", such as ", ", as in ", " are)", "[possible values: ", " may, the first ", ": write [")
+    cures = ("help:", "Usage:", " wants ", ", such as ", ", as in ", " are)", "[possible values: ", " may, the first ", ": write [", "(write ", "(use ", "(say ")
     return error if not any(cure in line for line in said for cure in cures) else None
 
 

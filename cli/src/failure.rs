@@ -45,6 +45,14 @@ impl Failure {
         }
     }
 
+    /// The same of an agent by the name that people know it by.
+    pub(crate) fn of(self, name: &str) -> Self {
+        match self {
+            Self::Alveary(error) => Self::Alveary(error.with_name(name)),
+            other => other,
+        }
+    }
+
     /// What the library says, where it is that.
     pub(crate) fn as_error(&self) -> Option<&Error> {
         match self {

@@ -70,7 +70,10 @@ impl Record for AgentRecord<'_> {
 const AGENT: &[Field] = &[
     ("agent_id", "its id, which it keeps"),
     ("backend", "what it runs on"),
-    ("capabilities", "what it says it can do; `| join(\",\")`"),
+    (
+        "capabilities",
+        "what it says it can do, a list: the filter `join` makes one text of it",
+    ),
     ("created_at", "when this start of it was made"),
     ("exit.at", "when it ended"),
     (

@@ -3,6 +3,16 @@
 //! An author of a backend implements [`Harness`] and calls [`run`] from a test with `harness = false`. Each
 //! trial bears a sentence of the contract as its name, such as
 //! `docker-api::identity::a_second_spawn_of_an_id_returns_the_living_agent`.
+//!
+//! | you want | you take |
+//! |---|---|
+//! | every contract tried on a backend | a [`Harness`], and [`run`] |
+//! | agents for it that are shell scripts | [`ShellBehaviours`], which says how each [`Behaviour`] and [`Errand`] is done |
+//! | to be sure of what really runs, past what the backend says | a [`Witness`], such as [`ProcWitness`] |
+//! | to say what is missing on this machine, and why | [`Probe`] |
+//! | one trial, to see a broken backend caught | [`find`] and [`attempt`], with the [`Verdict`] that is expected |
+//! | a backend that is slow, or fails, on purpose | [`Chaos`], and `proxy` before an engine (feature `proxy`) |
+//! | how long starts take, beside a baseline | `bench` (feature `bench`), and [`Pairs`] |
 
 mod behaviour;
 #[cfg(feature = "bench")]

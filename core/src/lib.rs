@@ -2,8 +2,11 @@
 //!
 //! | you are | you want |
 //! |---|---|
-//! | an author of a backend | [`AgentBackend`], [`BackendConfig`], and the crate `alveary-conformance` |
+//! | an author of a backend | [`AgentBackend`], [`BackendConfig`], [`Capabilities`] for what it can, and the crate `alveary-conformance` |
 //! | a user of a backend | [`AgentBackendExt`], [`AgentSpec`], [`AgentInfo`], [`Exit`] |
+//! | one who wants more of it than starts and stops | its facets: [`Exec`], [`Files`], [`Stats`], [`Signals`], [`Pause`], [`Plans`], [`Belongings`], [`Leases`] |
+//! | one who follows what happens | [`EventStream`] of [`AgentEvent`]s, [`LogStream`] of [`LogItem`]s |
+//! | one to whom something failed | [`Error`]: its [`ErrorKind`], its cure, and whether to [`Retry`] |
 //! | an author of a test | [`MemoryBackend`], and `MockAgentBackend` behind the feature `mock` |
 //!
 //! This crate knows no engine and touches no operating system.

@@ -64,7 +64,7 @@ fn search(base: &Path) -> Result<PathBuf, ConfigError> {
                 "there is no {FILE_NAME} in {} or in any folder above it",
                 base.display()
             ))
-            .with_cure("write one, or name it by `--file`")
+            .with_cure("write one, as `alveary init` does, or name it by `--file`")
             .no_file()
         })
 }

@@ -33,7 +33,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             async move {
                 match errand {
                     Errand::Ask => core.ask(&id).await,
-                    Errand::Gone(mark) => core.vanished(&id, mark).await,
+                    // Where something younger is known, whoever made it known sees to it.
+                    Errand::Gone(mark) => drop(core.vanished(&id, mark).await),
                 }
             }
             .boxed()
@@ -146,26 +147,37 @@ impl<B: AgentBackend + ?Sized> Core<B> {
 
     /// Asks the engine how an agent stands.
     pub(super) async fn ask(self: &Arc<Self>, id: &AgentId) {
-        let asked = self.table.ask();
-        match self.backend.inspect(id).await {
-            Ok(info) => {
-                self.table.learn(info, asked);
-                self.follow(id);
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => self.vanished(id, asked).await,
-            Err(error) => {
-                tracing::debug!(kind = %error.kind(), why = error.message(), "an agent's state is left to the next list");
+        // What another process has recorded meanwhile makes an answer too old: once more, and then the next list tells.
+        for _ in 0..2 {
+            let asked = self.table.ask();
+            match self.backend.inspect(id).await {
+                Ok(info) => {
+                    self.table.learn(info, asked);
+                    return self.follow(id);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if self.vanished(id, asked).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(kind = %error.kind(), why = error.message(), "an agent's state is left to the next list");
+                    return;
+                }
             }
         }
     }
 
-    /// The engine said after `mark` that it does not know this agent.
-    async fn vanished(self: &Arc<Self>, id: &AgentId, mark: u64) {
+    /// The engine said after `mark` that it does not know this agent. `false`: something younger is known of it.
+    async fn vanished(self: &Arc<Self>, id: &AgentId, mark: u64) -> bool {
         // In a state folder it stays, as one that is meant to be; `up` starts it and `rm` forgets it. But a
         // first start that was reported as failed leaves nothing.
         match self.table.gone(id, mark) {
-            Gone::TooOld => return,
-            Gone::NotThere if self.store.shared().is_some() => return self.bereft.notify_one(),
+            Gone::TooOld => return false,
+            Gone::NotThere if self.store.shared().is_some() => {
+                self.bereft.notify_one();
+                return true;
+            }
             Gone::NotThere | Gone::NeverWas => {}
         }
         let forgotten = self
@@ -181,6 +193,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if let Err(error) = forgotten {
             tracing::warn!(kind = %error.kind(), why = error.message(), "an agent that is gone could not be forgotten");
         }
+        true
     }
 
     /// Does what its new state calls for, if it is ours to do.

@@ -1,5 +1,17 @@
 //! Runs alveary's agents in containers, by the Engine API or by the `docker` program.
 //!
+//! | you want | you take |
+//! |---|---|
+//! | containers by the Engine API: bollard, no program beside us | `DockerApiConfig` (feature `api`) |
+//! | the same by `docker` or `podman`, as a shell would | `DockerCliConfig` (feature `cli`) |
+//! | what both are told: image, networks, name prefix, pulls | [`Settings`] |
+//! | how long the engine may take | [`Timeouts`] |
+//! | which log driver, and how much of a log is kept | [`LogSettings`] |
+//!
+//! Each config is a [`BackendConfig`](alveary_core::BackendConfig), and what it connects to is an
+//! [`AgentBackend`](alveary_core::AgentBackend): what an agent's container is made of stands in its spec
+//! ([`ContainerSpec`](alveary_core::ContainerSpec)). Most people take them as `alveary::docker` and name them by one word.
+//!
 //! # How it is built
 //! `plan` turns a spec into what an engine is to make, without an engine in mind. `engine` is what an engine can
 //! do for us, whichever way it is reached; `api` and `cli` are the two ways, and `http` carries what both have of

@@ -25,7 +25,10 @@ pub(super) fn read(source: &Source<'_>) -> Result<Imported, Failure> {
     let mut file: Yaml =
         serde_saphyr::from_str_with_options(source.text, options).map_err(|error| {
             Failure::input(
-                format!("the compose file cannot be read: {error}"),
+                format!(
+                    "the compose file cannot be read: {}",
+                    first_line(&error.to_string())
+                ),
                 "mend the place that it names",
             )
         })?;
@@ -53,6 +56,12 @@ pub(super) fn read(source: &Source<'_>) -> Result<Imported, Failure> {
             imported.leave(&place, format!("the agent is called `{agent}`"));
         }
         let table = service::agent(&place, said, file.get("secrets"), &mut imported)?;
+        if table.contains_key("count") {
+            imported.leave(
+                &place,
+                format!("its agents are found by their own names, `{agent}-1` and so on, and by `{agent}` none is"),
+            );
+        }
         if imported
             .agents
             .insert(agent.clone(), Value::Table(table))
@@ -68,17 +77,17 @@ pub(super) fn read(source: &Source<'_>) -> Result<Imported, Failure> {
     Ok(imported)
 }
 
+/// What the parser says, without its own heading and its picture of the place.
+fn first_line(error: &str) -> &str {
+    let line = error.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line)
+}
+
 fn say_what_is_different_for_all(imported: &mut Imported) {
     imported.leave(
         "services",
         "agents have no kernel capabilities unless `container.cap_add` gives some back: an image that changes owners or users as root wants CHOWN, SETUID or SETGID",
     );
-    if imported.agents.len() > 1 {
-        imported.leave(
-            "services",
-            "agents do not find each other by the services' names: give them addresses by `env`, or `container.ports` and `extra_hosts`",
-        );
-    }
     if imported
         .volumes
         .values()

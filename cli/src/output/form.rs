@@ -144,8 +144,10 @@ impl Template {
         env.add_filter("size", size);
         // As a shell hands them on, and docker reads them.
         let text = text.replace("\\t", "\t").replace("\\n", "\n");
-        env.add_template_owned(NAME, text)
-            .map_err(|error| why(&error))?;
+        env.add_template_owned(NAME, text).map_err(|error| {
+            let why = why(&error);
+            format!("{why} (write fields as in `{{{{ name }}}}`; `--help` shows which there are)")
+        })?;
         let named = env
             .get_template(NAME)
             .map_err(|error| why(&error))?
@@ -158,7 +160,7 @@ impl Template {
         if let Some(name) = wrong.first() {
             let known: Vec<&str> = R::FIELDS.iter().map(|(name, _)| *name).collect();
             return Err(format!(
-                "there is no field `{}`; there are {}",
+                "there is no field `{}` (write one of {})",
                 Escaped(name),
                 known.join(", ")
             ));

@@ -106,16 +106,17 @@ impl Cp {
             .backend()
             .files()
             .ok_or_else(|| no_files_of_its_own(&swarm, &agent, is_out))?;
-        match (&self.from, &self.to) {
+        let copied = match (&self.from, &self.to) {
             (Place::There { path, contents, .. }, to) => {
-                get(files, agent.id(), path, *contents, to).await?;
+                get(files, agent.id(), path, *contents, to).await
             }
             (from, Place::There { path, .. }) => {
                 let options = PutOptions::default().with_keep_owners(self.archive);
-                put(files, agent.id(), from, path, options).await?;
+                put(files, agent.id(), from, path, options).await
             }
-            _ => {}
-        }
+            _ => Ok(()),
+        };
+        copied.map_err(|failure| failure.of(agent.name()))?;
         Ok(Outcome::Done)
     }
 }
@@ -147,6 +148,7 @@ fn no_files_of_its_own(swarm: &SwarmManager, agent: &Agent, is_out: bool) -> Err
         "copy them by `cp`; where an agent is, `alveary exec NAME pwd` tells",
     )
     .with_agent(agent.id())
+    .with_name(agent.name())
 }
 
 /// Out of an agent.

@@ -23,7 +23,7 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: alveary logs -f --since 10m echo")]
 pub(crate) struct Logs {
-    /// Go on with what is written from now on
+    /// Go on with what is written from now on, until they end or it is interrupted
     #[arg(short, long)]
     pub(crate) follow: bool,
 

@@ -103,6 +103,10 @@ impl Up {
         if let Some(listen) = self.metrics {
             opened.fleet.metrics = Some(MetricsTable::at(listen));
         }
+        if opened.fleet.members().is_empty() {
+            let file = opened.fleet.file.display().to_string();
+            note(format_args!("{} has no agents", Escaped(&file)));
+        }
         let batch = Batch::read(&opened)?;
         // Before a coordinator begins: what cannot be right is refused, and nothing is left of it.
         if opened.fleet.coordinator.is_some() {

@@ -87,6 +87,31 @@ fn it_shows_who_there_is_and_stops_and_restarts_whom_one_means() {
 }
 
 #[test]
+fn a_click_means_the_agent_that_is_clicked_at() {
+    let hive = Hive::new(THREE);
+    hive.ok(&["up", "-d"]);
+    let mut pty = top(&hive);
+    pty.until("who there is", |screen| screen.contains("scout-2"));
+    let screen = pty.screen();
+    assert_ne!(
+        screen.screen().mouse_protocol_mode(),
+        vt100::MouseProtocolMode::None
+    );
+    let shown = screen.screen().contents();
+    let row = 1 + shown
+        .lines()
+        .position(|line| line.contains("scout-2"))
+        .unwrap();
+    // As terminals tell of it: pressed and let go, the fifth column of that row.
+    pty.send(format!("\x1b[<0;5;{row}M\x1b[<0;5;{row}m").as_bytes());
+    pty.send(b"s");
+    pty.until("a question", |screen| screen.contains("Stop scout-2?"));
+    pty.send(b"nq");
+    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+    assert_eq!(hive.agent("scout-2")["state"], "running");
+}
+
+#[test]
 fn what_the_agent_writes_is_shown_as_it_writes_it_and_cannot_drive_the_terminal() {
     let hive = Hive::new(
         r#"

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod belongings;
+mod beside;
 #[path = "../../../backends/docker/tests/common/mod.rs"]
 mod common;
 mod copied;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,
         belongings::what_is_a_strangers_is_neither_used_nor_removed,
         belongings::what_is_external_is_used_and_left,
+        beside::one_from_flags_is_entered_let_go_of_and_measured,
         copied::a_folder_goes_in_and_comes_out_as_it_was,
         copied::an_archive_goes_through_a_pipe,
         measured::each_start_is_measured_beside_the_bare_engine,

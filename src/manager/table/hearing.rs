@@ -166,18 +166,27 @@ impl Table {
 
     /// The engine knows this agent no more, as it said after `mark`.
     pub(in crate::manager) fn gone(&self, id: &AgentId, mark: u64) -> Gone {
-        self.write().gone.insert(id.clone(), mark);
-        self.alter(id, |row| {
-            if row.touched > mark || row.answered > mark || row.starting.is_some() {
-                return Gone::TooOld;
-            }
+        let mut rows = self.write();
+        rows.gone.insert(id.clone(), mark);
+        let Some(row) = rows.by_id.get(id) else {
+            return Gone::NotThere;
+        };
+        if row.touched > mark || row.answered > mark || row.starting.is_some() {
+            // It touches nothing: the answer to a younger question may be on its way, and is not to be too old by this.
+            return Gone::TooOld;
+        }
+        let touch = self.touch();
+        let unsure = rows.change(id, |row| {
             row.info = None;
-            match row.unsure.take() {
-                Some(unsure) if unsure.first => Gone::NeverWas,
-                _ => Gone::NotThere,
-            }
-        })
-        .unwrap_or(Gone::NotThere)
+            row.touched = touch;
+            row.unsure.take()
+        });
+        self.tell(&rows, id);
+        rows.sweep(id);
+        match unsure {
+            Some(unsure) if unsure.first => Gone::NeverWas,
+            _ => Gone::NotThere,
+        }
     }
 
     /// Somebody begins to listen: whether the engine is heard is to be seen.

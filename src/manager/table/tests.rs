@@ -52,6 +52,25 @@ fn of_two_answers_the_one_to_the_later_question_counts_whichever_comes_first() {
 }
 
 #[test]
+fn an_answer_that_is_too_old_makes_no_younger_one_so() {
+    let table = Table::new();
+    let echo = running("a", "echo");
+    table.started(echo.clone());
+    let early = table.ask();
+    // Another process has recorded something of it.
+    let change = Change::Remove {
+        id: echo.id.clone(),
+    };
+    let mut records = Records::default();
+    records.apply(change);
+    table.refresh(&Touched::These(vec![echo.id.clone()]), &records);
+    let late = table.ask();
+    assert_eq!(table.gone(&echo.id, early), Gone::TooOld);
+    assert_eq!(table.gone(&echo.id, late), Gone::NotThere);
+    assert!(ids(&table).is_empty());
+}
+
+#[test]
 fn a_start_that_appears_after_a_list_without_it_is_no_old_news() {
     let table = Table::new();
     let echo = running("a", "echo");
