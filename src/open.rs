@@ -1,11 +1,14 @@
 //! From a fleet file to a manager.
 
+mod adopt;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alveary_core::{AgentBackend, ConnectContext, Result, SwarmName, SwarmUid};
+use alveary_core::{AgentBackend, ConnectContext, Namesake, Result, SwarmName, SwarmUid};
 
+use self::adopt::Adopt;
 use crate::config::{Fleet, LoadOptions};
 use crate::layers;
 use crate::manager::{ManagerOptions, SwarmManager};
@@ -46,6 +49,7 @@ pub struct OpenOptions {
     secrets_root: Option<PathBuf>,
     manager: ManagerOptions,
     layers: Vec<Layer>,
+    adopt: Adopt,
 }
 
 type Around = dyn Fn(Arc<dyn AgentBackend>) -> Arc<dyn AgentBackend> + Send + Sync;
@@ -73,6 +77,8 @@ pub struct Opened {
     /// How the backend was chosen, where it was to be the first that can be reached. `None` also where that was
     /// decided earlier: a swarm that has agents stays on the backend that runs them.
     pub auto: Option<AutoChoice>,
+    /// What was taken over: see [`OpenOptions::adopt`].
+    pub adopted: Option<Namesake>,
 }
 
 impl Default for OpenOptions {
@@ -85,6 +91,7 @@ impl Default for OpenOptions {
             secrets_root: None,
             manager: ManagerOptions::default(),
             layers: Vec::new(),
+            adopt: Adopt::Nothing,
         }
     }
 }
@@ -141,6 +148,24 @@ impl OpenOptions {
         self
     }
 
+    /// Takes over what bears the swarm's names in its engine under another uid, as the swarm itself does once its state
+    /// folder is lost: from then on that uid is the swarm's. And another engine may take the place of the one that the
+    /// swarm was brought up with, where that one is gone.
+    ///
+    /// Opening is a `Conflict` where what is there is of several others, where this swarm has agents or volumes of its
+    /// own there, where somebody on another host restarts those agents, and where another swarm of the same state folder
+    /// goes by that uid. Nobody knows of one whose state is elsewhere on this host, or another user's.
+    pub fn adopt(mut self) -> Self {
+        self.adopt = Adopt::Any;
+        self
+    }
+
+    /// The same of what goes by this uid; `NotFound` where nothing does.
+    pub fn adopt_from(mut self, uid: SwarmUid) -> Self {
+        self.adopt = Adopt::From(uid);
+        self
+    }
+
     /// Puts a layer of one's own around the backend, whichever the file names: outside of the
     /// [standard ones](crate::layers::standard), and of those that were added before it. What it refuses is not
     /// tried again.
@@ -173,6 +198,11 @@ impl OpenOptions {
         // Before anything is connected to: whether the swarm is this file's, and by which uid it goes.
         let word = (!fleet.backend.is_auto()).then(|| fleet.backend.as_str());
         let mut record = claimed(&mut journal, &folder, &self.claim(&fleet, word)).await?;
+        // Apart, since hardly anybody needs it.
+        let adopted = Box::pin(self.take_over(&fleet, &folder, &mut journal, &record)).await?;
+        if adopted.is_some() {
+            record = claimed(&mut journal, &folder, &self.claim(&fleet, word)).await?;
+        }
         let uid = record.uid;
         let settled = record.backend.clone();
         let settled = settled.filter(|_| fleet.backend.is_auto() && journal.records().len() > 0);
@@ -201,6 +231,7 @@ impl OpenOptions {
             fleet,
             record,
             auto: connected.auto,
+            adopted,
         })
     }
 
@@ -224,6 +255,7 @@ impl OpenOptions {
     ) -> Result<ConnectContext> {
         let mut context = ConnectContext::new(fleet.swarm.clone(), uid)
             .with_declared(fleet.declared.clone())
+            .with_adopt(self.adopt != Adopt::Nothing)
             .with_state_dir(folder.subfolder(self.registry.family(word))?);
         if let Some(secrets) = secrets_dir(self.secrets_root.as_deref(), uid)? {
             context = context.with_secrets_dir(secrets);

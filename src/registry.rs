@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentId, BackendConfig, ConnectContext, EngineCandidate, Error, ErrorKind,
-    Escaped, Operation, Result,
+    Escaped, Namesake, Operation, Result,
 };
 
 use crate::config::de::from_table;
@@ -56,12 +56,17 @@ type Looking = Pin<Box<dyn Future<Output = Vec<EngineCandidate>> + Send>>;
 /// Reads the settings, and begins to look where the engine may be.
 type Look = fn(&Table, Span) -> Result<Looking, crate::config::fault::Fault>;
 
+type Seeking = Pin<Box<dyn Future<Output = Result<Vec<Namesake>>> + Send>>;
+/// Reads the settings, and begins to look who bears a swarm's names.
+type Seek = fn(&Table, Span, ConnectContext) -> Result<Seeking, crate::config::fault::Fault>;
+
 #[derive(Clone, Copy)]
 struct Entry {
     name: &'static str,
     family: &'static str,
     prepare: Prepare,
     look: Look,
+    namesakes: Seek,
     #[cfg(feature = "schema")]
     schema: fn() -> Option<serde_json::Value>,
 }
@@ -102,6 +107,7 @@ impl Registry {
             family: C::FAMILY,
             prepare: prepare::<C>,
             look: look::<C>,
+            namesakes: namesakes::<C>,
             #[cfg(feature = "schema")]
             schema: C::schema,
         });
@@ -197,6 +203,22 @@ impl Registry {
         Ok(all)
     }
 
+    /// Swarms of the same names in the engine of this backend.
+    pub(crate) async fn namesakes(
+        &self,
+        fleet: &Fleet,
+        word: &str,
+        context: ConnectContext,
+    ) -> Result<Vec<Namesake>> {
+        let Some(entry) = self.find(word) else {
+            return Ok(Vec::new());
+        };
+        let nothing = Table::default();
+        let (table, span) = fleet.backends.get(entry.name).unwrap_or((&nothing, 0..0));
+        let seeking = (entry.namesakes)(table, span, context);
+        seeking.map_err(|fault| entry.explain(fault, fleet))?.await
+    }
+
     fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
@@ -262,6 +284,15 @@ fn look<C: BackendConfig>(
 ) -> Result<Looking, crate::config::fault::Fault> {
     let config: C = from_table(table, span)?;
     Ok(Box::pin(async move { config.candidates().await }))
+}
+
+fn namesakes<C: BackendConfig>(
+    table: &Table,
+    span: Span,
+    context: ConnectContext,
+) -> Result<Seeking, crate::config::fault::Fault> {
+    let config: C = from_table(table, span)?;
+    Ok(config.namesakes(context))
 }
 
 fn prepare<C: BackendConfig>(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use alveary::{
     Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
-    SwarmManager, SwarmMetrics, SwarmName, SwarmRecord, recorded_swarm,
+    SwarmManager, SwarmMetrics, SwarmName, SwarmRecord, SwarmUid, recorded_swarm,
 };
 use tempfile::TempDir;
 
@@ -32,6 +32,37 @@ impl Context {
     pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
         let fleet = self.fleet()?;
         Ok(self.open_fleet(fleet, supervise).await?)
+    }
+
+    /// The same, and takes over what bears the swarm's names in its engine.
+    pub(crate) async fn open_to_take_over(
+        &self,
+        supervise: bool,
+        whose: Whose,
+    ) -> Result<Opened, Failure> {
+        let fleet = self.fleet()?;
+        let options = options(supervise);
+        let options = match whose {
+            Whose::Anybodys => options.adopt(),
+            Whose::Of(uid) => options.adopt_from(uid),
+        };
+        let opened = open(options, fleet).await?;
+        if let Some(taken) = &opened.adopted {
+            let parts = [
+                ("agents", taken.agents),
+                ("networks and volumes", taken.belongings.len()),
+            ];
+            let parts = parts.iter().filter(|(_, count)| *count > 0);
+            let parts: Vec<String> = parts
+                .map(|(what, count)| format!("{count} {what}"))
+                .collect();
+            note(format_args!(
+                "this swarm goes by the uid {} from now on, and has taken over {}",
+                taken.uid,
+                parts.join(", ")
+            ));
+        }
+        Ok(opened)
     }
 
     /// The same, of a fleet that is not quite what the file says.
@@ -121,15 +152,7 @@ impl Context {
     }
 
     async fn open_fleet(&self, fleet: Fleet, supervise: bool) -> Result<Opened, Error> {
-        let mut options = tell_agents(OpenOptions::new().supervise(supervise));
-        if supervise {
-            options = options.metrics(SwarmMetrics::new());
-        }
-        let opened = options.open_fleet(fleet).await?;
-        if let Some(auto) = &opened.auto {
-            note(format_args!("backend: {auto}"));
-        }
-        Ok(opened)
+        open(options(supervise), fleet).await
     }
 
     /// The file as it is, or, where the swarm is given by name, what its state folder knows of it: a file that
@@ -179,6 +202,31 @@ impl Context {
         options.backend.clone_from(&self.global.backend);
         options
     }
+}
+
+/// Whose agents are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Those of the only one that there is.
+    Anybodys,
+    Of(SwarmUid),
+}
+
+fn options(supervise: bool) -> OpenOptions {
+    let options = tell_agents(OpenOptions::new().supervise(supervise));
+    if supervise {
+        options.metrics(SwarmMetrics::new())
+    } else {
+        options
+    }
+}
+
+async fn open(options: OpenOptions, fleet: Fleet) -> Result<Opened, Error> {
+    let opened = options.open_fleet(fleet).await?;
+    if let Some(auto) = &opened.auto {
+        note(format_args!("backend: {auto}"));
+    }
+    Ok(opened)
 }
 
 /// Puts agents in the order of the file, those that it does not name behind the others.

@@ -11,6 +11,7 @@ use crate::backend::AgentBackend;
 use crate::error::Result;
 use crate::health::EngineCandidate;
 use crate::id::{SwarmName, SwarmUid};
+use crate::namesake::Namesake;
 use crate::spec::Declared;
 
 /// The settings of one kind of backend: the table `[backends.NAME]` of a config file.
@@ -34,6 +35,14 @@ pub trait BackendConfig: Debug + Default + DeserializeOwned + Send + Sync + 'sta
     /// to know why an engine is not found. None for a backend whose engine is in no such place.
     async fn candidates(&self) -> Vec<EngineCandidate> {
         Vec::new()
+    }
+
+    /// Swarms of which something bears the very name in the engine that this swarm's would have, and another uid: this
+    /// swarm itself, before its state was lost, or somebody else's of the same name. Changes nothing. None for a backend
+    /// whose engine several swarms do not share.
+    async fn namesakes(self, context: ConnectContext) -> Result<Vec<Namesake>> {
+        drop(context);
+        Ok(Vec::new())
     }
 
     /// The JSON Schema (draft 7) of the table, which is set into that of the fleet file and so has no references in it:
@@ -60,6 +69,9 @@ pub struct ConnectContext {
     pub keeper: Option<PathBuf>,
     /// The networks and volumes that are the swarm's own, for a backend that has such things.
     pub declared: Declared,
+    /// Whether an engine may take the place of the one that the swarm was brought up with. Unless it may, a backend that
+    /// knows engines from each other refuses the other with `Conflict`, and asks nothing of it.
+    pub adopt: bool,
 }
 
 impl ConnectContext {
@@ -72,6 +84,7 @@ impl ConnectContext {
             secrets_dir: None,
             keeper: None,
             declared: Declared::default(),
+            adopt: false,
         }
     }
 
@@ -100,6 +113,13 @@ impl ConnectContext {
     #[must_use]
     pub fn with_declared(mut self, declared: Declared) -> Self {
         self.declared = declared;
+        self
+    }
+
+    /// Lets another engine take the place of the one that the swarm was brought up with.
+    #[must_use]
+    pub fn with_adopt(mut self, adopt: bool) -> Self {
+        self.adopt = adopt;
         self
     }
 }

@@ -29,6 +29,7 @@ mod logs;
 mod memory;
 #[cfg(feature = "mock")]
 mod mock;
+mod namesake;
 mod options;
 mod phase;
 mod ports;
@@ -66,6 +67,7 @@ pub use logs::{LogCursor, LogItem, LogPiece, LogStream, LogStreamKind, LogStream
 pub use memory::{AgentContext, AgentOutput, ExecContext, MemoryBackend, MemoryEngine};
 #[cfg(feature = "mock")]
 pub use mock::MockAgentBackend;
+pub use namesake::Namesake;
 pub use options::{
     EventOptions, ListOptions, LogOptions, RemoveOptions, SpawnOptions, StopOptions,
 };

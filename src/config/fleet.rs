@@ -98,6 +98,19 @@ impl Fleet {
         read::fleet(Source::new(file.display(), text), file, options)
     }
 
+    /// Leaves a setting of backends at what it is unless said, in the tables of all of them: for another swarm that is made
+    /// of the same file.
+    pub fn leave_out(&mut self, setting: &str) {
+        let words: Vec<String> = (self.backends.tables.iter())
+            .map(|(key, _)| key.text.clone())
+            .collect();
+        for word in words {
+            if let Some(table) = self.backends.tables.table_mut(&word) {
+                table.remove(setting);
+            }
+        }
+    }
+
     /// The folder of the file.
     pub fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new("/"))

@@ -108,6 +108,25 @@ impl Journal {
         Ok(Some(record))
     }
 
+    /// Has the swarm go by another uid from now on, and forgets its members. `false`: another process is writing.
+    pub(crate) fn try_adopt(&mut self, folder: &Folder, uid: SwarmUid) -> Result<bool> {
+        let lock = Arc::clone(&self.lock);
+        if !try_lock(&lock, &self.lock_path, Hold::Alone)? {
+            return Ok(false);
+        }
+        let _locked = Locked(&lock);
+        // Before the swarm's own record, which the members' would mend otherwise.
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove", &self.path, error));
+            }
+            _ => self.forget(),
+        }
+        SwarmRecord::adopt(folder, uid)?;
+        self.uid = Some(uid);
+        Ok(true)
+    }
+
     pub(crate) fn records(&self) -> &Records {
         &self.records
     }

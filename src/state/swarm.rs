@@ -23,7 +23,7 @@ pub struct SwarmRecord {
     pub schema: u32,
     /// The swarm's name.
     pub name: SwarmName,
-    /// The swarm's identity, made once and never changed.
+    /// The swarm's identity, made once; another only where the swarm takes over what goes by that.
     pub uid: SwarmUid,
     /// The fleet file that the swarm belongs to; `None` where it belongs to a program, or to nobody.
     #[serde(default)]
@@ -193,17 +193,29 @@ impl SwarmRecord {
             created: old.as_ref().map_or_else(SystemTime::now, |old| old.created),
         };
         if read.as_ref() != Some(&new) {
-            let text = serde_json::to_vec_pretty(&new).map_err(|error| {
-                Error::new(
-                    ErrorKind::Engine,
-                    Operation::State,
-                    format!("cannot put into words {}", path.display()),
-                )
-                .with_source(error)
-            })?;
-            write_atomically(&path, &text)?;
+            new.write(&path)?;
         }
         Ok(new)
+    }
+
+    /// Has the swarm go by another uid. It has no members: to be called under the lock.
+    pub(super) fn adopt(folder: &Folder, uid: SwarmUid) -> Result<()> {
+        match Self::read(folder)? {
+            Some(record) => Self { uid, ..record }.write(&Self::path(folder)),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| {
+            Error::new(
+                ErrorKind::Engine,
+                Operation::State,
+                format!("cannot put into words {}", path.display()),
+            )
+            .with_source(error)
+        })?;
+        write_atomically(path, &text)
     }
 
     /// Refuses a file or a backend that is not the one under which this swarm's members were made.

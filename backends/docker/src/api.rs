@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use ::http::Method;
 use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Error, ErrorKind, Operation,
-    Result, Signal,
+    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Error, ErrorKind, Namesake,
+    Operation, Result, Signal,
 };
 use async_trait::async_trait;
 use bollard::Docker;
@@ -73,6 +73,11 @@ impl BackendConfig for DockerApiConfig {
         }
         let engine = Api::new(&self.0)?;
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
+    }
+
+    async fn namesakes(self, context: ConnectContext) -> Result<Vec<Namesake>> {
+        let engine = Api::new(&self.0)?;
+        Containers::new(engine, self.0, &context)?.namesakes().await
     }
 
     #[cfg(feature = "schema")]
@@ -179,6 +184,8 @@ struct Made {
 #[serde(rename_all = "PascalCase")]
 struct Listed {
     id: String,
+    #[serde(default)]
+    names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -222,6 +229,16 @@ impl Engine for Api {
         Ok(facts(self.http.facts().await?))
     }
 
+    async fn id(&self) -> Answer<String> {
+        #[derive(Deserialize)]
+        struct Told {
+            #[serde(rename = "ID", default)]
+            id: String,
+        }
+        let told: Told = self.http.get("/info", self.timeouts.ask, SMALL).await?;
+        Ok(told.id)
+    }
+
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
         let facts = self.http.facts().await?;
         let body = crate::body::of(plan, facts.podman)?;
@@ -259,7 +276,7 @@ impl Engine for Api {
             .await
     }
 
-    async fn list(&self, label: &str) -> Answer<Vec<Container>> {
+    async fn list(&self, label: &str, beginning: &str) -> Answer<Vec<Container>> {
         let filters = serde_json::json!({ "label": [label] }).to_string();
         let path = format!(
             "/containers/json?{}",
@@ -269,6 +286,11 @@ impl Engine for Api {
         // Paths of their own, so that the futures own what they ask for.
         let paths: Vec<String> = listed
             .into_iter()
+            .filter(|listed| {
+                let mut names = listed.names.iter().flatten();
+                let begins = |name: &String| name.trim_start_matches('/').starts_with(beginning);
+                beginning.is_empty() || names.any(begins)
+            })
             .filter_map(|listed| Ref::new(listed.id))
             .map(|id| format!("/containers/{}/json", id.as_str()))
             .collect();

@@ -166,6 +166,12 @@ impl Declarations {
         Ok(Self(all))
     }
 
+    /// What is to be made by the swarm itself.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Belonging> {
+        let own = self.0.values().filter(|meant| !meant.external);
+        own.map(|meant| &meant.belonging)
+    }
+
     /// Puts the engine's names in the place of the fleet's, and gives what of the swarm's own the plan needs.
     pub(crate) fn resolve(&self, plan: &mut Plan) -> Vec<Belonging> {
         let mut needed = Vec::new();

@@ -59,6 +59,10 @@ pub(crate) enum Class {
     NoDockerThere,
     /// The engine serves no version of the API that is spoken here.
     Version,
+    /// It is not the engine that the swarm was brought up with.
+    OtherEngine,
+    /// What is recorded of the swarm on this host cannot be read or written.
+    NoRecord,
     NoContainer,
     NoImage,
     NoNetwork,

@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Operation, Result, Signal,
+    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Namesake, Operation, Result,
+    Signal,
 };
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -78,6 +79,11 @@ impl BackendConfig for DockerCliConfig {
     async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
         let engine = Cli::new(&self.0);
         Ok(Arc::new(Containers::new(engine, self.0, &context)?))
+    }
+
+    async fn namesakes(self, context: ConnectContext) -> Result<Vec<Namesake>> {
+        let engine = Cli::new(&self.0);
+        Containers::new(engine, self.0, &context)?.namesakes().await
     }
 
     #[cfg(feature = "schema")]
@@ -245,6 +251,12 @@ impl Engine for Cli {
         Ok(known.facts())
     }
 
+    async fn id(&self) -> Answer<String> {
+        let said = self.ask(["info", "--format={{.ID}}"]).await?;
+        // Warnings stand before it.
+        Ok(said.lines().next_back().unwrap_or_default().to_owned())
+    }
+
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
         let known = self.known().await?;
         let Some(env) = env_file::lines(&plan.env) else {
@@ -280,12 +292,24 @@ impl Engine for Cli {
         Ok(found.into_iter().find(meant))
     }
 
-    async fn list(&self, label: &str) -> Answer<Vec<Container>> {
+    async fn list(&self, label: &str, beginning: &str) -> Answer<Vec<Container>> {
         // The format leaves out sizes, which the engine would measure one by one.
         let filter = format!("--filter=label={label}");
-        let args = ["ps", "--all", "--no-trunc", &filter, "--format={{.ID}}"];
+        let args = [
+            "ps",
+            "--all",
+            "--no-trunc",
+            &filter,
+            "--format={{.ID}} {{.Names}}",
+        ];
         let said = self.ask(args).await?;
-        let ids: Vec<&str> = said.lines().filter(|id| Ref::new(*id).is_some()).collect();
+        let ids: Vec<&str> = (said.lines())
+            .filter_map(|line| {
+                let (id, names) = line.split_once(' ').unwrap_or((line, ""));
+                let begins = names.split(',').any(|name| name.starts_with(beginning));
+                (begins && Ref::new(id).is_some()).then_some(id)
+            })
+            .collect();
         let mut found = Vec::with_capacity(ids.len());
         for some in ids.chunks(AT_ONCE) {
             found.extend(self.look_at(some).await?);

@@ -5,9 +5,11 @@ mod belongings;
 mod coming;
 mod events;
 mod facets;
+mod home;
 mod last_words;
 mod leases;
 mod logs;
+mod namesakes;
 mod pieces;
 mod plans;
 mod pull;
@@ -64,6 +66,7 @@ struct Inner<E> {
     asks: Asks,
     secrets: Secrets,
     facts: OnceLock<EngineFacts>,
+    home: home::Home,
     /// Of each kind of what costs an engine much time, as many are under way as it can do with.
     starts: Turns,
     kills: Turns,
@@ -101,6 +104,10 @@ impl<E: Engine> Containers<E> {
             asks: Asks::new(shared),
             secrets: Secrets::new(secrets),
             facts: OnceLock::new(),
+            home: home::Home::new(
+                context.state_dir.as_ref().map(|dir| dir.join("engine")),
+                context.adopt,
+            ),
             policies: Policies::of_this_host()?,
             own: belongings::Own::new(Declarations::new(&context.swarm, &context.declared)?),
             starts: Turns::new(settings.at_once, settings.timeout.start),
@@ -199,10 +206,9 @@ impl<E: Engine> AgentBackend for Containers<E> {
     }
 
     async fn check(&self) -> Result<Health> {
-        let facts = self
-            .learn()
-            .await
-            .map_err(|trouble| trouble.error(Operation::Check))?;
+        let asked = |trouble: Trouble| trouble.error(Operation::Check);
+        let facts = self.learn().await.map_err(asked)?;
+        self.meet().await.map_err(asked)?;
         let mut health = facts.health().with_endpoint(self.engine().to_string());
         if !self.0.secrets.can_be() {
             health = health.with_note(

@@ -192,6 +192,9 @@ pub(crate) trait Engine:
 
     async fn facts(&self) -> Answer<EngineFacts>;
 
+    /// By which id it goes, as long as it keeps what it has. Asked of Docker alone.
+    async fn id(&self) -> Answer<String>;
+
     /// Makes a container under this name. Starts nothing.
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref>;
 
@@ -204,8 +207,8 @@ pub(crate) trait Engine:
     /// `None` where there is no such container.
     async fn inspect(&self, which: &Ref) -> Answer<Option<Container>>;
 
-    /// All containers with this label, `key=value`, those too that do not run.
-    async fn list(&self, label: &str) -> Answer<Vec<Container>>;
+    /// All containers with this label, `key` or `key=value`, whose names begin so, those too that do not run.
+    async fn list(&self, label: &str, beginning: &str) -> Answer<Vec<Container>>;
 
     async fn kill(&self, container: &Ref, signal: Signal) -> Answer<()>;
 

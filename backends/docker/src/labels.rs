@@ -75,6 +75,16 @@ pub(crate) fn of_swarm(swarm: SwarmUid) -> String {
     format!("{SWARM}={swarm}")
 }
 
+/// The filter for what is of any swarm.
+pub(crate) fn anybodys() -> &'static str {
+    SWARM
+}
+
+/// Whose it is.
+pub(crate) fn swarm_of(labels: &Labels) -> Option<SwarmUid> {
+    labels.get(SWARM)?.parse().ok()
+}
+
 /// The marks of what is a swarm's own and no agent: its networks and volumes.
 pub(crate) fn of_belonging(swarm: SwarmUid) -> Labels {
     [

@@ -35,6 +35,11 @@ impl Names {
         Ok(Self { prefix })
     }
 
+    /// What all of them begin with, and perhaps others.
+    pub(crate) fn beginning(&self) -> &str {
+        &self.prefix
+    }
+
     /// What an agent's container is called.
     pub(crate) fn of(&self, id: &AgentId) -> String {
         format!("{}-{id}", self.prefix)

@@ -47,6 +47,8 @@ impl Hive {
             .map_err(|error| Failure::input(error.to_string(), "report this"))?;
         // Where `gc` looks, whatever the file says.
         fleet.state_dir = None;
+        // Each swarm has names of its own, and the file's may be up.
+        fleet.leave_out("name_prefix");
         // Nobody tells them of tasks.
         fleet.coordinator = None;
         let options = alveary::OpenOptions::new().supervise(supervise);

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use alveary::{
-    Error, Escaped, Fleet, MetricsTable, Opened, Operation, SwarmEvent, UpOptions, UpOutcome,
+    Error, Escaped, Fleet, InvalidUid, MetricsTable, Opened, Operation, SwarmEvent, UpOptions,
+    UpOutcome,
 };
 use clap::Args;
 use futures_util::StreamExt;
 
 use crate::coming;
-use crate::context::Context;
+use crate::context::{Context, Whose};
 use crate::coordinating::{self, Batch};
 use crate::detach::leave_supervisor;
 use crate::failure::{Failure, tell};
@@ -51,6 +52,14 @@ pub(crate) struct Up {
     /// Stop and remove agents that the file does not name any more
     #[arg(long)]
     prune: bool,
+
+    /// Take over what bears this swarm's names in its engine but not its uid
+    ///
+    /// For a swarm whose state folder was lost: what it had goes on, under the uid that it had. With =UID, what is of that one,
+    /// where there are several. And an engine that has come in place of the one that the swarm was brought up with is taken
+    /// for the swarm's.
+    #[arg(long, value_name = "UID", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = whose, conflicts_with = "dry_run")]
+    adopt: Option<Whose>,
 
     /// Say what would be done, and do nothing
     #[arg(long)]
@@ -99,7 +108,10 @@ impl Up {
             self.is_brought_up(name, &context.fleet()?)?;
         }
         // The one that stays restarts agents; this one only starts them.
-        let mut opened = context.open_to_start(!self.detach).await?;
+        let mut opened = match self.adopt {
+            Some(whose) => context.open_to_take_over(!self.detach, whose).await?,
+            None => context.open_to_start(!self.detach).await?,
+        };
         if let Some(listen) = self.metrics {
             opened.fleet.metrics = Some(MetricsTable::at(listen));
         }
@@ -251,6 +263,13 @@ impl Up {
             }
         }
     }
+}
+
+fn whose(text: &str) -> Result<Whose, InvalidUid> {
+    if text.is_empty() {
+        return Ok(Whose::Anybodys);
+    }
+    text.parse().map(Whose::Of)
 }
 
 fn show(screen: &Screen, progress: &mut Option<Progress>, together: &mut Together, step: Step) {

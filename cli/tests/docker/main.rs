@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod adopted;
 mod belongings;
 mod beside;
 #[path = "../../../backends/docker/tests/common/mod.rs"]
@@ -61,6 +62,8 @@ fn main() -> ExitCode {
         pulled::an_image_that_cannot_be_had_is_asked_for_once_and_told_in_one_sentence,
         pulled::what_a_detached_up_has_accepted_has_started_when_it_returns,
         refused::who_is_refused_is_called_by_name,
+        adopted::a_swarm_whose_state_was_lost_is_told_and_taken_over,
+        adopted::another_engine_at_the_swarms_address_is_refused_and_left_alone,
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,
         belongings::what_is_a_strangers_is_neither_used_nor_removed,
         belongings::what_is_external_is_used_and_left,
@@ -115,6 +118,11 @@ fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
         ),
         "originals" if way == "docker-cli" => {
             Some("what differs between the ways to an engine is tried with agents of our own")
+        }
+        "adopted"
+            if (engine, way) == ("podman", "docker-cli") && sentence.contains("another_engine") =>
+        {
+            Some("Podman's program speaks to no other engine")
         }
         "two_hosts" if engine != "docker-20" && way == "docker-cli" => {
             Some("it takes more than a minute, and by the program it is tried on Docker 20.10")

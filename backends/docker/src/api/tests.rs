@@ -225,7 +225,7 @@ async fn every_request_names_the_version_that_the_engine_was_found_to_speak() {
     let _ = api.kill(&which, Signal::TERM).await;
     let _ = api.inspect(&which).await;
     let _ = api.remove(&which, false).await;
-    let _ = api.list("a=b").await;
+    let _ = api.list("a=b", "").await;
     let _ = api.added(&which).await;
     let _ = api.pull("far:1", &mut |_| {}).await;
     let asked = played.asked();

@@ -100,6 +100,16 @@ impl Class {
                 "the engine speaks no version of its API that is known here",
                 "use an engine of Docker 20.10 or newer, or Podman 4 or newer",
             ),
+            Self::OtherEngine => (
+                K::Conflict,
+                "the engine that answers is not the one that this swarm was brought up with",
+                "lead to that one again (`host`, DOCKER_HOST, the context; `alveary doctor` shows them), or, if this one is to take its place, run `alveary up --adopt`",
+            ),
+            Self::NoRecord => (
+                K::Engine,
+                "the swarm's state folder cannot be used",
+                "give yourself the right to write it, and make room there",
+            ),
             Self::NoContainer => (
                 K::NotFound,
                 "the engine has no such container",

@@ -248,7 +248,7 @@ async fn garbage_is_no_container_and_no_list() {
             .on("inspect", &format!("printf '%s' '{garbage}'"))
             .on("ps", &format!("echo {ID}"));
         assert!(fake.cli.inspect(&container()).await.is_err(), "{garbage}");
-        assert!(fake.cli.list("a=b").await.is_err(), "{garbage}");
+        assert!(fake.cli.list("a=b", "").await.is_err(), "{garbage}");
     }
 }
 
@@ -261,7 +261,7 @@ async fn those_that_went_meanwhile_hide_no_others() {
             r#"echo '[{{"Id":"{ID}","Name":"/a","State":{{"Status":"running"}},"Config":{{}}}}]'; echo 'Error: No such container: {other}' >&2; exit 1"#
         ),
     );
-    let found = fake.cli.list("a=b").await.unwrap();
+    let found = fake.cli.list("a=b", "").await.unwrap();
     assert_eq!(
         found
             .iter()
@@ -273,7 +273,7 @@ async fn those_that_went_meanwhile_hide_no_others() {
         "inspect",
         "echo '[]'; echo 'Cannot connect to the Docker daemon' >&2; exit 1",
     );
-    let trouble = fake.cli.list("a=b").await.unwrap_err();
+    let trouble = fake.cli.list("a=b", "").await.unwrap_err();
     assert_eq!(trouble.class, Class::Unreachable);
 }
 

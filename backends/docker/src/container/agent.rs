@@ -54,7 +54,8 @@ pub(super) fn another_start(operation: Operation, id: &AgentId) -> Error {
 
 impl<E: Engine> Containers<E> {
     /// Ours are those that carry all our marks, of this swarm, under the very name that such an agent has: a
-    /// container that only inherited the marks of its image has another.
+    /// container that only inherited the marks of its image has another. That the engine is the swarm's is seen
+    /// [before](Self::meet) it is asked.
     pub(super) fn ours(&self, container: Container) -> Option<Agent> {
         let marks = Marks::from_labels(&container.labels)?;
         let names = &self.0.names;
@@ -71,6 +72,7 @@ impl<E: Engine> Containers<E> {
 
     /// The agent of this id, and `None` where a stranger or nobody has its name.
     pub(super) async fn look_for(&self, id: &AgentId) -> Result<Option<Agent>, Trouble> {
+        self.meet().await?;
         let names = &self.0.names;
         for name in [names.of(id), names.of_next(id)] {
             let found = self.engine().inspect(&named(&name)?).await?;
@@ -91,8 +93,9 @@ impl<E: Engine> Containers<E> {
 
     /// Every agent of this swarm; of two containers of one, the one that bears its name.
     pub(super) async fn agents(&self) -> Result<BTreeMap<AgentId, Agent>, Trouble> {
+        self.meet().await?;
         let mut agents = BTreeMap::new();
-        for container in self.engine().list(&of_swarm(self.0.swarm)).await? {
+        for container in self.engine().list(&of_swarm(self.0.swarm), "").await? {
             let Some(agent) = self.ours(container) else {
                 continue;
             };

@@ -10,11 +10,12 @@ use alveary_core::{
 };
 use async_trait::async_trait;
 
+use super::namesakes::of_a_namesake;
 use super::{Containers, detached, named};
 use crate::belongings::{Belonging, Declarations, Kind};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, EngineFacts, Ref};
-use crate::labels::{is_of_swarm, of_belonging, of_swarm};
+use crate::labels::{is_of_swarm, of_belonging, of_swarm, swarm_of};
 use crate::plan::{ExtraHost, Plan};
 
 /// What the fleet declares, and what of it was seen to be there.
@@ -87,6 +88,9 @@ impl<E: Engine> Containers<E> {
         match labels {
             None => Ok(false),
             Some(labels) if is_of_swarm(&labels, self.0.swarm) => Ok(true),
+            Some(labels) if let Some(uid) = swarm_of(&labels) => {
+                Err(of_a_namesake(&format!("the {belonging}"), &[uid]))
+            }
             Some(_) => Err(Error::new(
                 ErrorKind::Conflict,
                 Operation::Spawn,
@@ -106,6 +110,8 @@ impl<E: Engine> Containers<E> {
         open.secrets.clear();
         let (plan, mut needed) = self.planned(&AgentId::random(), &open, Incarnation::random())?;
         let podman = self.learn().await.map_err(asked)?.podman;
+        let settled = self.settle().await;
+        settled.map_err(|error| error.with_operation(Operation::Inspect))?;
         if !self.engine().is_local() {
             return Err(unreachable_host("the engine is on another machine"));
         }
@@ -158,6 +164,8 @@ impl<E: Engine> Containers<E> {
     }
 
     async fn take_belongings(&self, options: DiscardOptions) -> Result<Discarded> {
+        let met = self.meet().await;
+        met.map_err(|trouble| trouble.error(Operation::Remove))?;
         let label = of_swarm(self.0.swarm);
         let mut done = Discarded::default();
         for kind in [Kind::Network, Kind::Volume] {
@@ -179,6 +187,9 @@ impl<E: Engine> Containers<E> {
             }
         }
         self.0.own.doubt();
+        if done.left.is_empty() {
+            self.leave();
+        }
         Ok(done)
     }
 }

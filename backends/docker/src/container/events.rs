@@ -43,11 +43,11 @@ impl Heard {
 
 impl<E: Engine> Containers<E> {
     pub(super) async fn event_stream(&self) -> Result<EventStream> {
-        let events = self
-            .engine()
-            .events(&of_swarm(self.0.swarm))
-            .await
-            .map_err(|trouble| trouble.error(Operation::Events))?;
+        let asked = |trouble: Trouble| trouble.error(Operation::Events);
+        // Whoever subscribes anew has lost the engine for a moment.
+        self.meet_again().await.map_err(asked)?;
+        let events = self.engine().events(&of_swarm(self.0.swarm)).await;
+        let events = events.map_err(asked)?;
         let heard = Heard {
             engine: events.ready_chunks(AT_ONCE),
             waiting: VecDeque::new(),

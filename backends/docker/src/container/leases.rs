@@ -19,6 +19,7 @@ impl<E: Engine> Containers<E> {
 
     /// The numbers of those that there are.
     async fn terms(&self) -> Answer<Vec<u64>> {
+        self.meet().await?;
         let label = terms_of(self.0.swarm);
         let named = self.engine().labelled(Kind::Volume, &label).await?;
         let number = |name: &Ref| {
@@ -53,6 +54,7 @@ impl<E: Engine> Containers<E> {
     }
 
     async fn begin_term(&self, number: u64, holder: &str) -> Answer<Term> {
+        self.meet().await?;
         let volume = Belonging {
             kind: Kind::Volume,
             name: self.term_name(number)?,

@@ -3,6 +3,7 @@
 use alveary_core::{Operation, Result};
 
 use super::agent::Agent;
+use super::namesakes::of_a_namesake;
 use super::spawn::{Holder, Made, already_exists, busy};
 use super::{Containers, named};
 use crate::classify::{Class, Trouble};
@@ -57,6 +58,9 @@ impl<E: Engine> Containers<E> {
             {
                 Holder::This(agent) => return Ok(Ok(agent.container.id)),
                 Holder::Living => return Err(already_exists()),
+                Holder::Namesake(uid) => {
+                    return Err(of_a_namesake("a container of its name", &[uid]));
+                }
                 Holder::Stranger => return Err(trouble.error(Operation::Spawn)),
                 Holder::Intent(agent) | Holder::Ended(agent) => self
                     .sweep(&agent)

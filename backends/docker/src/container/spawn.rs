@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Incarnation, Operation, Pull, Result, Retry,
-    SpawnPhase,
+    SpawnPhase, SwarmUid,
 };
 
 use tokio::sync::oneshot;
 
 use super::agent::Agent;
+use super::namesakes::of_a_namesake;
 use super::secrets::Secrets;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
@@ -37,6 +38,8 @@ struct Waiting(Option<oneshot::Sender<AgentInfo>>);
 pub(super) enum Holder {
     Nobody,
     Stranger,
+    /// An agent of the swarm with this uid, which has the same names.
+    Namesake(SwarmUid),
     /// The very start that is asked for.
     This(Box<Agent>),
     /// Another start, which lives.
@@ -71,6 +74,7 @@ impl<E: Engine> Containers<E> {
         spec.validate()?;
         // What can be admitted is known only when the engine is.
         let podman = self.learn().await.map_err(spawning)?.podman;
+        self.settle().await?;
         self.capabilities().admit(spec)?;
         let (mut plan, needed) = self.planned(id, spec, incarnation)?;
         let values = Secrets::read(spec)?;
@@ -226,6 +230,9 @@ impl<E: Engine> Containers<E> {
                 Holder::Stranger => {
                     return Err(spawning(Trouble::new(Class::NameTaken, trouble.words)));
                 }
+                Holder::Namesake(uid) => {
+                    return Err(of_a_namesake("a container of its name", &[uid]));
+                }
                 Holder::Ended(agent) => return self.replace(&agent, plan).await,
                 Holder::Intent(agent) => self.sweep(&agent).await.map_err(spawning)?,
                 Holder::Nobody => match trouble.class {
@@ -257,8 +264,9 @@ impl<E: Engine> Containers<E> {
             tokio::time::sleep(Duration::from_millis(20)).await;
             return Ok(Holder::Nobody);
         }
+        let namesake = self.namesake(&container).map(|marks| marks.swarm);
         let Some(agent) = self.ours(container) else {
-            return Ok(Holder::Stranger);
+            return Ok(namesake.map_or(Holder::Stranger, Holder::Namesake));
         };
         let agent = Box::new(agent);
         Ok(if agent.marks.incarnation == plan.marks.incarnation {

@@ -1,5 +1,7 @@
 //! What cannot be tried on engines that reach no registry: images that take their time.
 
+mod whose;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alveary_core::{AgentEvent, AgentState, Fetch, FetchStage, FetchUnit, Pull, Signal, SwarmName};
@@ -55,6 +57,9 @@ struct FakeInner {
     containers: Mutex<Vec<Container>>,
     fetched: Mutex<bool>,
     pulls: AtomicUsize,
+    /// By which id it goes, and how often it was asked.
+    id: Mutex<Option<String>>,
+    asked: AtomicUsize,
     come: Notify,
     refuse: Mutex<bool>,
     /// Somebody else removes what is to be removed, which is gone when it is looked for so often.
@@ -123,6 +128,12 @@ impl Engine for Fake {
         })
     }
 
+    async fn id(&self) -> Answer<String> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let id = self.0.id.lock().unwrap().clone();
+        id.ok_or_else(|| Trouble::new(Class::Refused, "it is not said"))
+    }
+
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
         if !*self.0.fetched.lock().unwrap() {
             return Err(Trouble::new(Class::NoImage, "no such image"));
@@ -168,7 +179,7 @@ impl Engine for Fake {
         Ok(containers.iter().find(is).cloned())
     }
 
-    async fn list(&self, _: &str) -> Answer<Vec<Container>> {
+    async fn list(&self, _: &str, _: &str) -> Answer<Vec<Container>> {
         Ok(self.0.containers.lock().unwrap().clone())
     }
 

@@ -54,7 +54,7 @@ impl Ground {
                 swarm: fleet.swarm.to_string(),
             });
             let name = format!("bench-{}-{n}", drawn.get(..8).unwrap_or_default());
-            self.add(fleet, &options, &name, agents, no_floor).await?;
+            Box::pin(self.add(fleet, &options, &name, agents, no_floor)).await?;
         }
         facts.ok_or_else(|| Failure::input("no backend is named", "name one by --backend"))
     }
