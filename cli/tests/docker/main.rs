@@ -124,6 +124,12 @@ fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
         {
             Some("Podman's program speaks to no other engine")
         }
+        "adopted"
+            if sentence.contains("another_engine")
+                && !(TestEngine::is_there("docker-20") && TestEngine::is_there("docker-new")) =>
+        {
+            Some("it takes two engines")
+        }
         "two_hosts" if engine != "docker-20" && way == "docker-cli" => {
             Some("it takes more than a minute, and by the program it is tried on Docker 20.10")
         }
