@@ -133,7 +133,8 @@ impl Ground {
                 format!("[backends.{backend}]"),
                 format!("image = {IMAGE:?}"),
                 format!("host = {host:?}"),
-                format!("name_prefix = \"peers-{own}\""),
+                // Two trials may be on one engine at once, and no two swarms bear the same names.
+                format!("name_prefix = \"peers-{own}-{backend}\""),
             ]);
             if backend == "docker-cli" {
                 fleet += &lines(&[format!("program = {:?}", engine.program())]);

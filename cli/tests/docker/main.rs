@@ -130,6 +130,9 @@ fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
         {
             Some("it takes two engines")
         }
+        "adopted" | "beside" | "published" if engine != "docker-20" && way == "docker-cli" => {
+            Some("by the program it is tried on Docker 20.10")
+        }
         "two_hosts" if engine != "docker-20" && way == "docker-cli" => {
             Some("it takes more than a minute, and by the program it is tried on Docker 20.10")
         }

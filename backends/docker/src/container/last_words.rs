@@ -18,7 +18,7 @@ use crate::hint::{self, Lacking};
 const BEFORE_THE_END: SignedDuration = SignedDuration::from_secs(10);
 
 /// For so long one's last words are read; nobody waits longer for an end because of them.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// For so long those of all that a list tells of. Those that are left over are read for the next.
 const PATIENCE_FOR_ALL: Duration = Duration::from_secs(1);

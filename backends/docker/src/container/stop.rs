@@ -29,7 +29,11 @@ pub(super) struct Stops(Mutex<HashMap<Ref, Arc<Stop>>>);
 /// A stop that is under way.
 #[derive(Debug)]
 struct Stop {
-    /// When force is used: only ever brought forward.
+    /// How long the agent has, from when the signal that asks is out.
+    grace: Duration,
+    /// When that would be over if it had been out at once.
+    at_the_call: Instant,
+    /// When force is used: brought forward by who is less patient, and put off only until the signal that asks is out.
     force_at: watch::Sender<Instant>,
     outcome: watch::Sender<Option<Outcome>>,
 }
@@ -56,9 +60,24 @@ impl Outcome {
     }
 }
 
+impl Stop {
+    /// The signal that asks is out, and the grace begins: not at the call, since an engine may take its time to send it.
+    /// Whoever has brought the force forward meanwhile has the last word.
+    fn asked(&self) {
+        self.force_at.send_if_modified(|at| {
+            let is_as_it_was = *at == self.at_the_call;
+            if is_as_it_was {
+                *at = Instant::now() + self.grace;
+            }
+            is_as_it_was
+        });
+    }
+}
+
 impl Stops {
     /// The stop of this container that is under way, and whether it is a new one.
-    fn join(&self, container: &Ref, force_at: Instant) -> (Arc<Stop>, bool) {
+    fn join(&self, container: &Ref, grace: Duration) -> (Arc<Stop>, bool) {
+        let force_at = Instant::now() + grace;
         let mut stops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stop) = stops.get(container) {
             stop.force_at.send_if_modified(|at| {
@@ -70,6 +89,8 @@ impl Stops {
             return (Arc::clone(stop), false);
         }
         let stop = Arc::new(Stop {
+            grace,
+            at_the_call: force_at,
             force_at: watch::Sender::new(force_at),
             outcome: watch::Sender::new(None),
         });
@@ -108,10 +129,7 @@ impl<E: Engine> Containers<E> {
             return Ok(Exit::unknown("it was never started"));
         }
         let grace = options.grace.unwrap_or(agent.marks.grace).min(NO_LIMIT);
-        let (stop, new) = self
-            .0
-            .stops
-            .join(&agent.container.id, Instant::now() + grace);
+        let (stop, new) = self.0.stops.join(&agent.container.id, grace);
         let mut outcome = stop.outcome.subscribe();
         if new {
             let this = self.clone();
@@ -173,6 +191,7 @@ impl<E: Engine> Containers<E> {
                 if agent.container.phase == Phase::Paused {
                     self.thaw(container).await?;
                 }
+                stop.asked();
             }
             if let Some(exit) = self.ends_by_itself(container, stop).await? {
                 return Ok(Outcome::Ended(exit));

@@ -64,6 +64,11 @@ struct FakeInner {
     refuse: Mutex<bool>,
     /// Somebody else removes what is to be removed, which is gone when it is looked for so often.
     being_removed: AtomicUsize,
+    /// How long it takes to send a signal, and what it has sent, when.
+    sends_for: Mutex<Duration>,
+    sent: Mutex<Vec<(Signal, tokio::time::Instant)>>,
+    /// Its agents end by force alone.
+    stubborn: Mutex<bool>,
     /// Says that a start failed, which was carried out, and whose agent has ended already.
     lies: Mutex<bool>,
 }
@@ -183,7 +188,14 @@ impl Engine for Fake {
         Ok(self.0.containers.lock().unwrap().clone())
     }
 
-    async fn kill(&self, container: &Ref, _: Signal) -> Answer<()> {
+    async fn kill(&self, container: &Ref, signal: Signal) -> Answer<()> {
+        let takes = *self.0.sends_for.lock().unwrap();
+        tokio::time::sleep(takes).await;
+        let now = tokio::time::Instant::now();
+        self.0.sent.lock().unwrap().push((signal, now));
+        if *self.0.stubborn.lock().unwrap() && signal != Signal::KILL {
+            return Ok(());
+        }
         self.change(container, |container| container.phase = Phase::Ended)
     }
 
@@ -517,6 +529,37 @@ async fn one_that_runs() -> (Fake, Containers<Fake>, AgentId) {
         .await;
     spawned.unwrap();
     (engine, containers, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_begins_when_the_signal_is_out_and_whoever_wants_force_waits_for_nothing() {
+    let (takes, grace) = (Duration::from_secs(5), Duration::from_secs(2));
+    for hurried in [false, true] {
+        let (engine, containers, id) = one_that_runs().await;
+        *engine.0.sends_for.lock().unwrap() = takes;
+        *engine.0.stubborn.lock().unwrap() = true;
+        let called = tokio::time::Instant::now();
+        let stopping = tokio::spawn({
+            let (containers, id) = (containers.clone(), id.clone());
+            async move {
+                let options = StopOptions::default().with_grace(grace);
+                containers.stop(&id, options).await
+            }
+        });
+        if hurried {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            containers.stop(&id, StopOptions::by_force()).await.unwrap();
+        }
+        stopping.await.unwrap().unwrap();
+        let sent = engine.0.sent.lock().unwrap().clone();
+        let after: Vec<_> = sent
+            .iter()
+            .map(|(signal, at)| (*signal, at.duration_since(called).as_secs()))
+            .collect();
+        // Each takes five seconds to be sent.
+        let force = if hurried { 10 } else { 12 };
+        assert_eq!(after, [(Signal::TERM, 5), (Signal::KILL, force)]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
