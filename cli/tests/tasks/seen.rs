@@ -10,12 +10,20 @@ use crate::pty::Pty;
 fn a_terminal_shows_how_many_tasks_are_done_and_at_the_end_the_table_alone() {
     let dir = tempfile::tempdir().unwrap();
     let alone = Alone::in_folder(dir.path(), &[]);
-    // The first is done at once, and the others when they may.
+    // All are begun; the first is done at once, and the others when they may.
     let exec = "sh -c 'grep -q first || until [ -e go ]; do sleep 0.02; done'";
     let mut agent = Agent::start(
         program()
             .current_dir(dir.path())
-            .args(["agent", "--exec", exec, "--name", "Echo"])
+            .args([
+                "agent",
+                "--exec",
+                exec,
+                "--name",
+                "Echo",
+                "--concurrency",
+                "3",
+            ])
             .args(["--agent-id", "e1", "--url", &alone.url])
             .args(["--token-file", "coordinator.db.token"]),
     );
