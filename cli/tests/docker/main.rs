@@ -34,6 +34,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use common::TestEngine;
 use ground::{Ground, WAYS};
 
+const ENGINES: [&str; 3] = ["docker-20", "docker-new", "podman"];
+
 /// One trial on one engine, begun by one of the two ways.
 type Try = fn(&Ground);
 
@@ -76,24 +78,26 @@ fn main() -> ExitCode {
     ];
     let mut all = Vec::new();
     let mut reasons = Vec::new();
-    for name in ["docker-20", "docker-new", "podman"] {
-        let there = TestEngine::is_there(name);
-        for way in WAYS {
-            for (sentence, attempt) in on_engines {
-                let trial = Trial::test(format!("{way}-on-{name}::{sentence}"), move || {
-                    if !there {
-                        return Err(Failed::from(common::CURE));
-                    }
-                    attempt(&Ground::new(TestEngine::named(name), way));
-                    Ok(())
-                });
-                let why = not_tried(name, way, sentence);
-                if let Some(why) = why {
-                    reasons.push(format!("ignored {way}-on-{name}::{sentence}: {why}"));
+    // A trial has its engine for itself, so that those beside each other are of three engines.
+    for (sentence, attempt) in on_engines {
+        for (way, name) in WAYS
+            .into_iter()
+            .flat_map(|way| ENGINES.map(|name| (way, name)))
+        {
+            let there = TestEngine::is_there(name);
+            let trial = Trial::test(format!("{way}-on-{name}::{sentence}"), move || {
+                if !there {
+                    return Err(Failed::from(common::CURE));
                 }
-                // In CI an engine that is missing is a failure.
-                all.push(trial.with_ignored_flag(why.is_some() || (!there && !common::in_ci())));
+                attempt(&Ground::new(TestEngine::named(name), way));
+                Ok(())
+            });
+            let why = not_tried(name, way, sentence);
+            if let Some(why) = why {
+                reasons.push(format!("ignored {way}-on-{name}::{sentence}: {why}"));
             }
+            // In CI an engine that is missing is a failure.
+            all.push(trial.with_ignored_flag(why.is_some() || (!there && !common::in_ci())));
         }
     }
     let arguments = Arguments::from_args();
