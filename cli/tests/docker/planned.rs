@@ -84,6 +84,15 @@ pub(crate) fn what_a_policy_does_not_allow_is_refused_and_starts_nothing(ground:
         }
     }
     assert!(swarm.agents().is_empty());
+    // Neither does a way back by `..` lead out of a folder, nor a placeholder, which means nothing in a mount.
+    write("[containers]\ncap_add = [\"NET_BIND_SERVICE\"]\nmounts = [\"/srv\"]");
+    let out = open
+        .join("\n")
+        .replace("/srv/../srv/in", "/srv/{name}/../../etc");
+    let ran = (ground.swarm(ground.file(&out))).run(&["up", "--detach"]);
+    assert_ne!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stderr().contains("`/etc`"), "{ran}");
+    assert!(swarm.agents().is_empty());
 }
 
 pub(crate) fn a_broken_policy_is_told_in_one_sentence(ground: &Ground) {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use alveary_core::{AgentBackend, AgentId, ListOptions, SpawnOptions};
+use alveary_core::{
+    AgentBackend, AgentId, AgentSpec, ErrorKind, ExitStatus, ListOptions, SpawnOptions, StopOptions,
+};
 use serde_json::json;
 
 use crate::common::TestEngine;
-use crate::here::{Here, remove_all, sh};
+use crate::here::{Here, remove_all, run_to_its_end, sh, written};
 
 pub(crate) async fn labels_of_an_image_make_nobody_an_agent_and_no_agent_another(
     engine: TestEngine,
@@ -98,6 +100,35 @@ pub(crate) async fn how_health_is_looked_at_is_the_images_until_the_spec_says_it
                 becomes(&engine, &name, becomes_so).await;
             }
         }
+        remove_all(&*backend).await;
+    }
+}
+
+/// No shell, no libraries, no `/etc`: nothing of ours needs more of an image than the agent itself.
+pub(crate) async fn one_static_program_is_image_enough(engine: TestEngine) {
+    let here = Here::on(&engine);
+    let agent = |command: &[&str]| {
+        let mut spec = AgentSpec::new("trial", command.iter().copied());
+        spec.container.image = Some("alveary-test/alone:1".to_owned());
+        spec
+    };
+    for backend in [here.api().await, here.cli().await] {
+        let (id, exit) = run_to_its_end(&*backend, &agent(&["/agent", "7"])).await;
+        assert_eq!(exit.status, ExitStatus::Code(7), "on {}", backend.kind());
+        written(&*backend, &id, &format!("{id} is here\n")).await;
+
+        let id = AgentId::random();
+        let spawned = backend.spawn(&id, &agent(&["/agent"]), SpawnOptions::default());
+        spawned.await.expect("it starts");
+        written(&*backend, &id, &format!("{id} is here\n")).await;
+        let patient = StopOptions::default().with_grace(Duration::from_hours(1));
+        let exit = backend.stop(&id, patient).await.expect("it ends");
+        assert_eq!(exit.status, ExitStatus::Code(143), "on {}", backend.kind());
+
+        let (id, shell) = (AgentId::random(), agent(&["sh", "-c", "true"]));
+        let spawned = backend.spawn(&id, &shell, SpawnOptions::default()).await;
+        let error = spawned.expect_err("there is no shell");
+        assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{error}");
         remove_all(&*backend).await;
     }
 }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
+        images::one_static_program_is_image_enough,
         mounted::a_program_may_lie_in_what_is_mounted,
         names::agents_of_one_network_find_each_other_by_name,
         parity::one_spec_gives_one_container_by_either_way,

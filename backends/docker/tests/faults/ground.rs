@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::IMAGE;
+use crate::stranger::Stranger;
 use crate::table::{self, Row};
 
 /// How long the backend waits for the engine.
@@ -55,6 +56,7 @@ pub(crate) struct Ground {
     limits: Limits,
     notes: Vec<String>,
     engine: String,
+    stranger: Stranger,
     state: TempDir,
 }
 
@@ -139,6 +141,8 @@ impl Ground {
         let proxy = FaultProxy::before(host).await.unwrap();
         let swarm = SwarmUid::random();
         let state = tempfile::tempdir().unwrap();
+        let engine = host.trim_start_matches("unix://").to_owned();
+        let stranger = Stranger::beside(&engine, swarm);
         let backend = connect(&way, &proxy.host(), swarm, limits, state.path()).await;
         let mut ground = Self {
             backend,
@@ -148,7 +152,8 @@ impl Ground {
             row: Row::default(),
             limits,
             notes: Vec::new(),
-            engine: host.trim_start_matches("unix://").to_owned(),
+            engine,
+            stranger,
             state,
         };
         // What is learnt once is not learnt in the midst of a fault.
@@ -373,6 +378,10 @@ impl Ground {
             self.row.leaked += 1;
             self.notes.push(format!("left behind: {left:?}"));
         }
+        if let Some(harm) = self.stranger.harm(&self.engine) {
+            self.row.harmed += 1;
+            self.notes.push(format!("the stranger beside them: {harm}"));
+        }
         table::add(scenario, &self.row);
         if self.row.is_clean() {
             Ok(Completion::Completed)
@@ -397,6 +406,7 @@ impl Drop for Ground {
                 &format!("/v1.41/containers/{name}?force=true"),
             );
         }
+        self.stranger.goes(&self.engine);
     }
 }
 
@@ -411,10 +421,19 @@ fn passes(error: &Error) -> bool {
     ) || error.retry() != alveary_core::Retry::Never
 }
 
-/// Asks the engine itself. HTTP of old has no chunks and one answer.
-fn ask(socket: &str, method: &str, path: &str) -> Vec<u8> {
+/// Asks the engine itself.
+pub(crate) fn ask(socket: &str, method: &str, path: &str) -> Vec<u8> {
+    ask_with(socket, method, path, "")
+}
+
+/// The same with a body of JSON. HTTP of old has no chunks and one answer.
+pub(crate) fn ask_with(socket: &str, method: &str, path: &str, body: &str) -> Vec<u8> {
     let mut engine = UnixStream::connect(socket).unwrap();
-    let request = format!("{method} {path} HTTP/1.0\r\nHost: engine\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     engine.write_all(request.as_bytes()).unwrap();
     let mut said = Vec::new();
     engine.read_to_end(&mut said).unwrap();

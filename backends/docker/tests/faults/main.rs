@@ -20,6 +20,7 @@ mod ground;
 mod kinds;
 mod late;
 mod replies;
+mod stranger;
 mod streams;
 mod table;
 

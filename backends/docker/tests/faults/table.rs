@@ -10,12 +10,14 @@ pub(crate) struct Row {
     pub(crate) lost: usize,
     pub(crate) doubled: usize,
     pub(crate) leaked: usize,
+    /// Containers of others that are not as they were.
+    pub(crate) harmed: usize,
     pub(crate) wrong: usize,
 }
 
 impl Row {
     pub(crate) fn is_clean(&self) -> bool {
-        self.lost + self.doubled + self.leaked + self.wrong == 0
+        self.lost + self.doubled + self.leaked + self.harmed + self.wrong == 0
     }
 }
 
@@ -28,6 +30,7 @@ pub(crate) fn add(scenario: &str, found: &Row) {
     row.lost += found.lost;
     row.doubled += found.doubled;
     row.leaked += found.leaked;
+    row.harmed += found.harmed;
     row.wrong += found.wrong;
 }
 
@@ -37,11 +40,18 @@ pub(crate) fn print() {
         return;
     }
     let mut out = std::io::stdout().lock();
-    let columns =
-        ["runs", "lost", "doubled", "leaked", "wrong"].map(|column| format!("{column:>8}"));
+    let columns = ["runs", "lost", "doubled", "leaked", "harmed", "wrong"]
+        .map(|column| format!("{column:>8}"));
     writeln!(out, "{:58}{}", "scenario", columns.concat()).unwrap();
     for (scenario, row) in rows.iter() {
-        let counts = [row.runs, row.lost, row.doubled, row.leaked, row.wrong];
+        let counts = [
+            row.runs,
+            row.lost,
+            row.doubled,
+            row.leaked,
+            row.harmed,
+            row.wrong,
+        ];
         let counts = counts.map(|count| format!("{count:>8}")).concat();
         writeln!(out, "{scenario:58}{counts}").unwrap();
     }
