@@ -31,9 +31,19 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a create is carried out after its retry",
             after_its_retry,
         ),
+        scenario_by_the_program(
+            "docker-cli::late_a_create_that_comes_after_its_retry_makes_no_second_agent",
+            "docker-cli, a create is carried out after its retry",
+            after_its_retry,
+        ),
         scenario(
             "late::a_start_that_comes_after_all_gave_up_starts_nothing",
             "a start is carried out after all gave up",
+            late_start,
+        ),
+        scenario_by_the_program(
+            "docker-cli::late_a_start_that_comes_after_all_gave_up_starts_nothing",
+            "docker-cli, a start is carried out after all gave up",
             late_start,
         ),
         scenario(
