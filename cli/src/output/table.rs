@@ -15,6 +15,8 @@ pub(crate) struct Table {
     headings: &'static [&'static str],
     rows: Vec<Vec<String>>,
     cut: bool,
+    /// The column that few have anything for.
+    seldom: Option<&'static str>,
 }
 
 impl Table {
@@ -24,7 +26,14 @@ impl Table {
             headings,
             rows: Vec::new(),
             cut: true,
+            seldom: None,
         }
+    }
+
+    /// Leaves this column out where no row has anything for it.
+    pub(crate) fn hidden_where_empty(mut self, heading: &'static str) -> Self {
+        self.seldom = Some(heading);
+        self
     }
 
     /// Leaves long cells as they are.
@@ -63,16 +72,33 @@ impl Table {
                 *width = (*width).max(cell.width());
             }
         }
-        let headings = line(&widths, self.headings.iter().copied());
+        let hidden = self.hidden();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let cells = widths.iter().copied().zip(cells).enumerate();
+            line(
+                cells
+                    .filter(|(column, _)| Some(*column) != hidden)
+                    .map(|(_, cell)| cell),
+            )
+        };
+        let headings = line(&mut self.headings.iter().copied());
         let rows = self.rows.iter();
-        let rows = rows.map(|row| line(&widths, row.iter().map(String::as_str)));
+        let rows = rows.map(|row| line(&mut row.iter().map(String::as_str)));
         std::iter::once(headings).chain(rows).collect()
+    }
+
+    /// The column that is left out.
+    fn hidden(&self) -> Option<usize> {
+        let column = (self.headings.iter()).position(|heading| Some(*heading) == self.seldom)?;
+        let is_empty = |row: &Vec<String>| row.get(column).is_none_or(String::is_empty);
+        self.rows.iter().all(is_empty).then_some(column)
     }
 }
 
-fn line<'a>(widths: &[usize], cells: impl Iterator<Item = &'a str>) -> String {
+/// Each cell with how wide its column is.
+fn line<'a>(cells: impl Iterator<Item = (usize, &'a str)>) -> String {
     let mut line = String::new();
-    for (width, cell) in widths.iter().zip(cells) {
+    for (width, cell) in cells {
         line.push_str(cell);
         let padding = width - cell.width() + 3;
         // Writing to a `String` cannot fail.
@@ -119,6 +145,19 @@ mod tests {
             "NAME      STATE     EXIT\n\
              echo-10   running\n\
              蜂        exited    0\n"
+        );
+    }
+
+    #[test]
+    fn a_column_that_few_have_anything_for_is_there_where_one_has() {
+        let mut table = Table::new(&["NAME", "PORTS", "STATUS"]).hidden_where_empty("PORTS");
+        let up = |ports: &str| ["echo".to_owned(), ports.to_owned(), "up".to_owned()];
+        table.row(up(""));
+        assert_eq!(written(&table), "NAME   STATUS\necho   up\n");
+        table.row(up("80"));
+        assert_eq!(
+            written(&table),
+            "NAME   PORTS   STATUS\necho           up\necho   80      up\n"
         );
     }
 

@@ -67,20 +67,6 @@ const HEADINGS: [&str; 9] = [
     "STATUS",
 ];
 
-/// Which of them is only there where any agent has one.
-const PORTS: usize = 7;
-
-const WITHOUT_PORTS: &[&str] = &[
-    "NAME",
-    "ID",
-    "STATE",
-    "READY",
-    "PID",
-    "AGE",
-    "CAPABILITIES",
-    "STATUS",
-];
-
 impl Ps {
     /// Whether it goes on until somebody ends it, who has got all that was asked for then.
     pub(crate) fn goes_on(&self) -> bool {
@@ -137,20 +123,12 @@ impl Ps {
     }
 
     fn table(&self, agents: &[Agent]) -> Table {
-        let with_ports = agents.iter().any(|agent| !agent.info.ports.is_empty());
-        let headings = if with_ports {
-            &HEADINGS[..]
-        } else {
-            WITHOUT_PORTS
-        };
-        let mut table = Table::new(headings).whole_cells(self.no_trunc);
+        let mut table = Table::new(&HEADINGS)
+            .hidden_where_empty("PORTS")
+            .whole_cells(self.no_trunc);
         for agent in agents {
             let age = age(agent.info.started_at.unwrap_or(agent.info.created_at));
-            let mut row = self.row(agent, age).to_vec();
-            if !with_ports {
-                row.remove(PORTS);
-            }
-            table.row(row);
+            table.row(self.row(agent, age));
         }
         table
     }
