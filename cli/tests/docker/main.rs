@@ -47,6 +47,8 @@ macro_rules! trials {
 
 fn main() -> ExitCode {
     let on_engines = trials![
+        // The longest first, so that nothing waits for it at the end.
+        two_hosts::one_host_restarts_agents_and_the_other_takes_over,
         places::every_place_is_listed_with_what_it_said_and_the_cure,
         places::a_context_outweighs_sockets_and_is_outweighed_by_a_host,
         planned::a_dry_run_says_what_each_container_would_be,
@@ -74,7 +76,6 @@ fn main() -> ExitCode {
         copied::an_archive_goes_through_a_pipe,
         measured::each_start_is_measured_beside_the_bare_engine,
         measured::what_a_bench_that_was_killed_has_left_is_found_by_gc,
-        two_hosts::one_host_restarts_agents_and_the_other_takes_over,
     ];
     let mut all = Vec::new();
     let mut reasons = Vec::new();
