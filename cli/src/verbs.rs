@@ -49,7 +49,6 @@ pub(crate) async fn run(verb: &Verb, context: &Context) -> Result<Outcome, Failu
         Verb::Up(up) => up.run(context).await,
         Verb::Supervise(supervise) => supervise.run(context).await,
         Verb::Bench(bench) => bench.run(context).await,
-        Verb::Ps(ps) if ps.goes_on() => ps.run(context).await,
         #[cfg(feature = "top")]
         Verb::Top(top) => top.run(context).await,
         #[cfg(feature = "coordinator")]

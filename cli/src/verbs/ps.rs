@@ -68,11 +68,6 @@ const HEADINGS: [&str; 9] = [
 ];
 
 impl Ps {
-    /// Whether it goes on until somebody ends it, who has got all that was asked for then.
-    pub(crate) fn goes_on(&self) -> bool {
-        self.watch
-    }
-
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         if self.watch {
             return watch::run(self, context).await;

@@ -185,7 +185,7 @@ fn a_watch_for_programs_prints_what_has_changed_and_nothing_else() {
     let before = watch.read().len();
     hive.ok(&["stop", "lives"]);
     watch.until("that it was stopped", |line| line == "lives exited");
-    assert_eq!(watch.end(Signal::TERM).code(), Some(0));
+    assert_eq!(watch.end(Signal::TERM).code(), Some(130));
     let after = &watch.read()[before..];
     assert!(
         after.iter().all(|line| line.starts_with("lives ")),
@@ -220,7 +220,7 @@ fn a_watch_on_a_terminal_keeps_to_its_width_and_leaves_it_as_it_was() {
     hive.ok(&["stop", "lives"]);
     pty.expect("ended by SIGTERM");
     pty.send(b"\x03");
-    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+    assert_eq!(pty.finish().code(), Some(130), "{}", pty.shown());
     let shown = pty.shown();
     assert!(shown.starts_with("\u{1b}[?1049h"), "{shown:?}");
     assert!(

@@ -12,7 +12,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::Ps;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::{self, Canvas};
 use crate::record::AgentRecord;
@@ -24,15 +23,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const TOGETHER: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(ps: &Ps, context: &Context) -> Result<Outcome, Failure> {
-    let mut interrupts = Interrupts::take()?;
-    tokio::select! {
-        ended = watch(ps, context) => ended,
-        // Whoever has seen enough ends it so.
-        () = interrupts.next() => Ok(Outcome::Done),
-    }
-}
-
-async fn watch(ps: &Ps, context: &Context) -> Result<Outcome, Failure> {
     let mut shown = Shown::new(ps)?;
     let mut resized = signal(SignalKind::window_change())?;
     let opened = loop {
