@@ -117,9 +117,9 @@ pub(crate) async fn one_static_program_is_image_enough(engine: TestEngine) {
         assert_eq!(exit.status, ExitStatus::Code(7), "on {}", backend.kind());
         written(&*backend, &id, &format!("{id} is here\n")).await;
 
-        let id = AgentId::random();
-        let spawned = backend.spawn(&id, &agent(&["/agent"]), SpawnOptions::default());
-        spawned.await.expect("it starts");
+        let (id, stays) = (AgentId::random(), agent(&["/agent"]));
+        let spawned = backend.spawn(&id, &stays, SpawnOptions::default()).await;
+        spawned.expect("it starts");
         written(&*backend, &id, &format!("{id} is here\n")).await;
         let patient = StopOptions::default().with_grace(Duration::from_hours(1));
         let exit = backend.stop(&id, patient).await.expect("it ends");
