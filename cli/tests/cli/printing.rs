@@ -155,7 +155,7 @@ fn a_watch_into_a_pipe_prints_a_table_for_each_change_and_ends_well() {
     watch.until("a table", |line| line.starts_with("NAME"));
     watch.until("the other one", |line| line.starts_with("ended"));
     let status = watch.end(Signal::INT);
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(130));
     assert!(!watch.read().iter().any(|line| line.contains('\u{1b}')));
     let tables: Vec<&[String]> = watch.read().split(|line| line.is_empty()).collect();
     assert!(tables.len() >= 3, "{tables:#?}");

@@ -3,13 +3,12 @@
 mod fake;
 mod whose;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use alveary_core::{AgentEvent, AgentState, Fetch, FetchStage, FetchUnit, Pull, Signal, SwarmName};
 use futures_util::StreamExt;
 
 use super::*;
-use crate::engine::{Container, Phase};
 use fake::{Fake, half};
 
 async fn next_change(events: &mut EventStream) -> AgentInfo {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alveary_core::{FetchStage, FetchUnit, Signal};
 use futures_core::stream::BoxStream;
+use futures_util::StreamExt;
 use tokio::sync::Notify;
 
 use super::super::*;
