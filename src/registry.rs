@@ -452,7 +452,10 @@ async fn reach(
             Err(Error::new(
                 ErrorKind::EngineUnavailable,
                 Operation::Check,
-                format!("it did not answer within {patience:?}"),
+                format!(
+                    "it did not answer within {}",
+                    humantime::format_duration(patience)
+                ),
             ))
         })
 }

@@ -7,6 +7,7 @@ mod words;
 use std::time::Duration;
 
 use alveary_core::{Error, ErrorKind, Operation, Retry};
+use humantime::format_duration;
 
 pub(crate) use told::STALLED;
 pub(crate) use words::classify;
@@ -147,7 +148,7 @@ pub(crate) async fn not_stalled<T>(
     let stalled = |_| {
         Trouble::new(
             Class::Stalled,
-            format!("nothing was said of it for {silence:?}"),
+            format!("nothing was said of it for {}", format_duration(silence)),
         )
     };
     tokio::time::timeout(silence, next).await.map_err(stalled)

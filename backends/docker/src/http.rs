@@ -21,6 +21,7 @@ use ::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use humantime::format_duration;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use serde::Deserialize;
@@ -110,7 +111,10 @@ struct Inner {
 pub(crate) type Sent = Pin<Box<dyn Body<Data = Bytes, Error = io::Error> + Send>>;
 
 pub(crate) fn no_answer(limit: Duration) -> Trouble {
-    Trouble::new(Class::Lost, format!("no answer within {limit:?}"))
+    Trouble::new(
+        Class::Lost,
+        format!("no answer within {}", format_duration(limit)),
+    )
 }
 
 /// A trouble on its way through those who only carry bytes.

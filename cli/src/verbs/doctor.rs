@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use alveary::{AgentBackend, Health, Opened, Registry, Supervision, TreeKill};
 use clap::{Args, ValueEnum};
+use humantime::format_duration;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -160,7 +161,7 @@ fn abilities(backend: &dyn AgentBackend) -> Table {
     };
     let times = can.logs.time_resolution.map_or_else(
         || "no".to_owned(),
-        |resolution| format!("to {resolution:?}"),
+        |resolution| format!("to {}", format_duration(resolution)),
     );
     let mut table = Table::new(&["CAPABILITY", "HERE"]).whole_cells(true);
     for (what, here) in [

@@ -10,6 +10,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use humantime::format_duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe::Receiver;
@@ -101,7 +102,11 @@ impl Program {
             Ok(said) => said,
             Err(_) => Err(Trouble::new(
                 Class::Lost,
-                format!("`{}` did not end within {:?}", self.name, call.limit),
+                format!(
+                    "`{}` did not end within {}",
+                    self.name,
+                    format_duration(call.limit)
+                ),
             )),
         }
     }
@@ -367,7 +372,10 @@ impl Feed {
             let next = match patience {
                 None => next.await,
                 Some(limit) => timeout(limit, next).await.map_err(|_| {
-                    Trouble::new(Class::Lost, format!("nothing came for {limit:?}"))
+                    Trouble::new(
+                        Class::Lost,
+                        format!("nothing came for {}", format_duration(limit)),
+                    )
                 })?,
             };
             next.map_err(|error| broke_off(&error))?;
