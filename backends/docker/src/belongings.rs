@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 
 use alveary_core::{
     Declared, Error, ErrorKind, Escaped, HostAddress, NetworkSpec, Operation, Result, Subnet,
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use crate::engine::{Answer, Ref};
 use crate::labels::Labels;
-use crate::plan::{Plan, Source};
+use crate::plan::{Plan, Source, without_dots};
 
 /// Networks that every engine has, and words that are none.
 const RESERVED: [&str; 4] = ["bridge", "default", "host", "none"];
@@ -45,6 +46,32 @@ pub(crate) struct Belonging {
     /// Of a network: nothing leads out of it.
     pub(crate) internal: bool,
     pub(crate) options: BTreeMap<String, String>,
+}
+
+impl Belonging {
+    /// The paths of the host that a volume's options make it of: `device = "/srv"` with `o = "bind"`, a disk, what an
+    /// overlay lies on. And whether it is only read there.
+    pub(crate) fn of_the_host(&self) -> (Vec<PathBuf>, bool) {
+        let (mut paths, mut read_only) = (Vec::new(), false);
+        let mut is_one = |path: &str| {
+            if self.kind == Kind::Volume && path.starts_with('/') {
+                paths.push(without_dots(Path::new(path)));
+            }
+        };
+        for (key, value) in &self.options {
+            match key.to_ascii_lowercase().as_str() {
+                "o" => {
+                    for option in value.split(',') {
+                        read_only |= option == "ro";
+                        let said = option.split_once('=').map_or("", |(_, said)| said);
+                        said.split(':').for_each(&mut is_one);
+                    }
+                }
+                _ => is_one(value),
+            }
+        }
+        (paths, read_only)
+    }
 }
 
 impl fmt::Display for Belonging {

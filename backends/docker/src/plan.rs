@@ -4,6 +4,7 @@
 mod host;
 mod mounts;
 mod ports;
+mod sockets;
 mod words;
 
 use std::collections::BTreeMap;
@@ -20,8 +21,9 @@ use crate::labels::{Labels, Marks};
 use crate::names::Names;
 
 pub(crate) use host::{Device, ExtraHost};
-pub(crate) use mounts::{PlannedMount, Source, Tmpfs, holds_a_socket};
+pub(crate) use mounts::{PlannedMount, Source, Tmpfs, hands_out_the_host, without_dots};
 pub(crate) use ports::Port;
+pub(crate) use sockets::holds_a_socket;
 
 /// Where agents find their secrets.
 pub(crate) const SECRETS: &str = "/run/secrets/alveary";

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use alveary_core::{Error, ErrorKind, Escaped, Operation, Result};
 
+use crate::belongings::Belonging;
 use crate::plan::Plan;
 use rules::Rules;
 
@@ -37,14 +38,15 @@ impl Policies {
         file::all().map(Self)
     }
 
-    /// `own` is the folder of the host that the backend itself mounts, for the agent's secrets.
+    /// `needed` is what is made for it before; `own` is the folder of the host that the backend itself mounts, for the
+    /// agent's secrets.
     ///
     /// `PermissionDenied`: a policy does not allow what the plan has.
-    pub(crate) fn judge(&self, plan: &Plan, own: Option<&str>) -> Result<()> {
+    pub(crate) fn judge(&self, plan: &Plan, needed: &[Belonging], own: Option<&str>) -> Result<()> {
         self.0.iter().try_for_each(|policy| {
             policy
                 .rules
-                .judge(plan, own)
+                .judge(plan, needed, own)
                 .map_err(|refusal| policy.refuse(&refusal))
         })
     }

@@ -89,9 +89,14 @@ pub(crate) fn what_a_policy_does_not_allow_is_refused_and_starts_nothing(ground:
     let out = open
         .join("\n")
         .replace("/srv/../srv/in", "/srv/{name}/../../etc");
-    let ran = (ground.swarm(ground.file(&out))).run(&["up", "--detach"]);
-    assert_ne!(ran.code(), Some(0), "{ran}");
-    assert!(ran.stderr().contains("`/etc`"), "{ran}");
+    // Nor does a volume that is made of one.
+    let made = "[volumes.data]\noptions = { type = \"none\", o = \"bind\", device = \"/etc\" }";
+    let bound = open.join("\n").replace("[volumes.data]", made);
+    for file in [out, bound] {
+        let ran = (ground.swarm(ground.file(&file))).run(&["up", "--detach"]);
+        assert_ne!(ran.code(), Some(0), "{ran}");
+        assert!(ran.stderr().contains("a mount of `/etc`"), "{ran}");
+    }
     assert!(swarm.agents().is_empty());
 }
 

@@ -10,7 +10,7 @@ use crate::belongings::Belonging;
 use crate::engine::Engine;
 use crate::plan::{
     Device, EngineRestart, ExtraHost, Gpus, Plan, PlannedHealth, PlannedMount, Planning, Port,
-    Source,
+    Source, hands_out_the_host,
 };
 
 impl<E: Engine> Containers<E> {
@@ -30,7 +30,13 @@ impl<E: Engine> Containers<E> {
         };
         let mut plan = planning.plan(id, incarnation, spec)?;
         let needed = self.0.own.declarations.resolve(&mut plan);
-        self.0.policies.judge(&plan, folder.as_deref())?;
+        for path in needed
+            .iter()
+            .flat_map(|belonging| belonging.of_the_host().0)
+        {
+            hands_out_the_host(&path, &self.0.settings)?;
+        }
+        self.0.policies.judge(&plan, &needed, folder.as_deref())?;
         Ok((plan, needed))
     }
 }

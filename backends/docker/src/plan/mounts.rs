@@ -4,19 +4,9 @@ use std::path::{Component, Path, PathBuf};
 
 use alveary_core::{Escaped, Mount, Result, is_unsafe};
 
+use super::sockets::{holds_a_socket, holds_that_of};
 use super::{SECRETS, invalid, words};
 use crate::config::Settings;
-
-/// The engines' sockets: whoever has one is root on the host.
-const SOCKETS: [&str; 7] = [
-    "/run/docker.sock",
-    "/var/run/docker.sock",
-    "/run/podman/podman.sock",
-    "/var/run/podman/podman.sock",
-    "/run/containerd/containerd.sock",
-    "/var/run/containerd/containerd.sock",
-    "/run/crio/crio.sock",
-];
 
 /// Something mounted into a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,15 +98,8 @@ pub(crate) fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// Whether whoever has this path has an engine, and so the host.
-pub(crate) fn holds_a_socket(path: &Path) -> bool {
-    SOCKETS
-        .iter()
-        .any(|socket| Path::new(socket).starts_with(path))
-}
-
 /// Refuses `/`, an engine's socket, and each folder that holds one, by any way that leads there.
-fn hands_out_the_host(path: &Path, settings: &Settings) -> Result<()> {
+pub(crate) fn hands_out_the_host(path: &Path, settings: &Settings) -> Result<()> {
     let said = |path: &Path| {
         settings
             .host_access
@@ -126,7 +109,8 @@ fn hands_out_the_host(path: &Path, settings: &Settings) -> Result<()> {
     // Where a link leads is for the engine's host to say; here it is seen as far as that is this one.
     let led_to = path.canonicalize().ok();
     for path in [Some(path), led_to.as_deref()].into_iter().flatten() {
-        if holds_a_socket(path) && !said(path) {
+        let holds_one = holds_a_socket(path) || holds_that_of(settings.host.as_deref(), path);
+        if holds_one && !said(path) {
             let shown = path.display();
             return Err(invalid(
                 format!("a mount of {shown} hands the agent the whole host"),

@@ -155,6 +155,8 @@ fn the_host_itself_is_handed_out_only_where_the_settings_name_it() {
         "/var/run/docker.sock",
         "/run",
         "/srv/../run/docker.sock",
+        "/run/user/1000/docker.sock",
+        "/srv/engines/docker.sock",
     ] {
         let mount: Mount = format!("{path}:/outside").parse().unwrap();
         let spec = with(|c| c.mounts = vec![mount]);
@@ -168,6 +170,13 @@ fn the_host_itself_is_handed_out_only_where_the_settings_name_it() {
     assert!(plan_with(&settings, &root).is_ok());
     let inside = with(|c| c.mounts = vec!["/srv/agents:/data".parse().unwrap()]);
     assert!(plan(&inside).is_ok());
+    // That of the engine that is used, whatever it is called.
+    let settings = Settings {
+        host: Some("unix:///srv/agents/engine".to_owned()),
+        ..self::settings()
+    };
+    let refused = plan_with(&settings, &inside).unwrap_err().to_string();
+    assert!(refused.contains("the whole host"), "{refused}");
 }
 
 #[test]

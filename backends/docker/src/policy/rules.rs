@@ -6,6 +6,7 @@ use alveary_core::Escaped;
 use serde::Deserialize;
 
 use super::Refusal;
+use crate::belongings::Belonging;
 use crate::plan::{Plan, PlannedMount, Source, holds_a_socket};
 
 /// What containers may be given. `None` bounds nothing; what hands out the host itself is never allowed unless it
@@ -48,10 +49,22 @@ impl Rules {
         }
     }
 
-    pub(super) fn judge(&self, plan: &Plan, own: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn judge(
+        &self,
+        plan: &Plan,
+        needed: &[Belonging],
+        own: Option<&str>,
+    ) -> Result<(), Refusal> {
         self.judge_names(plan)?;
         for mount in &plan.mounts {
             self.judge_mount(mount, own)?;
+        }
+        for belonging in needed {
+            // A volume that is a folder of the host is a mount of it.
+            let (paths, read_only) = belonging.of_the_host();
+            for path in paths {
+                self.judge_path(&path, read_only)?;
+            }
         }
         self.judge_rights(plan)
     }
@@ -79,19 +92,17 @@ impl Rules {
             Source::Volume(name) if is_allowed(self.volumes.as_ref(), name) => Ok(()),
             Source::Volume(name) => refuse("volumes", format!("the volume `{}`", Escaped(name))),
             Source::Host(path) if own == Some(path) => Ok(()),
-            Source::Host(path) => {
-                let how = if mount.read_only {
-                    ""
-                } else {
-                    " to be written"
-                };
-                if self.may_be_mounted(Path::new(path), mount.read_only) {
-                    Ok(())
-                } else {
-                    refuse("mounts", format!("a mount of `{}`{how}", Escaped(path)))
-                }
-            }
+            Source::Host(path) => self.judge_path(Path::new(path), mount.read_only),
         }
+    }
+
+    fn judge_path(&self, path: &Path, read_only: bool) -> Result<(), Refusal> {
+        if self.may_be_mounted(path, read_only) {
+            return Ok(());
+        }
+        let how = if read_only { "" } else { " to be written" };
+        let path = path.to_string_lossy();
+        refuse("mounts", format!("a mount of `{}`{how}", Escaped(&path)))
     }
 
     /// By its own name, and by where that leads.

@@ -4,7 +4,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use alveary_core::{AgentId, AgentSpec, ContainerSpec, Incarnation, SwarmName, SwarmUid};
 
 use super::*;
+use crate::belongings::Kind;
 use crate::config::Settings;
+use crate::engine::Ref;
 use crate::names::Names;
 use crate::plan::Planning;
 
@@ -32,6 +34,10 @@ fn policies(texts: &[&str]) -> Policies {
 const SECRETS: &str = "/dev/shm/alveary/x";
 
 fn judged_by(policies: &Policies, section: &str) -> Result<()> {
+    judged_with(policies, section, &[])
+}
+
+fn judged_with(policies: &Policies, section: &str, needed: &[Belonging]) -> Result<()> {
     let container: ContainerSpec = toml::from_str(section).unwrap();
     let names = Names::new(None, &SwarmName::new("demo").unwrap()).unwrap();
     let settings: Settings = toml::from_str(
@@ -48,7 +54,7 @@ fn judged_by(policies: &Policies, section: &str) -> Result<()> {
     let plan = planning
         .plan(&AgentId::random(), Incarnation::random(), &spec)
         .unwrap();
-    policies.judge(&plan, Some(SECRETS))
+    policies.judge(&plan, needed, Some(SECRETS))
 }
 
 #[track_caller]
@@ -164,6 +170,50 @@ fn a_link_out_of_what_is_allowed_leads_to_a_refusal() {
     // The last two are not there yet: an engine would make them, behind the link.
     for path in ["out", "../other", "out/new", "out/new/deep"] {
         refused(&policies, &mount(path), "mounts");
+    }
+}
+
+#[test]
+fn a_volume_that_is_a_folder_of_the_host_is_judged_as_a_mount_of_it() {
+    let policies =
+        policies(&["[containers]\nmounts = [\"/srv/agents\", \"/srv/data:ro\", \"/dev/sdb1\"]"]);
+    let judged = |options: &[(&str, &str)]| {
+        let option = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let volume = Belonging {
+            kind: Kind::Volume,
+            name: Ref::new("demo_data").unwrap(),
+            driver: None,
+            internal: false,
+            options: options.iter().map(option).collect(),
+        };
+        judged_with(&policies, "", &[volume])
+    };
+    let bound = |device| [("type", "none"), ("o", "bind"), ("device", device)];
+    judged(&[]).unwrap();
+    judged(&bound("/srv/agents/a")).unwrap();
+    judged(&[("o", "bind,ro"), ("device", "/srv/data")]).unwrap();
+    judged(&[("type", "ext4"), ("device", "/dev/sdb1")]).unwrap();
+    judged(&[
+        ("type", "nfs"),
+        ("o", "addr=10.0.0.1,rw"),
+        ("device", ":/data"),
+    ])
+    .unwrap();
+    judged(&[("type", "tmpfs"), ("device", "tmpfs")]).unwrap();
+    for options in [
+        &bound("/")[..],
+        &bound("/srv/agents/../secrets"),
+        &bound("/srv/data"),
+        &[("type", "ext4"), ("device", "/dev/sda1")],
+        &[
+            ("type", "overlay"),
+            ("device", "overlay"),
+            ("o", "lowerdir=/srv/agents:/etc,upperdir=/srv/agents/u"),
+        ],
+    ] {
+        let error = judged(options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{options:?}");
+        assert!(error.cure().unwrap().contains("`mounts`"), "{error}");
     }
 }
 
