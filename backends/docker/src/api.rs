@@ -19,7 +19,10 @@ use alveary_core::{
 };
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::{EndpointSettings, NetworkConnectRequest};
+use bollard::models::{
+    ContainerUpdateBody, EndpointSettings, NetworkConnectRequest, RestartPolicy,
+    RestartPolicyNameEnum,
+};
 use bollard::query_parameters::{
     KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
 };
@@ -349,6 +352,18 @@ impl Engine for Api {
 
     async fn pause(&self, container: &Ref) -> Answer<()> {
         let call = self.docker.pause_container(container.as_str());
+        self.typed(self.timeouts.ask, call).await
+    }
+
+    async fn restart_no_more(&self, container: &Ref) -> Answer<()> {
+        let update = ContainerUpdateBody {
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::NO),
+                maximum_retry_count: None,
+            }),
+            ..Default::default()
+        };
+        let call = self.docker.update_container(container.as_str(), update);
         self.typed(self.timeouts.ask, call).await
     }
 

@@ -255,7 +255,7 @@ fn restart(restart: EngineRestart) -> RestartPolicy {
         EngineRestart::OnFailure { max } => {
             (RestartPolicyNameEnum::ON_FAILURE, Some(i64::from(max)))
         }
-        EngineRestart::Always => (RestartPolicyNameEnum::ALWAYS, None),
+        EngineRestart::Always => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
     };
     RestartPolicy {
         name: Some(name),

@@ -370,6 +370,11 @@ impl Engine for Cli {
             .await
     }
 
+    async fn restart_no_more(&self, container: &Ref) -> Answer<()> {
+        let update = ["update", "--restart=no", container.as_str()];
+        self.tell(update, self.timeouts.ask).await
+    }
+
     async fn unpause(&self, container: &Ref) -> Answer<()> {
         self.tell(["unpause", container.as_str()], self.timeouts.ask)
             .await

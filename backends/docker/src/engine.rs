@@ -92,6 +92,8 @@ pub(crate) struct Container {
     pub(crate) privileged: bool,
     /// Where its ports are reached, while it runs.
     pub(crate) ports: Vec<PublishedPort>,
+    /// Whether the engine starts it again by itself.
+    pub(crate) is_restarted: bool,
 }
 
 /// Something happened to a container. Only a hint: what counts is what an inspection then finds.
@@ -220,6 +222,9 @@ pub(crate) trait Engine:
 
     async fn rename(&self, container: &Ref, name: &Ref) -> Answer<()>;
 
+    /// Never starts it again by itself from now on.
+    async fn restart_no_more(&self, container: &Ref) -> Answer<()>;
+
     async fn pause(&self, container: &Ref) -> Answer<()>;
 
     async fn unpause(&self, container: &Ref) -> Answer<()>;
@@ -276,6 +281,7 @@ pub(crate) mod test {
             cap_drop: vec!["ALL".to_owned()],
             privileged: false,
             ports: Vec::new(),
+            is_restarted: false,
         }
     }
 

@@ -81,6 +81,7 @@ impl<'de> Deserialize<'de> for Words {
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedHost {
     log_config: InspectedLog,
+    restart_policy: InspectedRestart,
     memory: u64,
     tmpfs: Option<BTreeMap<String, String>>,
     cap_add: Option<Vec<String>>,
@@ -92,6 +93,12 @@ struct InspectedHost {
 #[serde(rename_all = "PascalCase", default)]
 struct InspectedLog {
     r#type: String,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct InspectedRestart {
+    name: String,
 }
 
 impl Inspected {
@@ -141,6 +148,7 @@ impl Inspected {
             cap_drop: capabilities(host_config.cap_drop.unwrap_or_default()),
             privileged: host_config.privileged,
             ports,
+            is_restarted: !matches!(host_config.restart_policy.name.as_str(), "" | "no"),
         })
     }
 }

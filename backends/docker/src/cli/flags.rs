@@ -44,7 +44,7 @@ pub(super) fn create(known: &Known, name: &Ref, plan: &Plan) -> Answer<Vec<Strin
     match plan.restart {
         EngineRestart::No => {}
         EngineRestart::OnFailure { max } => flags.add("restart", &format!("on-failure:{max}")),
-        EngineRestart::Always => flags.add("restart", "always"),
+        EngineRestart::Always => flags.add("restart", "unless-stopped"),
     }
     let Flags(mut args) = flags;
     // Behind the image nothing is read as a flag any more.

@@ -117,6 +117,9 @@ impl<E: Engine> Containers<E> {
             return Err(another_start(Operation::Stop, id));
         }
         if agent.has_ended() {
+            self.restart_no_more(&agent)
+                .await
+                .map_err(|trouble| trouble.error(Operation::Stop))?;
             self.hear(&agent.container).await;
             self.0.ended.see(id, &agent.container);
             return Ok(self.exit(&agent.container).await);
@@ -185,6 +188,7 @@ impl<E: Engine> Containers<E> {
     async fn see_through(&self, agent: &Agent, ask: Option<Signal>, stop: &Stop) -> Outcome {
         let container = &agent.container.id;
         let seen_through = async {
+            self.restart_no_more(agent).await?;
             if let Some(signal) = ask {
                 self.ask(container, signal).await?;
                 // A frozen one hears nothing until it is thawed.
@@ -204,6 +208,18 @@ impl<E: Engine> Containers<E> {
             }
         };
         seen_through.await.unwrap_or_else(Outcome::Failed)
+    }
+
+    /// What was stopped would be started again by an engine that is itself started anew: it looks at how the agent has
+    /// ended, and not at who has ended it.
+    async fn restart_no_more(&self, agent: &Agent) -> Result<(), Trouble> {
+        if !agent.container.is_restarted {
+            return Ok(());
+        }
+        match self.engine().restart_no_more(&agent.container.id).await {
+            Err(trouble) if trouble.class == Class::NoContainer => Ok(()),
+            told => told,
+        }
     }
 
     /// Sends the signal that asks, once, whichever manager of this swarm is first.

@@ -9,6 +9,7 @@ use alveary_core::{AgentEvent, AgentState, Fetch, FetchStage, FetchUnit, Pull, S
 use futures_util::StreamExt;
 
 use super::*;
+use crate::engine::Phase;
 use fake::{Fake, half};
 
 async fn next_change(events: &mut EventStream) -> AgentInfo {
@@ -299,6 +300,22 @@ async fn the_grace_begins_when_the_signal_is_out_and_whoever_wants_force_waits_f
         // Each takes five seconds to be sent.
         let force = if hurried { 10 } else { 12 };
         assert_eq!(after, [(Signal::TERM, 5), (Signal::KILL, force)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_is_not_left_to_the_engine_any_more() {
+    for by_itself in [false, true] {
+        let (engine, containers, id) = one_that_runs().await;
+        for container in engine.0.containers.lock().unwrap().iter_mut() {
+            container.is_restarted = true;
+            if by_itself {
+                container.phase = Phase::Ended;
+            }
+        }
+        containers.stop(&id, StopOptions::default()).await.unwrap();
+        let left = engine.0.containers.lock().unwrap()[0].is_restarted;
+        assert!(!left, "ended by itself: {by_itself}");
     }
 }
 

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{self, Post};
 use alveary_core::{
-    AgentBackendExt, AgentState, EndedBy, ExitStatus, LogOptions, LogStreamKind, StopOptions,
+    AgentBackendExt, AgentState, EndedBy, ExitStatus, LogOptions, LogStreamKind, Restart,
+    StopOptions,
 };
 use futures_util::StreamExt;
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::Trial;
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::ground::{Ground, Limits, Wanted, Way};
-use crate::{common, is_torture, trial};
+use crate::{is_torture, missing, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -38,7 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trials.push(trial(trial_name, move |_| async move {
             let engine = match Private::up().await {
                 Ok(engine) => engine,
-                Err(why) => return cannot(why),
+                Err(why) => return missing::without(why),
             };
             for _ in 1..rounds() {
                 let ground = engine.ground(by).await;
@@ -56,19 +57,40 @@ pub(crate) fn trials() -> Vec<Trial> {
         |_| async {
             let engine = match Private::up().await {
                 Ok(engine) => engine,
-                Err(why) => return cannot(why),
+                Err(why) => return missing::without(why),
             };
             let ground = engine.ground(Api).await;
             let row = "an agent ends while dockerd is away";
             ends_meanwhile(ground, &engine).await.finish(row).await
         },
     ));
+    for (name, row, by) in [
+        (
+            "daemon::what_was_stopped_is_not_revived_by_an_engine_that_comes_up_again",
+            "dockerd comes up again beside what was stopped",
+            Api,
+        ),
+        (
+            "daemon::docker_cli_what_was_stopped_is_not_revived_by_an_engine_that_comes_up_again",
+            "docker-cli, dockerd comes up again beside what was stopped",
+            Program,
+        ),
+    ] {
+        trials.push(trial(name, move |_| async move {
+            let engine = match Private::up().await {
+                Ok(engine) => engine,
+                Err(why) => return missing::without(why),
+            };
+            let ground = engine.ground(by).await;
+            stays_stopped(ground, &engine).await.finish(row).await
+        }));
+    }
     trials.push(trial(
         "daemon::an_engine_that_stands_still_answers_nothing_and_forgets_nothing",
         |_| async {
             let engine = match Private::up().await {
                 Ok(engine) => engine,
-                Err(why) => return cannot(why),
+                Err(why) => return missing::without(why),
             };
             let ground = Ground::on(&engine.host, Limits::SHORT).await;
             let row = "dockerd stands still (SIGSTOP)";
@@ -106,15 +128,6 @@ impl Verb {
             Self::Start => (Post, "/containers/*/start"),
             Self::Stop => (Post, "/containers/*/kill"),
         }
-    }
-}
-
-/// Where no engine of one's own can be brought up, it is for want of rights or of programs; in CI it is a failure.
-fn cannot(why: String) -> Result<Completion, Failed> {
-    if common::in_ci() {
-        Err(why.into())
-    } else {
-        Ok(Completion::ignored_with(why))
     }
 }
 
@@ -306,6 +319,37 @@ async fn ends_meanwhile(mut ground: Ground, engine: &Private) -> Ground {
         Some(Ok(exit)) if exit.is_success() => {}
         other => ground.wrong(format!("it ended well, and is told as {other:?}")),
     }
+    ground
+}
+
+/// An engine that comes up looks at how those that it restarts have ended, and not at who has ended them.
+async fn stays_stopped(mut ground: Ground, engine: &Private) -> Ground {
+    let left_to_it = |restart: Restart| {
+        let mut wanted = Wanted::new();
+        wanted.spec.restart = restart.by_engine();
+        wanted
+    };
+    let stopped = [Restart::always(), Restart::on_failure()].map(left_to_it);
+    let lives = left_to_it(Restart::always());
+    for wanted in &stopped {
+        ground.comes_to_be(wanted).await;
+        ground.stops(&wanted.id).await;
+    }
+    ground.comes_to_be(&lives).await;
+    engine.restart(false).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !ground.runs(&lives.id) {
+        assert!(Instant::now() < deadline, "it is not started again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    ground.until_still().await;
+    for wanted in &stopped {
+        if ground.runs(&wanted.id) {
+            let restart = &wanted.spec.restart;
+            ground.wrong(format!("it was stopped and runs again: {restart:?}"));
+        }
+    }
+    ground.lists_what_is_there().await;
     ground
 }
 

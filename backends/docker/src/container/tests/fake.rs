@@ -217,6 +217,10 @@ impl Engine for Fake {
         self.change(container, |c| c.name = name.as_str().to_owned())
     }
 
+    async fn restart_no_more(&self, which: &Ref) -> Answer<()> {
+        self.change(which, |container| container.is_restarted = false)
+    }
+
     async fn pause(&self, _: &Ref) -> Answer<()> {
         Ok(())
     }
