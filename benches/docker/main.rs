@@ -41,7 +41,8 @@ impl Sizes {
         let (pairs, many, bursts, herd, quiet) =
             match std::env::var("ALVEARY_BENCH_SIZES").as_deref() {
                 Ok("tiny") => (2, 3, 1, 4, 2),
-                _ => (20, 20, 3, 100, 20),
+                // So long that what is asked every half minute is asked twice.
+                _ => (20, 20, 3, 100, 65),
             };
         Self {
             pairs,

@@ -14,7 +14,7 @@ fn fleet(ground: &Ground, more: &str) {
         r#"
         swarm = "measured"
         [agents.echo]
-        command = ["sleep", "1000"]
+        command = ["sh", "-c", "echo up; exec sleep 1000"]
         env = {{ COLOUR = "blue" }}
         {more}
         [agents.echo.container]
@@ -37,8 +37,8 @@ fn containers(ground: &Ground) -> Vec<String> {
 }
 
 pub(crate) fn each_start_is_measured_beside_the_bare_engine(ground: &Ground) {
-    fleet(ground, "");
-    let both = format!("{},{}", ground.way, ground.other_way());
+    fleet(ground, "ready = { log = \"up\" }");
+    let all = format!("process,{},{}", ground.way, ground.other_way());
     let args = [
         "bench",
         "-n",
@@ -46,18 +46,22 @@ pub(crate) fn each_start_is_measured_beside_the_bare_engine(ground: &Ground) {
         "--warm-up",
         "1",
         "--backend",
-        &both,
+        &all,
         "--out",
         "a.json",
+        "--picture",
+        "a.svg",
     ];
     let ran = finish(ground.command().args(args));
     assert_eq!(ran.code(), Some(0), "{ran}");
     let report: Value =
         serde_json::from_slice(&fs::read(ground.path().join("a.json")).unwrap()).unwrap();
-    for (run, way) in [(0, ground.way), (1, ground.other_way())] {
+    for (run, way) in [(1, ground.way), (2, ground.other_way())] {
         let run = &report["runs"][run];
         assert_eq!(run["backend"], way);
         assert_eq!(run["no_floor"], Value::Null, "{way}");
+        let ready = run["phases"]["ready"]["samples_ms"][1].as_f64();
+        assert!(ready.is_some_and(|took| took > 0.0), "{way}: {ready:?}");
         for (whose, steps) in [("ours", &run["phases"]), ("bare", &run["floor"]["phases"])] {
             let at = |step: &str, n: usize| steps[step]["samples_ms"][n].as_f64().unwrap();
             for n in 0..2 {
@@ -73,6 +77,9 @@ pub(crate) fn each_start_is_measured_beside_the_bare_engine(ground: &Ground) {
             }
         }
     }
+    let picture = fs::read_to_string(ground.path().join("a.svg")).unwrap();
+    let lanes = ["process", "docker-api", "docker-cli"];
+    assert!(lanes.iter().all(|lane| picture.contains(lane)), "{picture}");
     assert_eq!(containers(ground), [""; 0]);
     let state = fs::read_dir(ground.path().join("state")).unwrap();
     assert_eq!(state.count(), 0);

@@ -1,5 +1,6 @@
 //! Images that have to be fetched, from a registry of the trial's own.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
@@ -9,9 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::common::{IMAGE, TestEngine};
 use crate::ground::Ground;
-use crate::hive::{PATIENCE, eventually};
+use crate::hive::{PATIENCE, eventually, finish};
 use crate::pty::Pty;
 
 /// So much has to be fetched of what is in it and nowhere else.
@@ -67,6 +70,35 @@ pub(crate) fn a_terminal_shows_how_far_an_image_is(ground: &Ground) {
     pty.expect("is here");
     assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
     swarm.ok(&["down"]);
+}
+
+pub(crate) fn a_bench_tells_how_long_an_image_takes(ground: &Ground) {
+    let registry = Registry::with_an_image(ground);
+    ground.file(&fleet(&registry.image));
+    let args = [
+        "bench",
+        "-n",
+        "1",
+        "--warm-up",
+        "0",
+        "--no-floor",
+        "--out",
+        "a.json",
+    ];
+    let ran = finish(ground.command().args(args).args(["--backend", ground.way]));
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    let report = fs::read(ground.path().join("a.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let phases = &report["runs"][0]["phases"];
+    let at = |step: &str| phases[step]["samples_ms"][0].as_f64().unwrap();
+    // As long as its bytes are held back.
+    let times = u32::try_from(BYTES / AT_ONCE).unwrap();
+    let least = (PAUSE * times / 2).as_secs_f64() * 1e3;
+    assert!(at("pull") > least, "{phases}");
+    assert!(
+        at("pull") > at("create") && at("pull") < at("spawn"),
+        "{phases}"
+    );
 }
 
 pub(crate) fn what_a_detached_up_has_accepted_has_started_when_it_returns(ground: &Ground) {
@@ -189,7 +221,7 @@ impl Registry {
             "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:{port}\" }}\n",
             folder.path().join("images").display()
         );
-        std::fs::write(&config, text).unwrap();
+        fs::write(&config, text).unwrap();
         let serves = Command::new(program())
             .arg("serve")
             .arg(&config)
@@ -227,15 +259,15 @@ impl Drop for Registry {
 /// The test's image and what no compression makes less of.
 fn grow(engine: &TestEngine, folder: &Path, image: &str) {
     let context = folder.join("context");
-    std::fs::create_dir(&context).unwrap();
-    let mut random = std::fs::File::open("/dev/urandom").unwrap();
+    fs::create_dir(&context).unwrap();
+    let mut random = fs::File::open("/dev/urandom").unwrap();
     for layer in ["one", "two"] {
         let mut noise = vec![0; BYTES / 2];
         random.read_exact(&mut noise).unwrap();
-        std::fs::write(context.join(layer), noise).unwrap();
+        fs::write(context.join(layer), noise).unwrap();
     }
     let text = format!("FROM {IMAGE}\nCOPY one /one\nCOPY two /two\n");
-    std::fs::write(context.join("Dockerfile"), text).unwrap();
+    fs::write(context.join("Dockerfile"), text).unwrap();
     engine.client(&[
         "build",
         "--quiet",
