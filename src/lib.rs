@@ -45,7 +45,7 @@
 //! # Examples
 //!
 //! Each in `examples/` of the repository, and run by its tests: `choose_backend`, `custom_layer`, `embed_axum` (a
-//! swarm in a web service that ends gracefully), `metrics` (numbers for Prometheus and for OpenTelemetry), `mock_retry` (a
+//! swarm in a web service that ends gracefully), `in_process` (a swarm without processes, with its tasks), `metrics` (numbers for Prometheus and for OpenTelemetry), `mock_retry` (a
 //! unit test with a mock), `outlive` (a program that is killed, and its agents are not lost). A whole backend is `conformance/examples/tiny_backend.rs`, and its bench
 //! `conformance/benches/tiny.rs`.
 

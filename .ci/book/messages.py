@@ -35,7 +35,11 @@ def made():
     for file in sorted((ROOT / "cli" / "src").rglob("*.rs")):
         source = file.read_text().split("#[cfg(test)]")[0]
         for call in MADE.finditer(source):
-            text = TEXT.search(first_argument(source, call.end() - 1))
+            said = first_argument(source, call.end() - 1)
+            # A long one has a name, and is written out just before.
+            name = re.fullmatch(r"\s*&?(\w+)\s*", said)
+            bound = name and source.rfind(f"let {name[1]} = ", 0, call.start())
+            text = TEXT.search(source, bound, call.start()) if name and bound >= 0 else TEXT.search(said)
             if text:
                 line = source.count("\n", 0, call.start()) + 1
                 yield f"{file.relative_to(ROOT)}:{line}", re.sub(r"\\\n\s*", "", text[1]).replace('\\"', '"')

@@ -286,8 +286,15 @@ fn recorded(
 
 /// Says so where agents are there and nobody would restart them.
 pub(crate) fn note_supervision(swarm: &SwarmManager, agents: &[Agent]) -> Result<(), Error> {
-    let living = agents.iter().any(|agent| !agent.is_settled());
-    if living && swarm.supervision()? == Supervision::Nobody {
+    if agents.iter().any(|agent| !agent.is_settled()) {
+        note_if_unsupervised(swarm)?;
+    }
+    Ok(())
+}
+
+/// Says so where nobody would restart agents.
+pub(crate) fn note_if_unsupervised(swarm: &SwarmManager) -> Result<(), Error> {
+    if swarm.supervision()? == Supervision::Nobody {
         note_no_supervisor();
     }
     Ok(())

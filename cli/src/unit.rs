@@ -38,7 +38,9 @@ impl Unit {
         let mut text = format!(
             "# Keeps the swarm `{swarm}` up. Made by `alveary startup`.\n\
              [Unit]\n\
-             Description=The alveary swarm {swarm}\n",
+             Description=The alveary swarm {swarm}\n\
+             # What it needs may be long in coming up at boot: it is tried until it is there.\n\
+             StartLimitIntervalSec=0\n",
             swarm = self.swarm
         );
         if self.system_user.is_some() {
@@ -72,19 +74,24 @@ impl Unit {
              SuccessExitStatus=130\n\
              RestartPreventExitStatus=1 2\n\
              Restart=on-failure\n\
-             RestartSec=1\n\
+             RestartSec=3\n\
              # Its control groups are its own: agents end as whole trees.\n\
              Delegate=yes\n\
              \n\
              [Install]\n\
              WantedBy={target}\n",
-            target = if self.system_user.is_some() {
-                "multi-user.target"
-            } else {
-                "default.target"
-            },
+            target = self.target(),
         );
         text
+    }
+
+    /// What is reached at boot, and brings it up.
+    pub(crate) fn target(&self) -> &'static str {
+        if self.system_user.is_some() {
+            "multi-user.target"
+        } else {
+            "default.target"
+        }
     }
 }
 

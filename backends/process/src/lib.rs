@@ -1,7 +1,10 @@
 //! Runs alveary's agents as local processes: the embedded default backend, without engine or Docker.
 //!
-//! [`ProcessBackend`] is the backend, [`ProcessConfig`] its settings, and [`keeper::run_if_asked`] the line
-//! in a program's `main` by which its agents' ends are known even if they come while it does not run.
+//! | for | there is |
+//! |---|---|
+//! | running agents | [`ProcessBackend`] |
+//! | its settings, and connecting it | [`ProcessConfig`] |
+//! | ends that are known even if they come while nothing of yours runs | the line in `main`: [`keeper::run_if_asked`] |
 //!
 //! # How it is built
 //! `launch` completes a spec from the caller's surroundings. `keep` starts, watches and ends processes and

@@ -131,7 +131,11 @@ impl Template {
             if value.is_none() || value.is_undefined() {
                 return Ok(());
             }
-            let text = value.to_string();
+            let text = match value.kind() {
+                // As JSON and filters spell it.
+                ValueKind::Bool => value.is_true().to_string(),
+                _ => value.to_string(),
+            };
             // What an agent or an engine says drives no terminal; what the template says may.
             let written = if is_terminal {
                 write!(out, "{}", Escaped(&text))

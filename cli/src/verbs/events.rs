@@ -23,6 +23,8 @@ use crate::values;
 #[command(after_help = EXAMPLE, after_long_help = about::<Happened<'static>>(EXAMPLE))]
 pub(crate) struct Events {
     /// Tell first what has happened since: when each agent that is there was made, started last and ended last
+    ///
+    /// What was removed since, and starts between the first and the last, are kept nowhere.
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     since: Option<SystemTime>,
 

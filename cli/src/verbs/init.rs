@@ -216,7 +216,7 @@ backend = {backend}               # or "process", "docker-api", "docker-cli", "a
 
 [agents.{agent}]
 command = [{words}]
-{count}                              # echo-1, echo-2, …
+{count}                              # {agent}-1, {agent}-2, …
 {restart}restart = {{ policy = "on-failure", max = 5, within = "1m" }}
 # env = {{ KEY = "value" }}
 # secrets = {{ API_KEY = {{ file = "key.txt" }} }}   # found at the path that API_KEY_FILE holds

@@ -4,10 +4,10 @@ mod watch;
 
 use std::io::Write;
 
-use alveary::{Agent, Error, Opened};
+use alveary::{Agent, Opened};
 use clap::Args;
 
-use crate::context::{Context, in_the_files_order, note_supervision};
+use crate::context::{Context, in_the_files_order, note_if_unsupervised};
 use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
@@ -82,22 +82,26 @@ impl Ps {
             return Ok(Outcome::Done);
         };
         let swarm = &opened.swarm;
-        let agents = self.meant(&opened).await?;
+        // Of a thousand agents each look takes its time: one is enough.
+        let agents = swarm.list().await?;
+        let somebody_lives = agents.iter().any(|agent| !agent.is_settled());
+        let agents = self.meant(&opened, agents);
         let backend = swarm.backend().kind();
         self.print(&agents, opened.fleet.swarm.as_str(), backend.as_str())?;
-        note_supervision(swarm, &swarm.list().await?)?;
+        if somebody_lives {
+            note_if_unsupervised(swarm)?;
+        }
         Ok(Outcome::Done)
     }
 
     /// Those that are to be shown.
-    async fn meant(&self, opened: &Opened) -> Result<Vec<Agent>, Error> {
-        let mut agents = opened.swarm.list().await?;
+    fn meant(&self, opened: &Opened, mut agents: Vec<Agent>) -> Vec<Agent> {
         in_the_files_order(&opened.fleet, &mut agents);
         agents.retain(|agent| {
             (self.all || !agent.is_settled())
                 && filter::matches(&self.filter, &agent.info, Some(&agent.group), agent.ready)
         });
-        Ok(agents)
+        agents
     }
 
     fn print(&self, agents: &[Agent], swarm: &str, backend: &str) -> Result<(), Failure> {

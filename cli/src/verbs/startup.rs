@@ -110,6 +110,9 @@ impl Startup {
         if self.remove {
             return match fs::remove_file(&file) {
                 Ok(()) => {
+                    // What `enable` has made: systemd disables no unit whose file is gone.
+                    let wanted = folder.join(format!("{}.wants", unit.target()));
+                    let _there_or_not = fs::remove_file(wanted.join(unit.file_name()));
                     note(format_args!(
                         "removed {shown}; then: {systemctl} stop {name}; {systemctl} daemon-reload"
                     ));

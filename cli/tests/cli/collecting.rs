@@ -91,6 +91,34 @@ fn a_file_that_is_there_again_saves_its_swarm() {
 }
 
 #[test]
+fn each_is_looked_at_once_more_before_it_is_ended() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.a]
+        command = ["sh", "-c", "trap 'cp saved.toml alveary.toml; exit' TERM; echo up; while :; do sleep 0.05; done"]
+        ready = { log = "up" }
+        [agents.b]
+        command = ["sleep", "1000"]
+        "#,
+    );
+    hive.ok(&["up", "-d", "--wait"]);
+    let (a, b) = (pid_of(&hive.agent("a")), pid_of(&hive.agent("b")));
+    let file = hive.path().join("alveary.toml");
+    fs::rename(&file, hive.path().join("saved.toml")).unwrap();
+    // The first brings the file back as it ends, so that the second is somebody's again.
+    let ran = hive.run(&["gc", "--yes"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert!(file.exists() && !is_alive(a), "{ran}");
+    let said = ran.stderr();
+    assert!(
+        said.contains("demo/b is left alone: it is not what it was"),
+        "{ran}"
+    );
+    assert!(is_alive(b), "{ran}");
+}
+
+#[test]
 fn after_everything_of_ours_was_killed_what_runs_is_ended_on_request_alone() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);

@@ -191,7 +191,7 @@ fn so_many_at_once_are_one_burst_and_a_check_makes_one_step_more() {
     .concat());
     assert_eq!(
         lines,
-        "burst 2 False\ncreate 8 True\nstart 8 True\nready 8 True\n"
+        "burst 2 false\ncreate 8 true\nstart 8 true\nready 8 true\n"
     );
     hive.nothing_is_left();
 }

@@ -387,7 +387,7 @@ fn tasks_are_printed_by_a_template_of_ones_own() {
     let listed = shop.ok(&["list", "--format", line]);
     assert_eq!(
         listed,
-        "HELLO completed Echo e1 7 True\nGOOD BYE completed Echo e1 7 True\n"
+        "HELLO completed Echo e1 7 true\nGOOD BYE completed Echo e1 7 true\n"
     );
     let id = shop.ok(&["list", "--limit", "1", "--format", "{{ id }}"]);
     let with_bids =

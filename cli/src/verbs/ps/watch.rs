@@ -37,7 +37,8 @@ pub(super) async fn run(ps: &Ps, context: &Context) -> Result<Outcome, Failure> 
     let mut pace = interval(LOOK);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        shown.show(&ps.meant(&opened).await?, Some(&opened))?;
+        let agents = opened.swarm.list().await?;
+        shown.show(&ps.meant(&opened, agents), Some(&opened))?;
         tokio::select! {
             event = events.next() => {
                 if event.is_none() {
