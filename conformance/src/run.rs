@@ -55,15 +55,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, harnesses: Vec<Box<dyn Harn
         reasons: Vec::new(),
         trials: Vec::new(),
     };
-    let probes: Vec<Probe> = harnesses
-        .iter()
-        .filter_map(|harness| program.probe(harness))
-        .collect();
-    // Trial by trial, so that those at one time are of different backends: none waits where one engine is slow.
-    for trial in suite() {
-        for probe in &probes {
-            program.add(&trial, probe);
-        }
+    for harness in harnesses {
+        program.add(&harness);
     }
     let listing = arguments.list;
     let conclusion = libtest_mimic::run(&arguments, program.trials);
@@ -87,12 +80,13 @@ struct Program {
 }
 
 impl Program {
-    /// What this backend can be tried for. That there is none is a trial that is ignored, or fails.
-    fn probe(&mut self, harness: &Arc<dyn Harness>) -> Option<Probe> {
+    fn add(&mut self, harness: &Arc<dyn Harness>) {
         match self.handle.block_on(Probe::of(harness.clone())) {
             Ok(mut probe) => {
                 probe.manager = std::env::current_exe().ok();
-                return Some(probe);
+                for trial in suite() {
+                    self.add_trial(&trial, &probe);
+                }
             }
             Err(error) if error.kind() == ErrorKind::EngineUnavailable => {
                 let why = error.to_string();
@@ -107,10 +101,9 @@ impl Program {
                     .push(libtest_mimic::Trial::test(name, || Err(failed)));
             }
         }
-        None
     }
 
-    fn add(&mut self, trial: &Trial, probe: &Probe) {
+    fn add_trial(&mut self, trial: &Trial, probe: &Probe) {
         let name = format!("{}::{}", probe.harness.name(), trial.id());
         if let Some(why) = trial.missing(probe) {
             self.ignore(&name, &why);

@@ -73,17 +73,7 @@ fn main() -> ExitCode {
             all.push(trial);
         }
     }
-    // Sentence by sentence, so that those at one time are of different engines.
-    all.sort_by(|one, other| after_engine(one).cmp(after_engine(other)));
     libtest_mimic::run(&arguments, all).exit_code()
-}
-
-/// The sentence that is tried, whatever engine it is tried on.
-fn after_engine(trial: &Trial) -> &str {
-    trial
-        .name()
-        .split_once("::")
-        .map_or("", |(_, sentence)| sentence)
 }
 
 /// Runs itself with a `ssh` that reads a folder's settings in the place of its user's.
