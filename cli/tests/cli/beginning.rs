@@ -134,8 +134,13 @@ fn a_unit_is_written_for_the_user_and_taken_away_again() {
         "{written}"
     );
 
+    // As `systemctl enable` leaves it.
+    let wants = config.join("systemd/user/default.target.wants");
+    let enabled = wants.join("alveary-demo.service");
+    fs::create_dir(&wants).unwrap();
+    std::os::unix::fs::symlink(&unit, &enabled).unwrap();
     assert_eq!(run(&["startup", "--remove"]).code(), Some(0));
-    assert!(!unit.exists());
+    assert!(!unit.exists() && enabled.symlink_metadata().is_err());
     let again = run(&["startup", "--remove"]);
     assert_eq!(again.code(), Some(2), "{again}");
 }

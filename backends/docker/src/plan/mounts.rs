@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use alveary_core::{Escaped, Mount, Result, is_unsafe};
 
-use super::sockets::{holds_a_socket, holds_that_of};
+use super::sockets::holds_a_socket;
 use super::{SECRETS, invalid, words};
 use crate::config::Settings;
 
@@ -109,8 +109,7 @@ pub(crate) fn hands_out_the_host(path: &Path, settings: &Settings) -> Result<()>
     // Where a link leads is for the engine's host to say; here it is seen as far as that is this one.
     let led_to = path.canonicalize().ok();
     for path in [Some(path), led_to.as_deref()].into_iter().flatten() {
-        let holds_one = holds_a_socket(path) || holds_that_of(settings.host.as_deref(), path);
-        if holds_one && !said(path) {
+        if holds_a_socket(path, settings) && !said(path) {
             let shown = path.display();
             return Err(invalid(
                 format!("a mount of {shown} hands the agent the whole host"),

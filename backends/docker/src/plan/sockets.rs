@@ -3,6 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::mounts::without_dots;
+use crate::config::Settings;
+use crate::find::{Endpoint, Surroundings};
+
 /// Where those of the whole host are, whether or not they are there.
 const OF_THE_HOST: [&str; 7] = [
     "/run/docker.sock",
@@ -17,20 +21,16 @@ const OF_THE_HOST: [&str; 7] = [
 /// What engines call them, wherever they put them.
 const NAMES: [&str; 4] = ["docker.sock", "podman.sock", "containerd.sock", "crio.sock"];
 
-/// Where Docker Desktop has its own, in somebody's home.
-const IN_A_HOME: [&str; 2] = [".docker/run/docker.sock", ".docker/desktop/docker.sock"];
-
-/// Whether this path is a socket of an engine, or a folder that holds one.
-pub(crate) fn holds_a_socket(path: &Path) -> bool {
-    let is_one = NAMES
-        .iter()
-        .any(|name| path.file_name() == Some(OsStr::new(name)));
-    is_one || belongs_to_users(path) || known().any(|socket| socket.starts_with(path))
-}
-
-/// The same of the socket of one engine, by its address.
-pub(super) fn holds_that_of(engine: Option<&str>, path: &Path) -> bool {
-    socket_of(engine).is_some_and(|socket| socket.starts_with(path))
+/// Whether this path is a socket of an engine, or a folder that holds one: by its name, by its place, or because an
+/// engine is looked for there.
+pub(crate) fn holds_a_socket(path: &Path, settings: &Settings) -> bool {
+    let is_one = (NAMES.iter()).any(|name| path.file_name() == Some(OsStr::new(name)));
+    let of_the_host = || {
+        OF_THE_HOST
+            .iter()
+            .any(|socket| Path::new(socket).starts_with(path))
+    };
+    is_one || belongs_to_users(path) || of_the_host() || is_looked_for(path, settings)
 }
 
 /// `/run/user`, and what in it is a user's or an engine's of that user.
@@ -44,21 +44,16 @@ fn belongs_to_users(path: &Path) -> bool {
     }
 }
 
-/// Those of the host, the one that the environment names, and what is in the home of who asks.
-fn known() -> impl Iterator<Item = PathBuf> {
-    let named = std::env::var("DOCKER_HOST").ok();
-    let home = std::env::home_dir().into_iter();
-    let in_home = home.flat_map(|home| IN_A_HOME.map(|socket| home.join(socket)));
-    (OF_THE_HOST.iter().map(PathBuf::from))
-        .chain(socket_of(named.as_deref()))
+/// Whether an engine is said to be there, by whatever says so, or listens there though nobody has said it.
+fn is_looked_for(path: &Path, settings: &Settings) -> bool {
+    let places = Surroundings::of_this_process(settings).all();
+    places.iter().any(|place| match &place.endpoint {
         // A home may be mounted where none is in it.
-        .chain(in_home.filter(|socket| socket.exists()))
-}
-
-fn socket_of(address: Option<&str>) -> Option<PathBuf> {
-    let path = Path::new(address?.strip_prefix("unix://")?);
-    path.is_absolute()
-        .then(|| super::mounts::without_dots(path))
+        Ok(Endpoint::Unix(socket)) => {
+            without_dots(socket).starts_with(path) && (place.said || socket.exists())
+        }
+        _ => false,
+    })
 }
 
 #[cfg(test)]
@@ -79,7 +74,10 @@ mod tests {
             "/home/ada/.docker/run/docker.sock",
             "/srv/engines/docker.sock",
         ] {
-            assert!(holds_a_socket(Path::new(path)), "{path}");
+            assert!(
+                holds_a_socket(Path::new(path), &Settings::default()),
+                "{path}"
+            );
         }
         for path in [
             "/srv",
@@ -87,10 +85,20 @@ mod tests {
             "/run/mysqld/mysqld.sock",
             "/srv/docker.sock/inside",
         ] {
-            assert!(!holds_a_socket(Path::new(path)), "{path}");
+            assert!(
+                !holds_a_socket(Path::new(path), &Settings::default()),
+                "{path}"
+            );
         }
-        let holds = |path: &str| holds_that_of(Some("unix:///srv/e/engine"), Path::new(path));
-        assert!(holds("/srv/e/engine") && holds("/srv/e") && !holds("/srv/f"));
-        assert!(!holds_that_of(Some("tcp://127.0.0.1:2376"), Path::new("/")));
+        let at = |host: &str, path: &str| {
+            let settings = Settings {
+                host: Some(host.to_owned()),
+                ..Settings::default()
+            };
+            holds_a_socket(Path::new(path), &settings)
+        };
+        let engine = "unix:///srv/e/engine";
+        assert!(at(engine, "/srv/e/engine") && at(engine, "/srv/e") && !at(engine, "/srv/f"));
+        assert!(!at("tcp://127.0.0.1:2376", "/srv/e"));
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Refusal;
 use crate::belongings::Belonging;
+use crate::config::Settings;
 use crate::plan::{Plan, PlannedMount, Source, holds_a_socket};
 
 /// What containers may be given. `None` bounds nothing; what hands out the host itself is never allowed unless it
@@ -108,7 +109,8 @@ impl Rules {
     /// By its own name, and by where that leads.
     fn may_be_mounted(&self, path: &Path, read_only: bool) -> bool {
         [path.to_owned(), led_to(path)].iter().all(|path| {
-            let gives_all = holds_a_socket(path);
+            // A policy is of the host, whatever the settings of a fleet file say.
+            let gives_all = holds_a_socket(path, &Settings::default());
             let Some(folders) = &self.mounts else {
                 return !gives_all;
             };
