@@ -87,6 +87,8 @@ pub(crate) enum Class {
     NoGateway,
     PortTaken,
     Full,
+    /// What is left of a start that the engine died in is in the way of this container's, for good.
+    Remnants,
     BadProfile,
     BadRequest,
     /// The program has no words for it.
@@ -133,7 +135,8 @@ impl Trouble {
         if !self.words.trim().is_empty() {
             error = error.with_engine_words(self.words);
         }
-        if self.class == Class::Unreachable {
+        // Of remnants, the container was taken away: the next call makes another, which nothing is in the way of.
+        if matches!(self.class, Class::Unreachable | Class::Remnants) {
             error = error.with_retry(Retry::After(Duration::from_secs(1)));
         }
         error

@@ -79,6 +79,7 @@ struct Inner<E> {
     comings: coming::Comings,
     hints: last_words::Hints,
     ended: remove::Ended,
+    halfway: replace::Halfway,
 }
 
 impl<E: Engine> Containers<E> {
@@ -120,6 +121,7 @@ impl<E: Engine> Containers<E> {
             comings: coming::Comings::default(),
             hints: last_words::Hints::default(),
             ended: remove::Ended::default(),
+            halfway: replace::Halfway::default(),
             engine,
             settings,
         })))

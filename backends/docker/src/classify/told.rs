@@ -213,6 +213,11 @@ impl Class {
                 "the engine's host has no room left",
                 "free memory, disk or descriptors there",
             ),
+            Self::Remnants => (
+                K::Engine,
+                "remnants of a start that the engine died in are in the way",
+                "start it again: it gets another container",
+            ),
             Self::BadProfile => (
                 K::InvalidSpec,
                 "its security profile is none that the engine takes",

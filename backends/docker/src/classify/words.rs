@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 90] = [
+const WORDS: [(&str, Class); 91] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -106,6 +106,7 @@ const WORDS: [(&str, Class); 90] = [
     ("cannot allocate memory", Class::Full),
     ("disk quota exceeded", Class::Full),
     ("too many open files", Class::Full),
+    ("file exists: unknown", Class::Remnants),
     ("executable file not found", Class::NoProgram),
     (
         "attempted to invoke a command that was not found",

@@ -77,6 +77,9 @@ impl<E: Engine> Containers<E> {
         for name in [names.of(id), names.of_next(id)] {
             let found = self.engine().inspect(&named(&name)?).await?;
             if let Some(agent) = found.and_then(|container| self.ours(container)) {
+                if self.waits(&agent) {
+                    self.0.halfway.add(id);
+                }
                 return Ok(Some(agent));
             }
         }
@@ -99,7 +102,11 @@ impl<E: Engine> Containers<E> {
             let Some(agent) = self.ours(container) else {
                 continue;
             };
-            if !(self.waits(&agent) && agents.contains_key(&agent.marks.id)) {
+            let waits = self.waits(&agent);
+            if waits {
+                self.0.halfway.add(&agent.marks.id);
+            }
+            if !(waits && agents.contains_key(&agent.marks.id)) {
                 agents.insert(agent.marks.id.clone(), agent);
             }
         }

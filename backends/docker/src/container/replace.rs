@@ -1,6 +1,9 @@
 //! The next start of an agent takes the place of the last one, which stays until the next is made.
 
-use alveary_core::{Operation, Result};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use alveary_core::{AgentId, Operation, Result};
 
 use super::agent::Agent;
 use super::namesakes::of_a_namesake;
@@ -11,6 +14,22 @@ use crate::engine::{Engine, Ref};
 use crate::plan::Plan;
 
 const ATTEMPTS: usize = 8;
+
+/// Agents of which a container was seen, or may be, that waits for the name of the last one and never got it.
+#[derive(Debug, Default)]
+pub(super) struct Halfway(Mutex<HashSet<AgentId>>);
+
+impl Halfway {
+    pub(super) fn add(&self, id: &AgentId) {
+        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        agents.insert(id.clone());
+    }
+
+    fn take(&self, id: &AgentId) -> bool {
+        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        agents.remove(id)
+    }
+}
 
 impl<E: Engine> Containers<E> {
     /// Made first under another name, so that what makes the making impossible leaves the last end readable.
@@ -35,7 +54,50 @@ impl<E: Engine> Containers<E> {
                 }
                 Err(already_exists())
             }
-            Err(trouble) => Err(trouble.error(Operation::Spawn)),
+            Err(trouble) => {
+                self.0.halfway.add(&plan.marks.id);
+                Err(trouble.error(Operation::Spawn))
+            }
+        }
+    }
+
+    /// Goes on where an earlier call, or an earlier manager, came no further than between the last start and its name.
+    pub(super) async fn go_on_replacing(&self, plan: &Plan) -> Result<Option<Ref>> {
+        if !self.0.halfway.take(&plan.marks.id) {
+            return Ok(None);
+        }
+        let gone_on = self.name_what_waits(plan).await;
+        gone_on.map_err(|trouble| {
+            self.0.halfway.add(&plan.marks.id);
+            trouble.error(Operation::Spawn)
+        })
+    }
+
+    async fn name_what_waits(&self, plan: &Plan) -> Result<Option<Ref>, Trouble> {
+        match self.holder(plan, &plan.next_name).await? {
+            Holder::This(next) => match self.rename(&next.container.id, plan).await {
+                Ok(()) => Ok(Some(next.container.id)),
+                // The last start is still there, and is replaced as ever.
+                Err(trouble) if trouble.class == Class::NameTaken => Ok(None),
+                Err(trouble) => Err(trouble),
+            },
+            Holder::Intent(other) | Holder::Ended(other) => {
+                self.sweep(&other).await?;
+                Ok(None)
+            }
+            Holder::Nobody | Holder::Stranger | Holder::Namesake(_) | Holder::Living => Ok(None),
+        }
+    }
+
+    /// An engine's word is not enough: where it were wrong, the next call would make a second container.
+    async fn rename(&self, next: &Ref, plan: &Plan) -> Result<(), Trouble> {
+        self.engine().rename(next, &named(&plan.name)?).await?;
+        match self.engine().inspect(&named(&plan.name)?).await? {
+            Some(found) if &found.id == next => Ok(()),
+            _ => Err(Trouble::new(
+                Class::Lost,
+                "the engine says that the container has its name, and it has not",
+            )),
         }
     }
 
@@ -80,6 +142,6 @@ impl<E: Engine> Containers<E> {
             Err(trouble) if trouble.class != Class::NoContainer => return Err(trouble),
             _ => {}
         }
-        self.engine().rename(next, &named(&plan.name)?).await
+        self.rename(next, plan).await
     }
 }

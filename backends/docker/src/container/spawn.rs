@@ -213,6 +213,9 @@ impl<E: Engine> Containers<E> {
 
     /// Asks first and looks after: the usual case costs one call.
     async fn make(&self, plan: &Plan) -> Result<Made> {
+        if let Some(next) = self.go_on_replacing(plan).await? {
+            return Ok(Made::New(next));
+        }
         for _ in 0..ATTEMPTS {
             let create = SpawnPhase::Create.time(&plan.marks.id, self.create(&plan.name, plan));
             let trouble = match create.await {

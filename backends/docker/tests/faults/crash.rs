@@ -51,7 +51,7 @@ pub(crate) fn manager_if_asked() -> Option<ExitCode> {
         let spawns = (0..AGENTS).map(|_| {
             let backend = Arc::clone(&backend);
             async move {
-                let Wanted { id, spec, options } = Wanted::new();
+                let Wanted { id, spec, options } = Wanted::furnished();
                 backend.spawn(&id, &spec, options).await
             }
         });

@@ -254,9 +254,9 @@ async fn killed(mut ground: Ground, engine: &Private, verb: Verb, live: bool) ->
             ground.wrong(format!("a bystander is told as {:?}", info.state));
         }
         Some(info) => {
-            // An end that the engine did not see has no code of 0.
+            // An engine that comes up again ends who has outlived it, and we have ended nobody.
             if let AgentState::Exited(exit) = &info.state
-                && exit.status == ExitStatus::Code(0)
+                && (exit.is_success() || matches!(exit.by, EndedBy::Us | EndedBy::UsByForce))
             {
                 ground.wrong(format!("a bystander's end is told as {exit:?}"));
             }

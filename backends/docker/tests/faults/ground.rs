@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use alveary_conformance::proxy::FaultProxy;
 use alveary_core::{
-    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendConfig, ConnectContext, Error, ErrorKind,
-    Exit, ListOptions, RemoveOptions, SpawnOptions, StopOptions, SwarmName, SwarmUid,
+    AgentBackend, AgentId, AgentInfo, AgentSpec, BackendConfig, ConnectContext, Declared,
+    DiscardOptions, Error, ErrorKind, Exit, ListOptions, NetworkSpec, RemoveOptions, Secret,
+    SpawnOptions, StopOptions, SwarmName, SwarmUid, VolumeSpec,
 };
 use alveary_docker::{DockerApiConfig, DockerCliConfig};
 use libtest_mimic::{Completion, Failed};
@@ -44,6 +45,22 @@ impl Limits {
     }
 }
 
+/// What a trial's swarm declares as its own, under these names.
+const NETWORK: &str = "net";
+const VOLUME: &str = "data";
+/// The folder of its secrets, in that of its state.
+const SECRETS: &str = "secrets";
+
+fn declared(swarm: SwarmUid) -> Declared {
+    let (mut network, mut volume) = (NetworkSpec::default(), VolumeSpec::default());
+    network.name = Some(format!("faults-{swarm}-{NETWORK}"));
+    volume.name = Some(format!("faults-{swarm}-{VOLUME}"));
+    Declared::new(
+        [(NETWORK.to_owned(), network)].into(),
+        [(VOLUME.to_owned(), volume)].into(),
+    )
+}
+
 /// How long a retried call may need to come to its end once nothing goes wrong any more.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -71,6 +88,17 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn new() -> Self {
         Self::running(["sleep", "100000"])
+    }
+
+    /// The same in the network, with the volume and with a secret of the swarm's own.
+    pub(crate) fn furnished() -> Self {
+        let mut wanted = Self::new();
+        wanted.spec = wanted
+            .spec
+            .secret("TOKEN", Secret::new("of a trial of faults"));
+        wanted.spec.container.networks = vec![NETWORK.to_owned()];
+        wanted.spec.container.mounts = vec![format!("{VOLUME}:/data").parse().unwrap()];
+        wanted
     }
 
     pub(crate) fn running<const N: usize>(command: [&str; N]) -> Self {
@@ -115,10 +143,13 @@ pub(crate) async fn connect(
             "pull": format!("{}s", limits.ask.as_secs()),
         },
     });
-    let state = state.join("docker-api");
+    let (state, secrets) = (state.join("docker-api"), state.join(SECRETS));
     std::fs::create_dir_all(&state).unwrap();
-    let context = ConnectContext::new(SwarmName::new("faults").unwrap(), swarm);
-    let context = context.with_state_dir(state);
+    std::fs::create_dir_all(&secrets).unwrap();
+    let context = ConnectContext::new(SwarmName::new("faults").unwrap(), swarm)
+        .with_declared(declared(swarm))
+        .with_state_dir(state)
+        .with_secrets_dir(secrets);
     match way {
         Way::Api => {
             let config: DockerApiConfig = serde_json::from_value(settings).unwrap();
@@ -188,13 +219,7 @@ impl Ground {
 
     /// Every container that bears this swarm's label, in the engine's own words.
     pub(crate) fn shown(&self) -> Vec<Shown> {
-        let filters = format!(
-            "%7B%22label%22%3A%5B%22alveary.swarm%3D{}%22%5D%7D",
-            self.swarm
-        );
-        let path = format!("/v1.41/containers/json?all=1&filters={filters}");
-        let listed = ask(&self.engine, "GET", &path);
-        let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap();
+        let listed = self.labelled("containers/json?all=1&");
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let shown = |container: &serde_json::Value| Shown {
             agent: text(&container["Labels"]["alveary.agent-id"]),
@@ -203,6 +228,29 @@ impl Ground {
         let shown = listed.as_array().unwrap().iter().map(shown);
         // What is being removed is no longer anybody's.
         shown.filter(|one| one.state != "removing").collect()
+    }
+
+    /// What bears this swarm's label.
+    fn labelled(&self, path: &str) -> serde_json::Value {
+        let filters = format!(
+            "filters=%7B%22label%22%3A%5B%22alveary.swarm%3D{}%22%5D%7D",
+            self.swarm
+        );
+        let listed = ask(&self.engine, "GET", &format!("/v1.41/{path}{filters}"));
+        serde_json::from_slice(&listed).unwrap()
+    }
+
+    /// Its networks, its volumes, and the files of its secrets.
+    fn belongings(&self) -> Vec<String> {
+        let networks = self.labelled("networks?");
+        let volumes = self.labelled("volumes?");
+        let networks = networks.as_array().unwrap().iter();
+        let volumes = volumes["Volumes"].as_array().into_iter().flatten();
+        let named = networks.chain(volumes).map(|one| one["Name"].to_string());
+        let secrets = std::fs::read_dir(self.state().join(SECRETS)).unwrap();
+        named
+            .chain(secrets.map(|secret| format!("{:?}", secret.unwrap().path())))
+            .collect()
     }
 
     /// Waits until the engine shows the same for a while: nothing tells when it has done what nobody waits for
@@ -368,15 +416,34 @@ impl Ground {
         }
     }
 
+    /// Takes away what is the swarm's own and used by nobody any more.
+    async fn discards(&mut self) {
+        let backend = Arc::clone(&self.backend);
+        let belongings = backend.belongings().unwrap();
+        let options = DiscardOptions::default().with_volumes(true);
+        let discarded = self
+            .at_last("a discard", || belongings.discard(options.clone()))
+            .await;
+        match discarded {
+            Some(Ok(discarded)) if discarded.left.is_empty() => {}
+            other => self.wrong(format!("the discard: {other:?}")),
+        }
+    }
+
     /// Removes all that is listed, and then nothing may be left.
     pub(crate) async fn finish(mut self, scenario: &str) -> Result<Completion, Failed> {
         self.row.runs = self.row.runs.max(1);
         for info in self.listed().await {
             self.removes(&info.id).await;
         }
+        self.discards().await;
         for left in self.shown() {
             self.row.leaked += 1;
             self.notes.push(format!("left behind: {left:?}"));
+        }
+        for left in self.belongings() {
+            self.row.leaked += 1;
+            self.notes.push(format!("left behind: {left}"));
         }
         if let Some(harm) = self.stranger.harm(&self.engine) {
             self.row.harmed += 1;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{Any, Post};
-use alveary_core::{AgentState, ErrorKind, RemoveOptions};
+use alveary_core::{AgentState, ErrorKind, RemoveOptions, SpawnOptions};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use libtest_mimic::Trial;
@@ -45,6 +45,16 @@ pub(crate) fn trials() -> Vec<Trial> {
             "docker-cli::late_a_start_that_comes_after_all_gave_up_starts_nothing",
             "docker-cli, a start is carried out after all gave up",
             late_start,
+        ),
+        scenario(
+            "late::a_name_that_is_given_after_another_manager_gave_it_makes_no_second_agent",
+            "a rename is carried out after another manager's",
+            late_rename,
+        ),
+        scenario_by_the_program(
+            "docker-cli::late_a_name_that_is_given_after_another_manager_gave_it_makes_no_second_agent",
+            "docker-cli, a rename is carried out after another manager's",
+            late_rename,
         ),
         scenario(
             "late::spawns_that_are_dropped_at_any_moment_leave_nothing_that_is_not_listed",
@@ -107,6 +117,34 @@ async fn late_start(mut ground: Ground) -> Ground {
     let there = !ground.shown().is_empty();
     if there && error.kind() != ErrorKind::Indeterminate {
         ground.wrong(format!("it is there, after {error}"));
+    }
+    ground.lists_what_is_there().await;
+    ground
+}
+
+/// One manager comes no further than between the last start and its name; the next one goes on there.
+async fn late_rename(mut ground: Ground) -> Ground {
+    let mut wanted = Wanted::new();
+    ground.comes_to_be(&wanted).await;
+    ground.stops(&wanted.id).await;
+    wanted.options = SpawnOptions::default();
+    let path = "/containers/*/rename";
+    let held = ground.proxy.on(Post, path).once().hold_request();
+    match ground.spawn(&wanted).await {
+        Some(Err(error)) if error.kind() == ErrorKind::Indeterminate => {}
+        other => ground.wrong(format!("nobody knows, and a spawn says {other:?}")),
+    }
+    ground.backend = ground.another_manager().await;
+    match &ground.lists_what_is_there().await[..] {
+        [waiting] if waiting.state == AgentState::Pending => {}
+        other => ground.wrong(format!("what waits for its name is listed as {other:?}")),
+    }
+    ground.comes_to_be(&wanted).await;
+    held.release();
+    ground.proxy.answered(Post, path, 1).await;
+    ground.comes_to_be(&wanted).await;
+    if !ground.runs(&wanted.id) {
+        ground.wrong("it was started, and does not run");
     }
     ground.lists_what_is_there().await;
     ground

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{self, Delete, Get, Post};
-use alveary_core::{AgentState, Error, ErrorKind, ListOptions, RemoveOptions, StopOptions};
+use alveary_core::{
+    AgentState, Error, ErrorKind, ListOptions, RemoveOptions, SpawnOptions, StopOptions,
+};
 use libtest_mimic::Trial;
 
 use crate::ground::{Ground, Wanted};
@@ -16,15 +18,18 @@ use crate::{is_torture, scenario, scenario_by_the_program};
 enum Verb {
     Create,
     Start,
+    /// The container of the next start takes the name of the last one's.
+    Rename,
     Kill,
     Remove,
     Inspect,
     List,
 }
 
-const VERBS: [(Verb, &str, Method, &str); 6] = [
+const VERBS: [(Verb, &str, Method, &str); 7] = [
     (Verb::Create, "create", Post, "/containers/create"),
     (Verb::Start, "start", Post, "/containers/*/start"),
+    (Verb::Rename, "rename", Post, "/containers/*/rename"),
     (Verb::Kill, "stop", Post, "/containers/*/kill"),
     (Verb::Remove, "remove", Delete, "/containers/*"),
     (Verb::Inspect, "inspect", Get, "/containers/*/json"),
@@ -62,7 +67,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// What becomes of a change that a program asks for. Looks are tried by the API: programs only ask the same.
 pub(crate) fn trials_by_the_program() -> Vec<Trial> {
     let mut trials = Vec::new();
-    let changes = [Verb::Create, Verb::Start, Verb::Kill, Verb::Remove];
+    let changes = [
+        Verb::Create,
+        Verb::Start,
+        Verb::Rename,
+        Verb::Kill,
+        Verb::Remove,
+    ];
     for (verb, name, method, path) in VERBS {
         for kind in KINDS {
             let tried = is_torture() || BY_THE_PROGRAM.contains(&kind.name);
@@ -86,8 +97,8 @@ async fn attempt(
     (method, path): (Method, &str),
     once: bool,
 ) -> Ground {
-    let wanted = Wanted::new();
-    prepare(&mut ground, verb, &wanted).await;
+    let mut wanted = Wanted::new();
+    prepare(&mut ground, verb, &mut wanted).await;
     let when = ground.proxy.on(method, path);
     let set = (kind.set)(if once { when.once() } else { when });
     call(&mut ground, verb, &wanted, kind.lies).await;
@@ -106,8 +117,8 @@ async fn attempt(
 }
 
 async fn paused_during(mut ground: Ground, verb: Verb) -> Ground {
-    let wanted = Wanted::new();
-    prepare(&mut ground, verb, &wanted).await;
+    let mut wanted = Wanted::new();
+    prepare(&mut ground, verb, &mut wanted).await;
     ground.proxy.pause();
     call(&mut ground, verb, &wanted, false).await;
     Set::Paused.undo(&ground.proxy);
@@ -115,9 +126,14 @@ async fn paused_during(mut ground: Ground, verb: Verb) -> Ground {
     ground
 }
 
-async fn prepare(ground: &mut Ground, verb: Verb, wanted: &Wanted) {
+async fn prepare(ground: &mut Ground, verb: Verb, wanted: &mut Wanted) {
     match verb {
         Verb::Create | Verb::Start => {}
+        Verb::Rename => {
+            ground.comes_to_be(wanted).await;
+            ground.stops(&wanted.id).await;
+            wanted.options = SpawnOptions::default();
+        }
         Verb::Kill | Verb::Inspect | Verb::List => {
             ground.comes_to_be(wanted).await;
         }
@@ -133,7 +149,7 @@ async fn call(ground: &mut Ground, verb: Verb, wanted: &Wanted, lies: bool) {
     let backend = Arc::clone(&ground.backend);
     let id = &wanted.id;
     match verb {
-        Verb::Create | Verb::Start => match ground.spawn(wanted).await {
+        Verb::Create | Verb::Start | Verb::Rename => match ground.spawn(wanted).await {
             Some(Ok(_)) if !lies && !ground.runs(id) => {
                 ground.wrong("a spawn that was answered, and nothing runs");
             }
@@ -206,7 +222,7 @@ fn not_known_as_gone(ground: &mut Ground, error: &Error) {
 /// Nothing goes wrong any more: the same call again comes to what was wanted.
 async fn resolve(ground: &mut Ground, verb: Verb, wanted: &Wanted) {
     match verb {
-        Verb::Create | Verb::Start => {
+        Verb::Create | Verb::Start | Verb::Rename => {
             if let Some(info) = ground.comes_to_be(wanted).await
                 && info.state != AgentState::Running
             {
