@@ -1,6 +1,7 @@
 //! How agents stand, from memory: for who counts them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alveary_core::AgentBackend;
 
@@ -8,6 +9,10 @@ use super::SwarmManager;
 use super::core::Core;
 use super::table::Hearing;
 use crate::metrics::{Standing, SwarmMetrics};
+
+/// How long an engine may take to say its first word. Who asks for numbers waits no longer: that it says nothing is one of
+/// them.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Who counts what happens, where somebody does.
@@ -17,7 +22,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// As the manager has it now. The engine is not asked, but listened to from now on.
     pub(crate) async fn standing(&self) -> Standing {
-        self.core().attach_if_possible().await;
+        let attached = self.core().attach_if_possible();
+        let _late_or_not = tokio::time::timeout(FIRST_WORD, attached).await;
         self.core().standing()
     }
 

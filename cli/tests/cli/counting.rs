@@ -7,7 +7,7 @@ use std::process::Stdio;
 use prometheus_parse::{Scrape, Value};
 use rustix::process::Signal;
 
-use crate::hive::{Hive, eventually, signal};
+use crate::hive::{Hive, PATIENCE, eventually, signal};
 
 const CLUMSY: &str = r#"
     swarm = "demo"
@@ -19,7 +19,7 @@ const CLUMSY: &str = r#"
 "#;
 
 /// Asks once, and gives the head of the answer and its body.
-fn ask(url: &str, method: &str, path: &str) -> (String, String) {
+pub(crate) fn ask(url: &str, method: &str, path: &str) -> (String, String) {
     let address = url
         .strip_prefix("http://")
         .unwrap()
@@ -27,6 +27,7 @@ fn ask(url: &str, method: &str, path: &str) -> (String, String) {
         .next()
         .unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE / 2)).unwrap();
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
@@ -87,7 +88,7 @@ fn is(scrape: &Scrape, name: &str, label: Option<(&str, &str)>, value: f64) -> b
 }
 
 /// Where the program says that numbers are.
-fn said(text: &str) -> Option<String> {
+pub(crate) fn said(text: &str) -> Option<String> {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("numbers: "))?;

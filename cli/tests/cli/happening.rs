@@ -1,12 +1,13 @@
 //! What happens in a swarm, told to whoever listens.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::hive::{Hive, PATIENCE};
+use crate::hive::{Hive, PATIENCE, keeper_of, pid_of, signal};
 
 const TWO: &str = r#"
     swarm = "demo"
@@ -48,23 +49,10 @@ fn what_has_happened_is_told_of_those_that_are_there() {
 fn what_another_shell_does_is_told_as_it_happens() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);
-    let mut listening = hive
-        .command()
-        .args(["events", "--format", "json", "--since", "1h", "lives"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = BufReader::new(listening.stdout.take().unwrap());
-    let (tell, lines) = mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        for line in stdout.lines().map_while(Result::ok) {
-            let _ = tell.send(line);
-        }
-    });
-    let until = |event: &str, states: &[&str]| loop {
-        let line = lines.recv_timeout(PATIENCE).expect(event);
-        let told: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(told["name"], "lives", "{line}");
+    let listening = Listening::to(&hive, "lives");
+    let until = |event, states: &[&str]| loop {
+        let told = listening.next(event);
+        assert_eq!(told["name"], "lives", "{told}");
         let state = told["agent"]["state"].as_str().unwrap();
         if told["event"] == event && (states.is_empty() || states.contains(&state)) {
             return;
@@ -78,7 +66,72 @@ fn what_another_shell_does_is_told_as_it_happens() {
     until("changed", &["running"]);
     hive.ok(&["rm", "-f", "lives"]);
     until("removed", &[]);
-    listening.kill().unwrap();
-    listening.wait().unwrap();
-    reader.join().unwrap();
+}
+
+#[test]
+fn what_was_missed_while_nothing_was_heard_is_told_afterwards() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let listening = Listening::to(&hive, "lives");
+    assert_eq!(listening.next("it was made")["event"], "created");
+    assert_eq!(listening.next("it was started")["event"], "started");
+    let agent = pid_of(&hive.agent("lives"));
+    let keeper = keeper_of(agent);
+    // The keeper does not come to tell of this end any more.
+    signal(keeper, Signal::STOP);
+    signal(agent, Signal::KILL);
+    signal(keeper, Signal::KILL);
+    let lost = listening.next("nothing is heard");
+    assert_eq!(lost["event"], "lost", "{lost}");
+    assert_eq!(lost["name"], "process", "{lost}");
+    assert!(lost["agent"].is_null(), "{lost}");
+    assert!(lost["what"].as_str().unwrap().contains("keeper"), "{lost}");
+    let ended = listening.next("it has ended");
+    assert_eq!(ended["event"], "changed", "{ended}");
+    assert_eq!(ended["name"], "lives", "{ended}");
+    assert_eq!(ended["agent"]["state"], "exited", "{ended}");
+    // And it goes on to listen.
+    hive.ok(&["rm", "lives"]);
+    while listening.next("it is removed")["event"] != "removed" {}
+}
+
+/// Somebody who listens, until this is dropped.
+struct Listening {
+    program: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Listening {
+    /// To what happens to this agent, and what has happened before.
+    fn to(hive: &Hive, name: &str) -> Self {
+        let mut program = hive
+            .command()
+            .args(["events", "--format", "json", "--since", "1h", name])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(program.stdout.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        Self { program, lines }
+    }
+
+    /// What is told next.
+    #[track_caller]
+    fn next(&self, what: &str) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("it is never told: {what}"));
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
 }

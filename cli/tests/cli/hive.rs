@@ -23,6 +23,13 @@ impl Hive {
         Self { dir }
     }
 
+    /// The same in a folder whose name begins like this.
+    pub(crate) fn called(name: &str, file: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix(name).tempdir().unwrap();
+        std::fs::write(dir.path().join("alveary.toml"), file).unwrap();
+        Self { dir }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }

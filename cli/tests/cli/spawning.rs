@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hive::{Hive, is_alive, pid_of};
+use crate::hive::{Hive, eventually, is_alive, pid_of};
 
 #[test]
 fn an_agent_that_stands_in_no_file_is_the_swarms_until_it_is_removed() {
@@ -33,7 +33,7 @@ fn an_agent_that_stands_in_no_file_is_the_swarms_until_it_is_removed() {
     let agent = hive.agent("scribe");
     assert_eq!(ran.stdout().trim(), agent["agent_id"].as_str().unwrap());
     assert_eq!(agent["capabilities"][0], "write");
-    crate::hive::eventually("what it writes", || {
+    eventually("what it writes", || {
         (hive.ok(&["logs", "scribe"]) == "scribe/info/one off/on/yes\n").then_some(())
     });
     assert_eq!(hive.agents().len(), 1, "and nobody else was started");
@@ -106,4 +106,61 @@ fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
         );
     }
     assert!(hive.agents().is_empty(), "{:?}", hive.agents());
+}
+
+#[test]
+fn one_runs_where_it_is_told_and_is_started_again_as_it_is_told() {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    fs::create_dir(hive.path().join("desk")).unwrap();
+    hive.ok(&[
+        "spawn",
+        "--name",
+        "scribe",
+        "--cwd",
+        "desk",
+        "--restart",
+        "on-failure",
+        "--",
+        "sh",
+        "-c",
+        "pwd -P; test -e tried && exec sleep 1000; touch tried; exit 3",
+    ]);
+    let agent = hive.until("scribe", "is started again", |agent| {
+        agent["restarts"] == 1 && agent["state"] == "running"
+    });
+    let desk = hive.path().canonicalize().unwrap().join("desk");
+    assert!(desk.join("tried").exists());
+    let line = format!("{}\n", desk.display());
+    eventually("where it runs, as it says since that start", || {
+        (hive.ok(&["logs", "scribe"]) == line).then_some(())
+    });
+    // Whoever does that stays, and once is not all.
+    hive.the_supervisor();
+    crate::hive::signal(pid_of(&agent), rustix::process::Signal::KILL);
+    hive.until("scribe", "is started again", |agent| agent["restarts"] == 2);
+}
+
+#[test]
+fn one_holds_no_more_memory_than_it_is_told() {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    // It holds what has no end. Should nobody mind, it ends at 1 GiB, and otherwise.
+    let glutton = "ulimit -v 1048576; exec tail /dev/zero";
+    let args = [
+        "spawn", "--name", "glutton", "--memory", "64MiB", "--", "sh", "-c", glutton,
+    ];
+    let doctor = hive.run(&["doctor"]).stdout();
+    let can = doctor
+        .lines()
+        .find_map(|line| line.strip_prefix("limits.memory"))
+        .unwrap_or_else(|| panic!("{doctor}"));
+    if can.trim_start().starts_with("yes") {
+        hive.ok(&args);
+        let agent = hive.until("glutton", "has ended", |agent| agent["state"] == "exited");
+        assert_eq!(agent["exit"]["oom"], true, "{agent}");
+    } else {
+        let refused = hive.run(&args);
+        assert_eq!(refused.code(), Some(2), "{refused}");
+        assert!(refused.stderr().contains("limits.memory"), "{refused}");
+        assert!(hive.agents().is_empty());
+    }
 }
