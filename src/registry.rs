@@ -456,7 +456,8 @@ async fn reach(
                     "it did not answer within {}",
                     humantime::format_duration(patience)
                 ),
-            ))
+            )
+            .with_cure("see that it runs"))
         })
 }
 

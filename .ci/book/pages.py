@@ -8,6 +8,8 @@ import shlex
 import subprocess
 import tempfile
 
+import rust
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
 
@@ -127,9 +129,9 @@ def messages(text):
 @functools.cache
 def sources():
     """What the program's sources say, with each string in one line, and whatever is filled in as `…`."""
-    files = [file for part in ("core", "src", "backends", "agent", "coordinator", "cli") for file in (ROOT / part).rglob("*.rs")]
-    text = "\n".join(file.read_text() for file in files if "tests" not in file.parts)
-    text = re.sub(r"\\\n\s*", "", text).replace('\\"', '"')
+    folders = ("core", "src", "backends/process", "backends/docker", "agent", "coordinator", "cli")
+    crates = [rust.crate(ROOT / folder / ("" if folder == "src" else "src")) for folder in folders]
+    text = "\n".join(said for crate in crates for source in crate for _, said in source.strings.values())
     return re.sub(r"\{[^{}\n]*\}", "…", text.replace("{FILE_NAME}", "alveary.toml"))
 
 

@@ -110,10 +110,11 @@ impl Agent {
 fn fatal(end: Option<Result<Error, tokio::task::JoinError>>) -> Error {
     match end {
         Some(Ok(error)) => error,
-        Some(Err(error)) => {
-            Error::new(ErrorKind::Protocol, "a part of the agent broke").with_source(error)
-        }
-        None => Error::new(ErrorKind::Protocol, "a part of the agent is missing"),
+        Some(Err(error)) => Error::new(ErrorKind::Protocol, "a part of the agent broke")
+            .with_cure("report this")
+            .with_source(error),
+        None => Error::new(ErrorKind::Protocol, "a part of the agent is missing")
+            .with_cure("report this"),
     }
 }
 

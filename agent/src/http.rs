@@ -159,7 +159,9 @@ impl HttpTransport {
 
 fn json_of(body: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(body).map_err(|error| {
-        Error::new(ErrorKind::Invalid, "the question cannot be written as JSON").with_source(error)
+        Error::new(ErrorKind::Invalid, "the question cannot be written as JSON")
+            .with_cure("report this")
+            .with_source(error)
     })
 }
 

@@ -68,6 +68,7 @@ impl Error {
 
     pub(crate) fn no_task(id: TaskId) -> Self {
         Self::new(ProblemKind::NotFound, format!("there is no task {id}"))
+            .with_cure("see which there are in the list of tasks")
     }
 
     pub(crate) fn no_agent(id: &AgentId) -> Self {

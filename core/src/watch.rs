@@ -199,7 +199,8 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
                             ErrorKind::EngineUnavailable,
                             Operation::Events,
                             "the stream of events ended",
-                        );
+                        )
+                        .with_cure("see whether the engine lives: it is listened to again");
                         self.lose(error);
                     }
                 },

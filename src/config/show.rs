@@ -15,8 +15,10 @@ impl Fleet {
     ///
     /// Secrets stand in it by their sources alone, and so does what comes from an `env_file`.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
-        toml::to_string_pretty(self)
-            .map_err(|error| ConfigError::new(format!("the fleet cannot be written out: {error}")))
+        toml::to_string_pretty(self).map_err(|error| {
+            ConfigError::new(format!("the fleet cannot be written out: {error}"))
+                .with_cure("report this")
+        })
     }
 
     fn table(&self) -> Result<Table, toml::ser::Error> {

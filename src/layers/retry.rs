@@ -96,6 +96,7 @@ fn still_unknown(id: &AgentId, later: Error) -> Error {
             later.message()
         ),
     )
+    .with_cure("look for it by `list`, or spawn it again with the same id and incarnation")
     .with_agent(id)
     .with_source(later)
 }

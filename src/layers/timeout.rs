@@ -103,7 +103,8 @@ impl<B: AgentBackend> Timeout<B> {
             return Err(error(
                 ErrorKind::Conflict,
                 "it was started again, and that start was not meant, seen",
-            ));
+            )
+            .with_cure("name its latest start, or none"));
         }
         match info.state {
             AgentState::Exited(exit) => Ok(exit),

@@ -199,11 +199,14 @@ struct Attached<B: AgentBackend + ?Sized>(Arc<Core<B>>);
 impl<B: AgentBackend + ?Sized> Drop for Attached<B> {
     fn drop(&mut self) {
         self.0.step_down();
-        self.0.table.lose(&Error::new(
-            ErrorKind::EngineUnavailable,
-            Operation::Events,
-            "nobody listens to the engine any more",
-        ));
+        self.0.table.lose(
+            &Error::new(
+                ErrorKind::EngineUnavailable,
+                Operation::Events,
+                "nobody listens to the engine any more",
+            )
+            .with_cure("call again: the next call listens anew"),
+        );
         self.0.attached.store(false, Ordering::Release);
     }
 }

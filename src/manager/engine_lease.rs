@@ -20,6 +20,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         let folder = self.store.folder().ok_or_else(|| {
             let what = "a swarm without a state folder has no lease";
             Error::new(ErrorKind::Unsupported, Operation::State, what)
+                .with_cure("give the swarm a state folder")
         })?;
         let mut candidate = Candidate::new(Holder::here(folder)?);
         let mut told = None;

@@ -188,6 +188,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     Operation::Configure,
                     "it cannot be found where this program is, which `{exe}` stands for",
                 )
+                .with_cure("write the program's whole path in place of `{exe}`")
                 .with_source(error)
             })?,
         };

@@ -213,6 +213,7 @@ impl SwarmRecord {
                 Operation::State,
                 format!("cannot put into words {}", path.display()),
             )
+            .with_cure("report this")
             .with_source(error)
         })?;
         write_atomically(path, &text)

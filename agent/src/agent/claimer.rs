@@ -20,7 +20,8 @@ pub(super) async fn take_up_all(session: Arc<Session>, concurrency: usize) -> Er
     let mut patience = Patience::new();
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else {
-            return Error::new(ErrorKind::Protocol, "the agent's slots are closed");
+            return Error::new(ErrorKind::Protocol, "the agent's slots are closed")
+                .with_cure("report this");
         };
         let request = ClaimRequest {
             agent_id: session.registration.agent_id.clone(),

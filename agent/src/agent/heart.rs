@@ -53,7 +53,8 @@ async fn beat_once(session: &Session, limit: Duration) -> Result<()> {
             }
             Ok(Err(error)) if !error.kind().passes() => return Err(error),
             Ok(Err(error)) => error,
-            Err(_) => Error::new(ErrorKind::Unavailable, "it does not answer in time"),
+            Err(_) => Error::new(ErrorKind::Unavailable, "it does not answer in time")
+                .with_cure("see whether it runs, and can be reached from here"),
         };
         if !told && began.elapsed() >= limit {
             told = true;

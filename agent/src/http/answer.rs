@@ -125,6 +125,7 @@ pub(super) async fn discard(response: Response) -> Result<()> {
 async fn body(mut response: Response, most: usize) -> Result<Vec<u8>> {
     let broken = |error: reqwest::Error| {
         Error::new(ErrorKind::Unavailable, "the coordinator's answer broke off")
+            .with_cure("ask again")
             .with_source(error.without_url())
     };
     let mut body = Vec::new();

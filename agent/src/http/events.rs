@@ -80,11 +80,14 @@ fn broken(error: LinesCodecError) -> Error {
         LinesCodecError::MaxLineLengthExceeded => ErrorKind::Protocol,
         LinesCodecError::Io(_) => ErrorKind::Unavailable,
     };
-    Error::new(kind, "the coordinator's events broke off").with_source(error)
+    Error::new(kind, "the coordinator's events broke off")
+        .with_cure("follow them again, from the last that came")
+        .with_source(error)
 }
 
 fn silent() -> Error {
     Error::new(ErrorKind::Unavailable, "the coordinator has fallen silent")
+        .with_cure("follow its events again, from the last that came")
 }
 
 impl Stream for EventStream {

@@ -202,6 +202,7 @@ impl TaskClient {
                 ErrorKind::Unavailable,
                 format!("the coordinator at {} does not answer in time", self.url()),
             )
+            .with_cure("see whether it runs, and whether this is its address")
         })??;
         Ok(EventStream::of(answer::good(response).await?))
     }

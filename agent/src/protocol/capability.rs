@@ -51,7 +51,7 @@ pub enum InvalidCapability {
     #[error("`{}` cannot be a capability (use 1 to 256 characters without commas and control characters)", Escaped(.0))]
     Form(String),
     /// There are too many of them.
-    #[error("there are {0} capabilities, and {MAX_CAPABILITIES} is the most")]
+    #[error("there are {0} capabilities, and {MAX_CAPABILITIES} is the most (name fewer)")]
     TooMany(usize),
 }
 

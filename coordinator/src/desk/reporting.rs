@@ -120,7 +120,8 @@ impl Turn<'_> {
             return Err(Error::new(
                 ProblemKind::Conflict,
                 format!("task {task} is {} already", view.status),
-            ));
+            )
+            .with_cure("leave it: what is over cannot be called off"));
         }
         self.drop_auction(task);
         let mut agent = None;

@@ -235,7 +235,8 @@ fn pieces(
                     ErrorKind::Engine,
                     Operation::Exec,
                     "what the program writes cannot be read",
-                );
+                )
+                .with_cure("run it again only if a second one does no harm");
                 Some((Err(failed.with_source(error)), None))
             }
         }

@@ -180,7 +180,8 @@ fn capabilities(spec: &AgentSpec) -> Result<()> {
         return Err(invalid(format!(
             "it has {} capabilities, and {MAX_CAPABILITIES} is the most",
             spec.capabilities.len()
-        )));
+        ))
+        .with_cure("name fewer"));
     }
     for capability in &spec.capabilities {
         let bad = |c: char| is_unsafe(c) || c == ',';

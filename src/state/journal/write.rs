@@ -188,6 +188,7 @@ fn write_line<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, line: &T) -> Res
             Operation::State,
             "a change cannot be put into words",
         )
+        .with_cure("report this")
         .with_source(error)
     })?;
     text.push(b'\n');

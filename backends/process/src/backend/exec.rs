@@ -164,7 +164,9 @@ async fn until_over(status: &mut Option<Status>) {
 
 fn unreadable(error: io::Error) -> Error {
     let what = "what the program writes cannot be read";
-    Error::new(ErrorKind::Engine, Operation::Exec, what).with_source(error)
+    Error::new(ErrorKind::Engine, Operation::Exec, what)
+        .with_cure("run it again only if a second one does no harm")
+        .with_source(error)
 }
 
 /// A pipe, or a terminal, that is closed when it is shut down.

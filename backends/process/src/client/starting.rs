@@ -198,6 +198,7 @@ fn unavailable(what: &str, error: io::Error) -> Error {
             let words = told.engine_words().unwrap_or_default().to_owned();
             Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what)
                 .with_engine_words(words)
+                .with_cure("see that the state folder and the keeper's program are there and yours")
         }
         _ => told,
     }

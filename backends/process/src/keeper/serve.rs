@@ -195,6 +195,7 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             Operation::Connect,
             "the keeper could not become another program",
         )
+        .with_cure("see that the program which takes its place is there and may be run")
         .with_engine_words(
             {
                 keep.end_all_beside();
@@ -206,12 +207,14 @@ async fn answer(keep: &Keep, request: Request, handover: &Handover) -> Answer {
             ErrorKind::Engine,
             Operation::Exec,
             "a program is run on a connection of its own",
-        )),
+        )
+        .with_cure("report this")),
         Request::Events => Err(Error::new(
             ErrorKind::Engine,
             Operation::Events,
             "events are asked for on a connection of their own",
-        )),
+        )
+        .with_cure("report this")),
     };
     outcome.unwrap_or_else(|error| Answer::Error(Problem::from(&error)))
 }

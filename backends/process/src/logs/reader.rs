@@ -119,6 +119,7 @@ fn failed(id: &AgentId, error: io::Error) -> Error {
         Operation::Logs,
         format!("its log cannot be read: {error}"),
     )
+    .with_cure("see to the swarm's state folder, and read it again")
     .with_agent(id)
     .with_source(error)
 }
