@@ -69,11 +69,24 @@ def unfit(said, cures):
     yield from (f"its cure {why}" for cure in cures for why in spoken.unfit(cure))
 
 
-def cell(text):
+def shown(text):
     """A text in a table: what is filled in are capitals."""
     text = re.sub(r"(?<!\{)\{(\w+)\}(?!\})", r"\1", text).replace("{{", "{").replace("}}", "}")
-    pieces = re.split(r"(`[^`]*`)", text.replace("\n", " ").replace("|", "\\|"))
-    return "".join(piece if at % 2 else re.sub(r"([<*\\])", r"\\\1", piece) for at, piece in enumerate(pieces))
+    return text.replace("\n", " ").replace("|", "\\|").strip()
+
+
+def verbatim(message):
+    """A message word for word, whose quotes stay what they are."""
+    text = shown(message)
+    return f"`{text}`" if "`" not in text else f"`` {text} ``"
+
+
+def prose(cure):
+    """A cure; of one that is nowhere written out whole, that it is said."""
+    if re.fullmatch(r"\{\w*\}", cure):
+        return "as the case may be"
+    pieces = re.split(r"(`[^`]*`)", shown(cure))
+    return "".join(piece if at % 2 else re.sub(r"([<*])", r"\\\1", piece) for at, piece in enumerate(pieces))
 
 
 def rows(found, topic):
@@ -84,11 +97,11 @@ def rows(found, topic):
             continue
         cures = tuple(cures)
         key = cures if len(cures) > 2 else (cures, message)
-        shared.setdefault(key, (cures, []))[1].append(cell(message))
+        shared.setdefault(key, (cures, []))[1].append(verbatim(message))
     lines = []
     for cures, messages in shared.values():
         messages = sorted(dict.fromkeys(messages), key=by_the_alphabet)
-        lines.append(f"| {'<br>'.join(messages)} | {'; or '.join(dict.fromkeys(cell(cure) for cure in cures))} |\n")
+        lines.append(f"| {'<br>'.join(messages)} | {'; or '.join(dict.fromkeys(prose(cure) for cure in cures))} |\n")
     return sorted(dict.fromkeys(lines), key=by_the_alphabet)
 
 
