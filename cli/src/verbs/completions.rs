@@ -24,6 +24,9 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
+/// What bash wants besides.
+const WHOLE_WORDS: &str = include_str!("completions/whole.bash");
+
 impl Completions {
     pub(crate) fn run(&self) -> Result<Outcome, Failure> {
         let shells = Shells::builtins();
@@ -34,6 +37,9 @@ impl Completions {
         })?;
         let mut script = Vec::new();
         shell.write_registration(VARIABLE, "alveary", "alveary", "alveary", &mut script)?;
+        if self.shell == Shell::Bash {
+            script.extend_from_slice(WHOLE_WORDS.as_bytes());
+        }
         output::print_bytes(&script)?;
         Ok(Outcome::Done)
     }

@@ -1,5 +1,7 @@
 //! `events`: tells what happens in the swarm, as it happens.
 
+mod leaving;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::SystemTime;
@@ -15,6 +17,7 @@ use crate::outcome::Outcome;
 use crate::output::{self, Field, Form, Record, about, form, rfc3339};
 use crate::record::{AgentRecord, SCHEMA, reason};
 use crate::values;
+use leaving::{Leaving, Left};
 
 /// Tells what happens in the swarm, as it happens
 ///
@@ -89,10 +92,20 @@ impl Events {
             swarm: &names.0,
             backend: &names.1,
             known: HashMap::new(),
+            leaving: Leaving::default(),
         };
         let mut events = swarm.subscribe().await;
         let mut is_first = true;
-        while let Some(event) = events.next().await {
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = events.next() => event,
+                left = teller.leaving.stayed() => {
+                    teller.left(&left)?;
+                    continue;
+                }
+            };
+            let Some(event) = event else { break };
             match event {
                 SwarmEvent::Snapshot(agents) if is_first => {
                     is_first = false;
@@ -136,6 +149,8 @@ struct Teller<'a> {
     backend: &'a str,
     /// Each agent as it was told last.
     known: HashMap<AgentId, Agent>,
+    /// Of whom it is not told yet that the engine has them no more.
+    leaving: Leaving,
 }
 
 impl Teller<'_> {
@@ -193,24 +208,33 @@ impl Teller<'_> {
         let before = self.known.insert(agent.id().clone(), agent.clone());
         let stands = how_it_stands(agent);
         let news = before.as_ref().map(how_it_stands) != Some(stands.clone());
-        if news && self.is_meant(agent) {
-            let event = if before.is_none() {
-                "created"
-            } else {
-                "changed"
-            };
-            self.tell(
-                SystemTime::now(),
-                event,
-                &agent.info.name,
-                stands,
-                Some(agent),
-            )?;
+        if !news || !self.is_meant(agent) {
+            return Ok(());
         }
-        Ok(())
+        if let Some(left) = self.leaving.take(agent.id()) {
+            self.left(&left)?;
+        }
+        let event = match &before {
+            None => "created",
+            Some(before) if is_pending(agent) && !is_pending(before) => {
+                self.leaving.add(agent.clone());
+                return Ok(());
+            }
+            Some(_) => "changed",
+        };
+        let name = &agent.info.name;
+        self.tell(SystemTime::now(), event, name, stands, Some(agent))
+    }
+
+    /// The engine has it no more, and nobody has removed it.
+    fn left(&self, left: &Left) -> Result<(), Failure> {
+        let agent = &left.agent;
+        let stands = how_it_stands(agent);
+        self.tell(left.at, "changed", &agent.info.name, stands, Some(agent))
     }
 
     fn removed(&mut self, id: &AgentId) -> Result<(), Failure> {
+        drop(self.leaving.take(id));
         match self.known.remove(id) {
             Some(agent) if self.is_meant(&agent) => self.tell(
                 SystemTime::now(),
@@ -256,6 +280,10 @@ impl Teller<'_> {
         // Whoever reads it along reads it now.
         Ok(out.flush()?)
     }
+}
+
+fn is_pending(agent: &Agent) -> bool {
+    matches!(agent.info.state, AgentState::Pending)
 }
 
 /// What of an agent makes news when it changes.

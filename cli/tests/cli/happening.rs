@@ -92,7 +92,36 @@ fn what_was_missed_while_nothing_was_heard_is_told_afterwards() {
     assert_eq!(ended["agent"]["state"], "exited", "{ended}");
     // And it goes on to listen.
     hive.ok(&["rm", "lives"]);
-    while listening.next("it is removed")["event"] != "removed" {}
+    let removed = listening.next("it is removed");
+    assert_eq!(removed["event"], "removed", "{removed}");
+}
+
+#[test]
+fn one_that_the_engine_has_no_more_is_told_of_where_nobody_has_removed_it() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let listening = Listening::to(&hive, "lives");
+    assert_eq!(listening.next("it was made")["event"], "created");
+    assert_eq!(listening.next("it was started")["event"], "started");
+    let agent = pid_of(&hive.agent("lives"));
+    let keeper = keeper_of(agent);
+    signal(keeper, Signal::STOP);
+    // As if nothing had ever come of what was meant.
+    std::fs::remove_file(hive.state().join("demo/process/journal")).unwrap();
+    signal(agent, Signal::KILL);
+    signal(keeper, Signal::KILL);
+    assert_eq!(listening.next("nothing is heard")["event"], "lost");
+    let gone = listening.next("it is not there");
+    assert_eq!(gone["event"], "changed", "{gone}");
+    assert_eq!(gone["what"], "pending", "{gone}");
+    hive.ok(&["up", "-d", "lives"]);
+    loop {
+        let told = listening.next("it is there again");
+        assert_eq!(told["event"], "changed", "{told}");
+        if told["agent"]["state"] == "running" {
+            return;
+        }
+    }
 }
 
 /// Somebody who listens, until this is dropped.

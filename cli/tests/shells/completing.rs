@@ -63,6 +63,10 @@ pub(crate) fn bash_completes_verbs_flags_and_agents() {
     assert_eq!(offered(&["stop", "wasp", "h"]), "hornet");
     assert_eq!(offered(&["-p", "de"]), "demo");
     assert_eq!(offered(&["logs", "nobody"]), "");
+    // Bash parts words at this sign, and fills in what stands behind it.
+    assert_eq!(offered(&["--swarm", "=", "demo", "logs", "wa"]), "wasp");
+    assert_eq!(offered(&["--swarm", "=", "de"]), "demo");
+    assert_eq!(offered(&["ps", "--color", "=", "al"]), "always");
 }
 
 /// Types this and the key that completes, and waits for what is filled in.
@@ -86,6 +90,12 @@ fn fills_in(pty: &mut Pty, script: &Path) {
     is_filled_in(pty, "alveary up --exit", "alveary up --exit-code-from");
     is_filled_in(pty, "alveary logs -f ho", "alveary logs -f hornet");
     is_filled_in(pty, "alveary -p de", "alveary -p demo");
+    is_filled_in(pty, "alveary --swarm=de", "alveary --swarm=demo");
+    is_filled_in(
+        pty,
+        "alveary --file=alveary.toml logs wa",
+        "alveary --file=alveary.toml logs wasp",
+    );
     pty.send(b"exit\n");
     assert!(pty.finish().success(), "{}", pty.shown());
 }
