@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use alveary::SwarmName;
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{
+    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
 
 use crate::{complete, verbs};
 
@@ -61,9 +63,29 @@ Variables, above the file and below the flags:
 }
 
 impl Cli {
+    /// What each verb takes is made up only where that verb is typed, since all of it takes longer than many a verb;
+    /// but for help, which says something of each.
+    fn typed(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<_> = words.into_iter().collect();
+        match Self::try_parse_from(&words) {
+            Err(error) if is_help(error.kind()) => {
+                let matches = Self::whole().try_get_matches_from(words)?;
+                Self::from_arg_matches(&matches)
+            }
+            typed => typed,
+        }
+    }
+
+    /// All that can be typed.
+    fn whole() -> clap::Command {
+        let mut command = Self::command();
+        command.build();
+        command
+    }
+
     /// Reads what was typed, and makes the two spellings of the file one.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut cli = Self::try_parse_from(words)?;
+        let mut cli = Self::typed(words)?;
         let Some(file) = cli.file_before_the_verb.take() else {
             return Ok(cli);
         };
@@ -75,6 +97,11 @@ impl Cli {
             )),
         }
     }
+}
+
+fn is_help(kind: ErrorKind) -> bool {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
+    matches!(kind, DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand)
 }
 
 /// What can be said before and after any verb.
@@ -138,6 +165,7 @@ impl Color {
 
 /// The verbs, in the order of a swarm's life.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Verb {
     Up(verbs::up::Up),
     Spawn(verbs::spawn::Spawn),
@@ -236,8 +264,8 @@ mod tests {
     #[test]
     fn what_a_verb_takes_is_not_mistaken_for_what_is_global() {
         fn walk(verb: &clap::Command, global: &[String]) {
-            for own in verb.get_arguments() {
-                // By their ids clap hands on what is global.
+            // By their ids clap hands on what is global, where a verb has none of that id.
+            for own in verb.get_arguments().filter(|one| !one.is_global_set()) {
                 let id = own.get_id().to_string();
                 assert!(!global.contains(&id), "`{id}` of {}", verb.get_name());
             }
@@ -245,7 +273,7 @@ mod tests {
                 walk(verb, global);
             }
         }
-        let command = Cli::command();
+        let command = Cli::whole();
         let global = command.get_arguments().filter(|one| one.is_global_set());
         let global: Vec<_> = global.map(|one| one.get_id().to_string()).collect();
         assert!(global.contains(&"file".to_owned()), "{global:?}");
@@ -267,8 +295,9 @@ mod tests {
 
     #[test]
     fn every_verb_shows_an_example() {
-        for verb in Cli::command().get_subcommands_mut() {
-            if verb.is_hide_set() {
+        for verb in Cli::whole().get_subcommands_mut() {
+            // clap's own is its `help`.
+            if verb.is_hide_set() || verb.get_name() == "help" {
                 continue;
             }
             let help = verb.render_help().to_string();

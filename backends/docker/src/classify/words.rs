@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 91] = [
+const WORDS: [(&str, Class); 93] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -106,7 +106,10 @@ const WORDS: [(&str, Class); 91] = [
     ("cannot allocate memory", Class::Full),
     ("disk quota exceeded", Class::Full),
     ("too many open files", Class::Full),
+    // Of a container's folder, and of its id among those that run: what engines themselves do not clear away.
     ("file exists: unknown", Class::Remnants),
+    ("\": already exists", Class::Remnants),
+    ("id already in use", Class::Remnants),
     ("executable file not found", Class::NoProgram),
     (
         "attempted to invoke a command that was not found",

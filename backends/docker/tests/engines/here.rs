@@ -98,6 +98,11 @@ impl Drop for Here {
     }
 }
 
+/// Both ways to it, of which each is a manager of the same swarm.
+pub(crate) async fn both(here: &Here) -> [Arc<dyn AgentBackend>; 2] {
+    [here.api().await, here.cli().await]
+}
+
 pub(crate) fn sh(script: &str) -> AgentSpec {
     AgentSpec::new("trial", ["sh", "-c", script])
 }

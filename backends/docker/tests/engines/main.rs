@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cross;
+mod ends;
 mod fetching;
 mod files;
 mod here;
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
     let trials = trials![
         cross::what_one_way_started_the_other_lists_follows_and_ends,
         cross::a_start_that_one_way_made_is_found_by_the_other,
+        ends::memory_somebody_else_and_we_are_told_apart,
+        ends::a_wait_ends_when_somebody_takes_the_agent_away,
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
@@ -51,7 +54,6 @@ fn main() -> ExitCode {
         ports::where_an_engine_has_published_a_port_is_told_by_either_way,
         refusals::what_an_engine_refuses_is_told_with_its_kind_and_leaves_nothing,
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
-        refusals::memory_that_ran_out_is_told_by_the_engines_flag_alone,
         refusals::an_agent_that_dies_for_want_of_a_capability_is_told_which,
         refusals::the_host_has_an_address_by_the_name_that_is_given_to_it,
         refusals::long_lines_are_read_as_they_were_written,

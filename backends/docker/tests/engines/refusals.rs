@@ -1,19 +1,14 @@
 //! What engines refuse, and what they do that nobody would guess, by either way.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentSpec, ByteSize, EndedBy, ErrorKind, ExitStatus, Limits,
-    ListOptions, LogOptions, LogStreamKind, SpawnOptions, StopOptions,
+    AgentId, AgentSpec, EndedBy, ErrorKind, ExitStatus, ListOptions, LogOptions, LogStreamKind,
+    SpawnOptions, StopOptions,
 };
 
 use crate::common::TestEngine;
-use crate::here::{Here, remove_all, run_to_its_end, sh, written};
-
-async fn both(here: &Here) -> [Arc<dyn AgentBackend>; 2] {
-    [here.api().await, here.cli().await]
-}
+use crate::here::{Here, both, remove_all, run_to_its_end, sh, written};
 
 fn with(section: serde_json::Value) -> AgentSpec {
     let mut spec = sh("sleep 1000");
@@ -101,32 +96,6 @@ pub(crate) async fn the_images_own_stop_signal_is_sent_where_the_spec_names_none
         let exit = backend.stop(&id, patient).await.expect("it ends");
         assert_eq!(exit.status, ExitStatus::Code(9), "on {}", backend.kind());
         assert_eq!(exit.by, EndedBy::Us);
-        remove_all(&*backend).await;
-    }
-}
-
-pub(crate) async fn memory_that_ran_out_is_told_by_the_engines_flag_alone(engine: TestEngine) {
-    let here = Here::on(&engine);
-    for backend in both(&here).await {
-        // It holds in memory what it is given without end.
-        let eats = AgentSpec::new("trial", ["sh", "-c", "exec tail /dev/zero"])
-            .limits(Limits::default().memory(ByteSize::mib(16)));
-        let (_, exit) = run_to_its_end(&*backend, &eats).await;
-        // Podman 4.3 on this kernel does not flag it, and nobody guesses it in its place.
-        assert_eq!(
-            exit.oom,
-            engine.name != "podman",
-            "on {}: {exit}",
-            backend.kind()
-        );
-        let killed = sh("kill -9 $$");
-        let (_, exit) = run_to_its_end(&*backend, &killed).await;
-        assert!(
-            !exit.oom && exit.by == EndedBy::Itself,
-            "on {}: {exit}",
-            backend.kind()
-        );
-        assert_eq!(exit.status, ExitStatus::Code(137));
         remove_all(&*backend).await;
     }
 }

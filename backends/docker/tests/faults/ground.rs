@@ -249,7 +249,7 @@ impl Ground {
         let named = networks.chain(volumes).map(|one| one["Name"].to_string());
         let secrets = std::fs::read_dir(self.state().join(SECRETS)).unwrap();
         named
-            .chain(secrets.map(|secret| format!("{:?}", secret.unwrap().path())))
+            .chain(secrets.map(|secret| secret.unwrap().path().display().to_string()))
             .collect()
     }
 

@@ -1,9 +1,10 @@
 //! What is carried out long after everybody has given it up, and calls that nobody waits for to their end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{Any, Post};
-use alveary_core::{AgentState, ErrorKind, RemoveOptions, SpawnOptions};
+use alveary_core::{AgentBackendExt, AgentState, ErrorKind, RemoveOptions, SpawnOptions};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use libtest_mimic::Trial;
@@ -81,12 +82,22 @@ async fn inert(mut ground: Ground) -> Ground {
     if ground.runs(&wanted.id) {
         ground.wrong("a late create runs");
     }
+    // Whoever waits for what was never started waits until it is taken away.
+    let waiting = tokio::spawn({
+        let (backend, id) = (Arc::clone(&ground.backend), wanted.id.clone());
+        async move { backend.wait(&id).await }
+    });
     let removed = ground
         .backend
         .remove(&wanted.id, RemoveOptions::default())
         .await;
     if let Err(error) = removed {
         ground.wrong(format!("sweeping it: {error}"));
+    }
+    let waited = ground.bounded("a wait", async { waiting.await.unwrap() });
+    match waited.await {
+        Some(Err(error)) if error.kind() == ErrorKind::NotFound => {}
+        other => ground.wrong(format!("it was never started, and a wait says {other:?}")),
     }
     ground
 }
