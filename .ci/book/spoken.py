@@ -106,9 +106,12 @@ class Errors(words.Crate):
         source = made.source
         self.asked = set()
         texts = self.said(made.moved(message[0]), message)
-        cures = self.said(made.moved(cure[0]), cure) if cure else self.cures(made, source.pairs[opening])
-        for _, (frame, _, closing) in reversed(calls):
-            cures = cures or self.cures(frame, frame.source.pairs[closing])
+        # Of several cures the last counts, which is that of the outermost.
+        cures = []
+        for _, (frame, _, closing) in calls:
+            cures = cures or self.cures(words.Here(frame.source, frame.at, tuple(calls)), frame.source.pairs[closing])
+        if not cures:
+            cures = self.said(made.moved(cure[0]), cure) if cure else self.cures(made, source.pairs[opening])
         function = next(iter(here.source.around(here.at)), None)
         if function and len(calls) < DEEPEST:
             hands_on = function.closure or re.search(r"\b(?:Error|ConfigError|Self)$", function.gives)

@@ -60,7 +60,9 @@ class Crate:
 
     def callers(self, function):
         """Each call of a function: where it is, the spans of what it hands over, and where they open."""
-        for source, before, at, opening in self.calls.get(function.name, ()):
+        # Every type has a `new`, and which is called is not known here.
+        calls = self.calls.get(function.name, ()) if function.name != "new" else ()
+        for source, before, at, opening in calls:
             if before != "fn " and (before == ".") == function.of_self and self.meant(function, source, at):
                 yield Here(source, at), ([None] if function.of_self else []) + source.arguments(opening), opening
 
@@ -198,13 +200,15 @@ class Crate:
         source = here.source
         for function in source.around(here.at):
             let = rf"\blet (?:mut )?(?:(?P<one>{name})(?:: [^=;]*)?|\((?P<some>[^()=]*\b{name}\b[^()=]*)\)) =(?!=)"
-            lets = [found for found in re.finditer(let, source.code[function.begin : here.at])]
-            if lets:
-                begin = function.begin + lets[-1].end()
+            for found in reversed(list(re.finditer(let, source.code[function.begin : here.at]))):
+                begin = function.begin + found.end()
                 span = (begin, source.until(begin, ";"))
-                if lets[-1]["one"]:
+                if span[1] >= here.at:
+                    # A name within its own binding is an older one.
+                    continue
+                if found["one"]:
                     return self.said(here.moved(begin), span, deep + 1)
-                names = [one.strip() for one in lets[-1]["some"].split(",")]
+                names = [one.strip() for one in found["some"].split(",")]
                 return self.of_tuples(here.moved(begin), span, names.index(name) if name in names else 0, len(names), deep)
             if name in function.parameters:
                 index = function.parameters.index(name)
@@ -213,7 +217,7 @@ class Crate:
                     self.asked.add(function)
                 if not call or index >= len(call[1]) or not call[1][index]:
                     return []
-                return self.said(call[0], call[1][index], deep + 1)
+                return self.said(dataclasses.replace(call[0], calls=here.calls), call[1][index], deep + 1)
         constants = sorted(self.constants.get(name, ()), key=lambda other: other.source is not source)
         return self.said(constants[0], (constants[0].at, constants[0].source.until(constants[0].at, ";")), deep + 1) if constants else []
 
