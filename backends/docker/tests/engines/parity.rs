@@ -127,6 +127,11 @@ fn without_what_must_differ(inspected: &Value) -> Value {
     host.as_object_mut()
         .expect("an object")
         .remove("ContainerIDFile");
+    // Podman writes here which port it has chosen.
+    let published = host["PortBindings"].as_object_mut().into_iter().flatten();
+    for binding in published.filter_map(|(_, at)| at.as_array_mut()).flatten() {
+        binding["HostPort"] = "chosen".into();
+    }
     serde_json::json!({ "Config": config, "HostConfig": host, "Aliases": aliases(container) })
 }
 
