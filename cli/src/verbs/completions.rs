@@ -27,8 +27,15 @@ pub(crate) struct Completions {
 /// What bash wants besides.
 const WHOLE_WORDS: &str = include_str!("completions/whole.bash");
 
+/// For zsh, instead of what `clap_complete` has: that puts a space behind every word, and does not answer when it is first asked.
+const ZSH: &str = include_str!("completions/alveary.zsh");
+
 impl Completions {
     pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+        if self.shell == Shell::Zsh {
+            output::print_bytes(ZSH.as_bytes())?;
+            return Ok(Outcome::Done);
+        }
         let shells = Shells::builtins();
         let name = self.shell.to_string();
         let shell = shells.completer(&name).ok_or_else(|| {

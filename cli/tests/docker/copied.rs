@@ -96,5 +96,33 @@ pub(crate) fn an_archive_goes_through_a_pipe(ground: &Ground) {
     assert_eq!(ran.code(), Some(0), "{ran}");
     assert!(ran.stdout().contains("in/note"), "{ran}");
     assert!(ran.stdout().ends_with("packed\n"), "{ran}");
+
+    // Whose it is there: the agent's, unless the owners in the archive are kept.
+    let owner = |flags: &str, name: &str| {
+        let mut shell = ground.client_command("sh");
+        shell.current_dir(ground.path()).args([
+            "-c",
+            r#"
+            set -e
+            echo owned > "$2"
+            tar -c --owner=:7 --group=:8 "$2" | "$0" --backend "$1" cp $3 - echo:/tmp/data
+            "$0" --backend "$1" exec echo stat -c %u:%g "/tmp/data/$2"
+            "#,
+            env!("CARGO_BIN_EXE_alveary"),
+            ground.way,
+            name,
+            flags,
+        ]);
+        finish(shell.env("ALVEARY_STATE_DIR", ground.path().join("state")))
+    };
+    let given = owner("", "given");
+    assert_eq!(given.stdout(), "0:0\n", "{given}");
+    let kept = owner("--archive", "kept");
+    if ground.engine.name == "podman" {
+        assert_eq!(kept.code(), Some(2), "{kept}");
+        assert!(kept.stderr().contains("owners"), "{kept}");
+    } else {
+        assert_eq!(kept.stdout(), "7:8\n", "{kept}");
+    }
     swarm.ok(&["down"]);
 }

@@ -69,11 +69,10 @@ pub(crate) fn bash_completes_verbs_flags_and_agents() {
     assert_eq!(offered(&["ps", "--color", "=", "al"]), "always");
 }
 
-/// Types this and the key that completes, and waits for what is filled in.
+/// Types this, with the key that completes, and waits for what is filled in.
 #[track_caller]
 fn is_filled_in(pty: &mut Pty, typed: &str, whole: &str) {
     pty.send(typed.as_bytes());
-    pty.send(b"\t");
     pty.until(whole, |screen| {
         screen
             .lines()
@@ -84,18 +83,21 @@ fn is_filled_in(pty: &mut Pty, typed: &str, whole: &str) {
     pty.send(b"\x15");
 }
 
-fn fills_in(pty: &mut Pty, script: &Path) {
-    pty.send(format!(". {}\n", script.display()).as_bytes());
-    is_filled_in(pty, "alveary insp", "alveary inspect");
-    is_filled_in(pty, "alveary up --exit", "alveary up --exit-code-from");
-    is_filled_in(pty, "alveary logs -f ho", "alveary logs -f hornet");
-    is_filled_in(pty, "alveary -p de", "alveary -p demo");
-    is_filled_in(pty, "alveary --swarm=de", "alveary --swarm=demo");
+/// Once it has been told this.
+fn fills_in(pty: &mut Pty, told: &str) {
+    pty.send(format!("{told}\n").as_bytes());
+    is_filled_in(pty, "alveary insp\t", "alveary inspect");
+    is_filled_in(pty, "alveary up --exit\t", "alveary up --exit-code-from");
+    is_filled_in(pty, "alveary logs -f ho\t", "alveary logs -f hornet");
+    is_filled_in(pty, "alveary -p de\t", "alveary -p demo");
+    is_filled_in(pty, "alveary --swarm=de\t", "alveary --swarm=demo");
     is_filled_in(
         pty,
-        "alveary --file=alveary.toml logs wa",
+        "alveary --file=alveary.toml logs wa\t",
         "alveary --file=alveary.toml logs wasp",
     );
+    // What it is of the agent's comes behind the colon, and nothing in between.
+    is_filled_in(pty, "alveary cp wa\t/etc", "alveary cp wasp:/etc");
     pty.send(b"exit\n");
     assert!(pty.finish().success(), "{}", pty.shown());
 }
@@ -103,14 +105,23 @@ fn fills_in(pty: &mut Pty, script: &Path) {
 pub(crate) fn what_is_typed_in_a_terminal_is_completed_by_bash() {
     let (hive, script) = running("bash");
     let mut pty = Pty::run(shell(&hive, "bash").args(["--norc", "--noprofile", "-i"]));
-    fills_in(&mut pty, &script);
+    fills_in(&mut pty, &format!(". {}", script.display()));
 }
 
 pub(crate) fn what_is_typed_in_a_terminal_is_completed_by_zsh() {
     let (hive, script) = running("zsh");
-    let mut pty = Pty::run(shell(&hive, "zsh").args(["-f", "-i"]));
-    pty.send(b"PROMPT_EOL_MARK=; autoload -U compinit; compinit -D -u\n");
-    fills_in(&mut pty, &script);
+    // In a folder of its functions it is loaded when it is first asked.
+    let functions = hive.path().join("functions");
+    fs::create_dir(&functions).unwrap();
+    fs::copy(&script, functions.join("_alveary")).unwrap();
+    let begin = "PROMPT_EOL_MARK=; autoload -U compinit; compinit -D -u";
+    for told in [
+        format!("{begin}; . {}", script.display()),
+        format!("fpath=({} $fpath); {begin}", functions.display()),
+    ] {
+        let mut pty = Pty::run(shell(&hive, "zsh").args(["-f", "-i"]));
+        fills_in(&mut pty, &told);
+    }
 }
 
 pub(crate) fn fish_completes_verbs_flags_and_agents() {
