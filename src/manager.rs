@@ -32,7 +32,7 @@ mod waves;
 mod wishes;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alveary_core::{AgentBackend, AgentId, Result};
@@ -140,10 +140,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         backend: Arc<B>,
         folder: crate::state::Folder,
         journal: crate::state::Journal,
+        secrets: Option<PathBuf>,
         options: ManagerOptions,
         supervise: bool,
     ) -> Result<Self> {
-        let store = Store::on_disk(folder, journal)?;
+        let store = Store::on_disk(folder, journal, secrets)?;
         Ok(Self::over(backend, store, options, supervise))
     }
 

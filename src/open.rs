@@ -4,7 +4,7 @@ mod adopt;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alveary_core::{AgentBackend, ConnectContext, Namesake, Result, SwarmName, SwarmUid};
 
@@ -209,8 +209,13 @@ impl OpenOptions {
         if let Some(word) = &settled {
             prepared = prepared.settled(word)?;
         }
+        let secrets = OnceLock::new();
         let connected = prepared
-            .connect(|word| self.context(&fleet, uid, &folder, word))
+            .connect(|word| {
+                let context = self.context(&fleet, uid, &folder, word)?;
+                secrets.get_or_init(|| context.secrets_dir.clone());
+                Ok(context)
+            })
             .await?;
         let taken = connected.auto.as_ref().map(|auto| auto.taken);
         if let Some(word) = taken.or(settled.as_deref()) {
@@ -224,8 +229,14 @@ impl OpenOptions {
             .layers
             .iter()
             .fold(standard, |inner, Layer(around)| around(inner));
-        let swarm =
-            SwarmManager::in_folder(backend, folder, journal, self.manager, self.supervise)?;
+        let swarm = SwarmManager::in_folder(
+            backend,
+            folder,
+            journal,
+            secrets.into_inner().flatten(),
+            self.manager,
+            self.supervise,
+        )?;
         Ok(Opened {
             swarm,
             fleet,

@@ -33,6 +33,6 @@ pub(crate) use lease::Lease;
 pub use lease::LeaseHolder;
 pub use records::Desired;
 pub(crate) use records::{Change, GaveUp, Record, Records};
-pub(crate) use secrets::secrets_dir;
+pub(crate) use secrets::{LeftSecrets, secrets_dir};
 pub use swarm::SwarmRecord;
 pub(crate) use swarm::{Claim, Way};

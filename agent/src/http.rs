@@ -114,7 +114,7 @@ impl HttpTransport {
         let send = async |fresh: bool| {
             let mut request = make(&self.client);
             if let Some(token) = &self.token {
-                request = request.header(AUTHORIZATION, token.bearer(fresh)?);
+                request = request.header(AUTHORIZATION, token.bearer(fresh).await?);
             }
             request.send().await.map_err(|error| self.unreached(error))
         };

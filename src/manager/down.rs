@@ -12,7 +12,7 @@ use super::SwarmManager;
 use super::bulk::each;
 use super::core::Core;
 use super::shutdown::{ShutdownOptions, StopOutcome};
-use crate::state::{Change, Lease};
+use crate::state::{Change, Lease, LeftSecrets};
 
 /// How often one looks whether anything appeared while the rest was removed.
 const ROUNDS: usize = 5;
@@ -130,6 +130,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         }
         if report.is_complete() {
             let marked = recorded.is_ok();
+            // Looked at before: those of a start that somebody begins after this are not among them, and one that was begun
+            // before is in the records.
+            let shared = core.store.shared();
+            let secrets = shared.and_then(|shared| shared.secrets.as_deref());
+            let secrets = secrets.map(LeftSecrets::in_folder);
             core.store
                 .clear(&core.table, |records| {
                     if marked && records.len() > 0 && !records.is_going_down() {
@@ -138,6 +143,9 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     Ok(())
                 })
                 .await?;
+            if let Some(secrets) = secrets.filter(|_| marked) {
+                secrets.delete();
+            }
             self.see_off_supervisor().await?;
             core.forget_the_engines().await?;
         } else if let Err(error) = core.forget_recorded(&removed).await {

@@ -39,6 +39,8 @@ enum Inner {
 pub(super) struct Shared {
     pub(super) folder: Folder,
     pub(super) gates: Gates,
+    /// Where its agents' secrets lie, where there is such a place.
+    pub(super) secrets: Option<PathBuf>,
     /// There once this process has recorded a start.
     intender: Mutex<Option<Intender>>,
 }
@@ -63,7 +65,11 @@ impl Store {
         Self::over(Inner::Memory(Records::default()), None)
     }
 
-    pub(super) fn on_disk(folder: Folder, journal: Journal) -> Result<Self> {
+    pub(super) fn on_disk(
+        folder: Folder,
+        journal: Journal,
+        secrets: Option<PathBuf>,
+    ) -> Result<Self> {
         let gates = Gates::new(&folder)?;
         let inner = Inner::Disk(Box::new(journal));
         Ok(Self::over(
@@ -71,6 +77,7 @@ impl Store {
             Some(Shared {
                 folder,
                 gates,
+                secrets,
                 intender: Mutex::default(),
             }),
         ))

@@ -1,5 +1,7 @@
 //! Where secrets lie while agents run: in memory, never on a disk.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use alveary_core::{Result, SwarmUid};
@@ -25,8 +27,40 @@ pub(crate) fn secrets_dir(root: Option<&Path>, uid: SwarmUid) -> Result<Option<P
     if let Some(disk) = chosen.as_deref().and_then(not_in_memory) {
         tracing::warn!(folder = %base.display(), file_system = disk, "secrets lie in a folder that is not in memory: they may be read from the disk later");
     }
-    prepare_dir(&dir, PASS_THROUGH)?;
+    // Who takes the swarm down at this moment may have deleted it in between.
+    prepare_dir(&dir, PASS_THROUGH).or_else(|_| prepare_dir(&dir, PASS_THROUGH))?;
     Ok(Some(dir))
+}
+
+/// What lies in the folder of a swarm's secrets at one moment: a manager that dies between a start's secrets and the start
+/// leaves some that are nobody's.
+#[derive(Debug)]
+pub(crate) struct LeftSecrets {
+    folder: PathBuf,
+    starts: Vec<PathBuf>,
+}
+
+impl LeftSecrets {
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        Self {
+            folder: folder.to_owned(),
+            starts: entries.map(|entry| entry.path()).collect(),
+        }
+    }
+
+    /// Deletes them, and the folder with them unless there are others by now. Whoever has secrets to lay out makes it anew.
+    pub(crate) fn delete(self) {
+        for start in &self.starts {
+            match fs::remove_dir_all(start) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(folder = %start.display(), %error, "secrets are left behind");
+                }
+                _ => {}
+            }
+        }
+        let _others_or_gone = fs::remove_dir(&self.folder);
+    }
 }
 
 /// `$XDG_RUNTIME_DIR` is for its owner alone, so that root, whose agents may run as other users, takes the

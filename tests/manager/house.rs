@@ -152,7 +152,7 @@ impl House {
 }
 
 /// A fleet file has at least one agent.
-const SOMEBODY: &str = "[agents.somebody]\ncommand = [\"stay\"]\n";
+pub(crate) const SOMEBODY: &str = "[agents.somebody]\ncommand = [\"stay\"]\n";
 
 /// Waits until this holds of the swarm, told by its own events; a minute is the longest.
 pub(crate) async fn until<B: AgentBackend + ?Sized>(

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use alveary::{
-    Agent, AgentBackend, AgentSpec, AgentState, Desired, DownOptions, ErrorKind, RemoveOptions,
-    Restart, StopOptions, Supervision, SwarmName, recorded_swarm,
+    Agent, AgentBackend, AgentId, AgentSpec, AgentState, Desired, DownOptions, ErrorKind,
+    RemoveOptions, Restart, StopOptions, Supervision, SwarmName, recorded_swarm,
 };
 
-use crate::house::{House, is_running, names, stay, until};
+use crate::house::{House, SOMEBODY, is_running, names, stay, until};
 
 fn always() -> Restart {
     Restart::always()
@@ -88,6 +88,21 @@ async fn the_state_is_for_its_owner_alone() {
         let wanted = if path.is_dir() { 0o700 } else { 0o600 };
         assert_eq!(mode(&path), wanted, "{}", path.display());
     }
+}
+
+#[tokio::test]
+async fn secrets_of_a_start_that_never_was_are_gone_with_the_swarm() {
+    let house = House::new();
+    let opened = house.try_open(house.fleet(SOMEBODY), false).await.unwrap();
+    opened.swarm.spawn(stay("echo")).await.unwrap();
+    let secrets = house.path().join("secrets");
+    let of_the_swarm = secrets.join(opened.record.uid.to_string());
+    // As a manager leaves it that is killed between a start's secrets and the start.
+    let start = of_the_swarm.join(AgentId::random().as_str());
+    fs::create_dir(&start).unwrap();
+    fs::write(start.join("KEY"), "hunter2").unwrap();
+    opened.swarm.down(DownOptions::default()).await.unwrap();
+    assert_eq!(fs::read_dir(&secrets).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! The token that says who an agent is.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::HeaderValue;
+use tokio::io::AsyncReadExt as _;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -36,12 +36,12 @@ impl TokenFile {
     }
 
     /// What an `Authorization` header says; `fresh` as the file has it now.
-    pub(super) fn bearer(&self, fresh: bool) -> Result<HeaderValue> {
+    pub(super) async fn bearer(&self, fresh: bool) -> Result<HeaderValue> {
         let last = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if !fresh && let Some(bearer) = last().clone() {
             return Ok(bearer);
         }
-        let text = self.text().map_err(|error| self.unreadable(error))?;
+        let text = self.text().await.map_err(|error| self.unreadable(error))?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", text.trim()))
             .ok()
             .filter(|_| !text.trim().is_empty())
@@ -51,12 +51,17 @@ impl TokenFile {
         Ok(bearer)
     }
 
-    /// Without a thread of the runtime's pool: to start one takes longer than to read this.
-    fn text(&self) -> io::Result<String> {
+    /// A plain file without a thread of the runtime's pool, since to start one takes longer than to read this. Nobody knows
+    /// how long a pipe takes.
+    async fn text(&self) -> io::Result<String> {
         let mut text = String::new();
-        File::open(&self.path)?
-            .take(LONGEST)
-            .read_to_string(&mut text)?;
+        if std::fs::metadata(&self.path)?.is_file() {
+            let file = std::fs::File::open(&self.path)?;
+            io::Read::take(file, LONGEST).read_to_string(&mut text)?;
+        } else {
+            let file = tokio::fs::File::open(&self.path).await?;
+            file.take(LONGEST).read_to_string(&mut text).await?;
+        }
         Ok(text)
     }
 

@@ -126,6 +126,8 @@ impl BackendConfig for DockerCliConfig {
 struct Cli {
     program: Program,
     host: Option<String>,
+    /// Why its engine cannot be reached, where the program itself would not say.
+    beyond_reach: Option<String>,
     http: Http,
     known: OnceCell<Known>,
     timeouts: Timeouts,
@@ -162,6 +164,7 @@ impl Cli {
             program,
             http: Http::new(carried, settings.timeout.ask),
             host: settings.host.clone(),
+            beyond_reach: here.beyond_reach(),
             known: OnceCell::new(),
             timeouts: settings.timeout.clone(),
         }
@@ -169,6 +172,9 @@ impl Cli {
 
     /// What the program and its engine are, asked once.
     async fn known(&self) -> Answer<&Known> {
+        if let Some(why) = &self.beyond_reach {
+            return Err(Trouble::new(Class::Unreachable, why.as_str()));
+        }
         let ask = || Known::ask(&self.program, self.timeouts.ask);
         self.known.get_or_try_init(ask).await
     }

@@ -161,6 +161,13 @@ impl Surroundings {
             .position(|candidate| candidate.said || candidate.absent().is_none())
     }
 
+    /// Why the socket that is said cannot be reached by anybody.
+    #[cfg(feature = "cli")]
+    pub(crate) fn beyond_reach(&self) -> Option<String> {
+        let said = self.host.as_deref().or(self.docker_host.as_deref());
+        said.and_then(endpoint::beyond_reach)
+    }
+
     /// The first place where something is, or else all of them with what is the matter with each.
     pub(crate) fn choose(&self) -> Result<Endpoint, String> {
         let mut candidates = self.candidates();

@@ -106,7 +106,9 @@ fn what_the_unit_says_brings_the_swarm_up_and_down_and_finds_it_again() {
 
     let mut main = start(&unit, &hive);
     let bee = running();
-    assert_eq!(demo(&["logs", "bee"]), "here\n");
+    eventually("the bee says where it is", || {
+        (demo(&["logs", "bee"]) == "here\n").then_some(())
+    });
     // What is killed lets its agents live, and the next start takes them as they are.
     main.kill().unwrap();
     main.wait().unwrap();

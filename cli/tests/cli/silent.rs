@@ -104,9 +104,16 @@ fn numbers_are_there_while_the_keeper_stands_still() {
         Hive::new("swarm = \"demo\"\n[metrics]\n[agents.bee]\ncommand = [\"sleep\", \"1000\"]\n");
     let url = said(&hive.run(&["up", "--detach"]).stderr()).unwrap();
     let keeper = keeper_of(pid_of(&hive.agent("bee")));
+    eventually("the supervisor has seen it run", || {
+        let (_, body) = ask(&url, "GET", "/metrics");
+        body.contains("alveary_swarm_agents{state=\"running\"} 1")
+            .then_some(())
+    });
     signal(keeper, Signal::STOP);
-    let (head, body) = ask(&url, "GET", "/metrics");
+    let asked = std::panic::catch_unwind(|| ask(&url, "GET", "/metrics"));
+    // Whatever came of it: what stands still is never taken down.
     signal(keeper, Signal::CONT);
+    let (head, body) = asked.unwrap();
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     // How old that is what it tells, it tells, too.
     assert!(

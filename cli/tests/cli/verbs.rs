@@ -114,6 +114,20 @@ fn a_backend_can_be_named_beside_the_file() {
 }
 
 #[test]
+fn a_socket_that_nobody_reaches_by_its_path_is_told_with_the_cure_by_either_way() {
+    let host = format!("unix:///{}/docker.sock", "a".repeat(120));
+    let hive = Hive::new(&format!(
+        "swarm = \"demo\"\n[backends.docker-api]\nhost = \"{host}\"\n[backends.docker-cli]\nhost = \"{host}\"\n\
+         [agents.a]\ncommand = [\"true\"]\ncontainer = {{ image = \"x\" }}\n"
+    ));
+    for way in ["docker-api", "docker-cli"] {
+        let up = hive.run(&["--backend", way, "up", "-d"]);
+        assert_eq!(up.code(), Some(125), "{way}: {up}");
+        assert!(up.stderr().contains("make a shorter link"), "{way}: {up}");
+    }
+}
+
+#[test]
 fn a_keeper_that_cannot_start_is_told_as_the_backends_failure() {
     let hive = Hive::new(TWO);
     // What the keeper locks cannot be locked.

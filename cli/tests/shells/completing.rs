@@ -85,7 +85,12 @@ fn is_filled_in(pty: &mut Pty, typed: &str, whole: &str) {
 
 /// Once it has been told this.
 fn fills_in(pty: &mut Pty, told: &str) {
-    pty.send(format!("{told}\n").as_bytes());
+    pty.send(format!("{told}; echo to\"\"ld\n").as_bytes());
+    // What is typed while it reads that is echoed before its prompt.
+    pty.until("its prompt", |screen| {
+        let mut lines = screen.lines().filter(|line| !line.trim().is_empty());
+        lines.any(|line| line.trim_end() == "told") && lines.any(|line| line.trim_end() == "$")
+    });
     is_filled_in(pty, "alveary insp\t", "alveary inspect");
     is_filled_in(pty, "alveary up --exit\t", "alveary up --exit-code-from");
     is_filled_in(pty, "alveary logs -f ho\t", "alveary logs -f hornet");

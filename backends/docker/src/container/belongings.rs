@@ -187,9 +187,6 @@ impl<E: Engine> Containers<E> {
             }
         }
         self.0.own.doubt();
-        let agents = self.agents().await;
-        let agents = agents.map_err(|trouble| trouble.error(Operation::Remove))?;
-        self.0.secrets.keep_those_of(&agents);
         if done.left.is_empty() {
             self.leave();
         }

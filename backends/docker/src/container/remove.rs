@@ -77,11 +77,7 @@ impl<E: Engine> Containers<E> {
                 }
             }
             let agent = match this.find(&id, Operation::Remove).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    // Its start may have come no further.
-                    this.0.secrets.forget(&id);
-                    return if was_coming { Ok(()) } else { Err(error) };
-                }
+                Err(error) if was_coming && error.kind() == ErrorKind::NotFound => return Ok(()),
                 found => found?,
             };
             let seen = Seen::of(&agent.container);

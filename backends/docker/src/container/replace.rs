@@ -42,7 +42,6 @@ impl<E: Engine> Containers<E> {
         let replaced = self.take_place(last, &next, plan).await;
         match replaced {
             Ok(()) => {
-                self.0.asks.forget(&last.container.id);
                 self.0.secrets.forget_others(plan);
                 Ok(Made::New(next))
             }
@@ -67,37 +66,46 @@ impl<E: Engine> Containers<E> {
             return Ok(None);
         }
         let gone_on = self.name_what_waits(plan).await;
-        gone_on.map_err(|trouble| {
-            self.0.halfway.add(&plan.marks.id);
-            trouble.error(Operation::Spawn)
-        })
+        match &gone_on {
+            Ok(Some(_)) => self.0.secrets.forget_others(plan),
+            Ok(None) => {}
+            Err(_) => self.0.halfway.add(&plan.marks.id),
+        }
+        gone_on
     }
 
-    async fn name_what_waits(&self, plan: &Plan) -> Result<Option<Ref>, Trouble> {
-        match self.holder(plan, &plan.next_name).await? {
-            Holder::This(next) => match self.rename(&next.container.id, plan).await {
-                Ok(()) => Ok(Some(next.container.id)),
-                // The last start is still there, and is replaced as ever.
-                Err(trouble) if trouble.class == Class::NameTaken => Ok(None),
-                Err(trouble) => Err(trouble),
-            },
+    async fn name_what_waits(&self, plan: &Plan) -> Result<Option<Ref>> {
+        let spawning = |trouble: Trouble| trouble.error(Operation::Spawn);
+        let holder = self.holder(plan, &plan.next_name).await;
+        match holder.map_err(spawning)? {
+            Holder::This(next) if is_of(&next, plan) => {
+                match self.rename(&next.container.id, plan).await {
+                    Ok(()) => Ok(Some(next.container.id)),
+                    // The last start is still there, and is replaced as ever.
+                    Err(trouble) if trouble.class == Class::NameTaken => Ok(None),
+                    Err(trouble) => Err(spawning(trouble)),
+                }
+            }
+            Holder::This(_) | Holder::Living => Err(already_exists()),
             Holder::Intent(other) | Holder::Ended(other) => {
-                self.sweep(&other).await?;
+                self.sweep(&other).await.map_err(spawning)?;
                 Ok(None)
             }
-            Holder::Nobody | Holder::Stranger | Holder::Namesake(_) | Holder::Living => Ok(None),
+            Holder::Nobody | Holder::Stranger | Holder::Namesake(_) => Ok(None),
         }
     }
 
-    /// An engine's word is not enough: where it were wrong, the next call would make a second container.
+    /// Whatever an engine says to it, who has the name is looked up: what it says may be about another try, or wrong, and
+    /// then the next call would make a second container.
     async fn rename(&self, next: &Ref, plan: &Plan) -> Result<(), Trouble> {
-        self.engine().rename(next, &named(&plan.name)?).await?;
-        match self.engine().inspect(&named(&plan.name)?).await? {
+        let name = named(&plan.name)?;
+        let renamed = self.engine().rename(next, &name).await;
+        match self.engine().inspect(&name).await? {
             Some(found) if &found.id == next => Ok(()),
-            _ => Err(Trouble::new(
+            _ => renamed.and(Err(Trouble::new(
                 Class::Lost,
                 "the engine says that the container has its name, and it has not",
-            )),
+            ))),
         }
     }
 
@@ -118,8 +126,8 @@ impl<E: Engine> Containers<E> {
                 .await
                 .map_err(|trouble| trouble.error(Operation::Spawn))?
             {
-                Holder::This(agent) => return Ok(Ok(agent.container.id)),
-                Holder::Living => return Err(already_exists()),
+                Holder::This(agent) if is_of(&agent, plan) => return Ok(Ok(agent.container.id)),
+                Holder::This(_) | Holder::Living => return Err(already_exists()),
                 Holder::Namesake(uid) => {
                     return Err(of_a_namesake("a container of its name", &[uid]));
                 }
@@ -142,6 +150,12 @@ impl<E: Engine> Containers<E> {
             Err(trouble) if trouble.class != Class::NoContainer => return Err(trouble),
             _ => {}
         }
+        self.0.asks.forget(&last.container.id);
         self.rename(next, plan).await
     }
+}
+
+/// Whether it was made for this very start.
+fn is_of(agent: &Agent, plan: &Plan) -> bool {
+    agent.marks.spec_hash == plan.marks.spec_hash
 }

@@ -10,7 +10,6 @@ use alveary_core::{
     AgentId, AgentSpec, Error, ErrorKind, Incarnation, Operation, Result, Secret, SecretDelivery,
 };
 
-use super::agent::Agent;
 use crate::plan::Plan;
 
 /// What goes into files, by key.
@@ -116,20 +115,6 @@ impl Secrets {
     pub(super) fn forget(&self, id: &AgentId) {
         if let Some(folder) = self.of(id) {
             forget(&folder);
-        }
-    }
-
-    /// Forgets those of all but these: a manager that dies between a start's secrets and its container leaves
-    /// secrets that are nobody's.
-    pub(super) fn keep_those_of(&self, agents: &BTreeMap<AgentId, Agent>) {
-        let entries = self.0.as_ref().map(fs::read_dir);
-        for entry in entries.into_iter().flatten().flatten().flatten() {
-            if let Some(id) = entry.file_name().to_str()
-                && let Ok(id) = AgentId::new(id)
-                && !agents.contains_key(&id)
-            {
-                forget(&entry.path());
-            }
         }
     }
 }

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use alveary_core::Escaped;
 
+/// The longest path by which a socket is reached, in bytes: there is a NUL behind it. Docker's own program falls over a
+/// longer one.
+const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
 /// How an engine is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
@@ -40,6 +44,9 @@ impl Endpoint {
     /// `unix:///path`, `tcp://host:port`, `ssh://user@host`.
     pub(super) fn parse(text: &str, tls: Option<Tls>) -> Result<Self, String> {
         let wrong = |why: &str| Err(format!("`{}` {why}", Escaped(text)));
+        if let Some(why) = beyond_reach(text) {
+            return Err(why);
+        }
         match text.split_once("://") {
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
             Some(("unix", _)) => wrong("is no absolute path of a socket"),
@@ -66,6 +73,18 @@ impl Endpoint {
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
+}
+
+/// Why nobody reaches the socket of this address, where that is seen by its path alone.
+pub(super) fn beyond_reach(text: &str) -> Option<String> {
+    let path = text.strip_prefix("unix://")?;
+    (path.len() > LONGEST).then(|| {
+        format!(
+            "the path `{}` has more than {LONGEST} bytes, and no socket is reached by such a one; make a shorter link to \
+             its folder, and name that",
+            Escaped(path)
+        )
+    })
 }
 
 fn tcp(rest: &str, secured: bool) -> Option<String> {
@@ -218,6 +237,14 @@ mod tests {
             let why = Endpoint::parse(text, None).unwrap_err();
             assert!(why.contains(&format!("`{text}`")), "{text}: {why}");
         }
+    }
+
+    #[test]
+    fn a_path_that_no_socket_is_reached_by_is_refused_with_its_cure() {
+        let socket = |bytes: usize| format!("unix:///{}", "a".repeat(bytes - 1));
+        assert!(Endpoint::parse(&socket(LONGEST), None).is_ok());
+        let why = Endpoint::parse(&socket(LONGEST + 1), None).unwrap_err();
+        assert!(why.contains("link"), "{why}");
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn aliases(container: &Value) -> Value {
 const OF_PODMANS_OWN: [&str; 6] = [
     ".Config.Annotations",
     ".Config.CreateCommand",
-    // Podman 4.3 gives who is made by its API no mask at all.
+    // Not written down by its API; either way it is 0022 inside.
     ".Config.Umask",
     ".Config.sdNotifyMode",
     ".HostConfig.LogConfig.Path",

@@ -240,17 +240,14 @@ impl Ground {
         serde_json::from_slice(&listed).unwrap()
     }
 
-    /// Its networks, its volumes, and the files of its secrets.
+    /// Its networks and its volumes.
     fn belongings(&self) -> Vec<String> {
         let networks = self.labelled("networks?");
         let volumes = self.labelled("volumes?");
         let networks = networks.as_array().unwrap().iter();
         let volumes = volumes["Volumes"].as_array().into_iter().flatten();
         let named = networks.chain(volumes).map(|one| one["Name"].to_string());
-        let secrets = std::fs::read_dir(self.state().join(SECRETS)).unwrap();
-        named
-            .chain(secrets.map(|secret| secret.unwrap().path().display().to_string()))
-            .collect()
+        named.collect()
     }
 
     /// Waits until the engine shows the same for a while: nothing tells when it has done what nobody waits for
@@ -411,6 +408,10 @@ impl Ground {
         match removed {
             Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
                 self.wrong(format!("the removal: {error}"));
+            }
+            _ if self.state().join(SECRETS).join(id.as_str()).exists() => {
+                self.row.leaked += 1;
+                self.notes.push(format!("the secrets of {id} are left"));
             }
             _ => {}
         }

@@ -152,7 +152,8 @@ async fn late_rename(mut ground: Ground) -> Ground {
     }
     ground.comes_to_be(&wanted).await;
     held.release();
-    ground.proxy.answered(Post, path, 1).await;
+    // The other manager's, and the late one.
+    ground.proxy.answered(Post, path, 2).await;
     ground.comes_to_be(&wanted).await;
     if !ground.runs(&wanted.id) {
         ground.wrong("it was started, and does not run");

@@ -16,4 +16,8 @@ _alveary_whole() {
         COMPREPLY=("${COMPREPLY[@]#--*=}")
     fi
 }
-complete -o nospace -o bashdefault -F _alveary_whole alveary
+if [[ ${BASH_VERSINFO[0]} -gt 4 || (${BASH_VERSINFO[0]} -eq 4 && ${BASH_VERSINFO[1]} -ge 4) ]]; then
+    complete -o nospace -o bashdefault -o nosort -F _alveary_whole alveary
+else
+    complete -o nospace -o bashdefault -F _alveary_whole alveary
+fi

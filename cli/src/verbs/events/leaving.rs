@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use alveary::{Agent, AgentId};
 use tokio::time::Instant;
 
-/// How long an agent that is removed may be in the records after it is out of the engine.
-const SOON: Duration = Duration::from_millis(500);
+/// How long an agent that is removed may be in the records after it is out of the engine: longer than the records are looked
+/// at again after a loss, which is for the last time 1.3 s behind it.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Whoever removes an agent takes it out of the engine first, and out of the records then. In between it looks like one that is
 /// still to be started, which is news only where it stays so.
