@@ -96,9 +96,9 @@ mod tests {
         let dir = secrets_dir(Some(&root.path().join("secrets")), uid).unwrap();
         assert_eq!(dir, Some(root.path().join("secrets").join(uid.to_string())));
         let open = root.path().join("open");
-        std::fs::create_dir(&open).unwrap();
+        fs::create_dir(&open).unwrap();
         let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        std::fs::set_permissions(&open, all).unwrap();
+        fs::set_permissions(&open, all).unwrap();
         secrets_dir(Some(&open.join("secrets")), uid).unwrap_err();
         assert!(!open.join("secrets").exists());
     }

@@ -137,6 +137,16 @@ pub(crate) const LASTING: [&str; 5] = [
     "the_engine_says_200_in_garbage",
 ];
 
+/// Those that a rename is tried with where there is not much time: it is done or not, and that is told, or not, or wrongly.
+pub(crate) const OF_A_RENAME: [&str; 6] = [
+    "it_is_cut_off_unheard",
+    "the_answer_is_lost",
+    "it_is_carried_out_after_the_time_out",
+    "the_engine_says_500",
+    "the_engine_says_500_and_has_done_it",
+    "the_engine_says_200_and_nothing_more",
+];
+
 /// Those that the way by the program is tried with where there is not much time.
 pub(crate) const BY_THE_PROGRAM: [&str; 5] = [
     "it_is_cut_off_unheard",

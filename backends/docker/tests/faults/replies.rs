@@ -10,7 +10,7 @@ use alveary_core::{
 use libtest_mimic::Trial;
 
 use crate::ground::{Ground, Wanted};
-use crate::kinds::{BY_THE_PROGRAM, KINDS, Kind, LASTING, Set};
+use crate::kinds::{BY_THE_PROGRAM, KINDS, Kind, LASTING, OF_A_RENAME, Set};
 use crate::{is_torture, scenario, scenario_by_the_program};
 
 /// What is asked of the engine, and the call during which it is.
@@ -40,6 +40,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for (verb, name, method, path) in VERBS {
         for kind in KINDS {
+            if verb == Verb::Rename && !is_torture() && !OF_A_RENAME.contains(&kind.name) {
+                continue;
+            }
             let (once, row) = (
                 format!("{name}::{}", kind.name),
                 format!("{name}: {}", kind.name),
