@@ -89,6 +89,8 @@ pub(crate) enum Class {
     Full,
     /// What is left of a start that the engine died in is in the way of this container's, for good.
     Remnants,
+    /// An interface of the engine's host went away while the engine looked through them.
+    Restless,
     BadProfile,
     BadRequest,
     /// The program has no words for it.
@@ -136,7 +138,10 @@ impl Trouble {
             error = error.with_engine_words(self.words);
         }
         // Of remnants, the container was taken away: the next call makes another, which nothing is in the way of.
-        if matches!(self.class, Class::Unreachable | Class::Remnants) {
+        if matches!(
+            self.class,
+            Class::Unreachable | Class::Remnants | Class::Restless
+        ) {
             error = error.with_retry(Retry::After(Duration::from_secs(1)));
         }
         error

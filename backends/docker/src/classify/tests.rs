@@ -1,7 +1,7 @@
 use super::*;
 
 /// What engines really say: Docker 20.10 and 28.5 by API and by program, Podman 4.3.
-const SAID: [(Option<u16>, &str, Class); 60] = [
+const SAID: [(Option<u16>, &str, Class); 61] = [
     (
         None,
         "error during connect: Get \"http://docker.example.com/v1.41/version\": command [ssh -- far docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed.",
@@ -231,6 +231,11 @@ const SAID: [(Option<u16>, &str, Class); 60] = [
         Class::Full,
     ),
     (Some(500), "id already in use", Class::Remnants),
+    (
+        None,
+        "Error: route ip+net: no such network interface",
+        Class::Restless,
+    ),
     (
         Some(500),
         "container \"0fd7\": already exists",

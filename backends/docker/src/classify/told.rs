@@ -218,6 +218,11 @@ impl Class {
                 "remnants of a start that the engine died in are in the way",
                 "start it again: it gets another container",
             ),
+            Self::Restless => (
+                K::Engine,
+                "the networks of the engine's host changed while it looked at them",
+                "start it again",
+            ),
             Self::BadProfile => (
                 K::InvalidSpec,
                 "its security profile is none that the engine takes",

@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 93] = [
+const WORDS: [(&str, Class); 94] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -57,6 +57,8 @@ const WORDS: [(&str, Class); 93] = [
     ("repository does not exist", Class::NoImage),
     ("repository name not known", Class::NoImage),
     ("network not found", Class::NoNetwork),
+    // Of Podman, when others' containers come and go: it is no network of the agent's that is missing.
+    ("no such network interface", Class::Restless),
     ("no such network", Class::NoNetwork),
     ("unable to find network", Class::NoNetwork),
     ("could not find network", Class::NoNetwork),
