@@ -72,9 +72,7 @@ fn what_another_shell_does_is_told_as_it_happens() {
 fn what_was_missed_while_nothing_was_heard_is_told_afterwards() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);
-    let listening = Listening::to(&hive, "lives");
-    assert_eq!(listening.next("it was made")["event"], "created");
-    assert_eq!(listening.next("it was started")["event"], "started");
+    let listening = Listening::to_one_that_lives(&hive);
     let agent = pid_of(&hive.agent("lives"));
     let keeper = keeper_of(agent);
     // The keeper does not come to tell of this end any more.
@@ -100,9 +98,7 @@ fn what_was_missed_while_nothing_was_heard_is_told_afterwards() {
 fn one_that_the_engine_has_no_more_is_told_of_where_nobody_has_removed_it() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);
-    let listening = Listening::to(&hive, "lives");
-    assert_eq!(listening.next("it was made")["event"], "created");
-    assert_eq!(listening.next("it was started")["event"], "started");
+    let listening = Listening::to_one_that_lives(&hive);
     let agent = pid_of(&hive.agent("lives"));
     let keeper = keeper_of(agent);
     signal(keeper, Signal::STOP);
@@ -131,6 +127,14 @@ struct Listening {
 }
 
 impl Listening {
+    /// To what happens to `lives` from now on, once it is told of its start.
+    fn to_one_that_lives(hive: &Hive) -> Self {
+        let listening = Self::to(hive, "lives");
+        assert_eq!(listening.next("it was made")["event"], "created");
+        assert_eq!(listening.next("it was started")["event"], "started");
+        listening
+    }
+
     /// To what happens to this agent, and what has happened before.
     fn to(hive: &Hive, name: &str) -> Self {
         let mut program = hive
