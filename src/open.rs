@@ -50,6 +50,7 @@ pub struct OpenOptions {
     manager: ManagerOptions,
     layers: Vec<Layer>,
     adopt: Adopt,
+    follow: bool,
 }
 
 type Around = dyn Fn(Arc<dyn AgentBackend>) -> Arc<dyn AgentBackend> + Send + Sync;
@@ -92,6 +93,7 @@ impl Default for OpenOptions {
             manager: ManagerOptions::default(),
             layers: Vec::new(),
             adopt: Adopt::Nothing,
+            follow: false,
         }
     }
 }
@@ -119,6 +121,16 @@ impl OpenOptions {
     /// A program that only asks or tells something does not.
     pub fn supervise(mut self, supervise: bool) -> Self {
         self.supervise = supervise;
+        self
+    }
+
+    /// Goes where the swarm's agents are, where it has some and only the file, or nobody, names a backend: another one
+    /// could not see them. For a program that looks after what is there already.
+    ///
+    /// Without it, such a file is a `Conflict`, as is what a caller or a variable names: whoever changed it learns that
+    /// the swarm has not moved.
+    pub fn follow(mut self, follow: bool) -> Self {
+        self.follow = follow;
         self
     }
 
@@ -196,7 +208,7 @@ impl OpenOptions {
         let folder = Folder::prepare(&root, &fleet.swarm)?;
         let mut journal = Journal::open(&folder)?;
         // Before anything is connected to: whether the swarm is this file's, and by which uid it goes.
-        let word = (!fleet.backend.is_auto()).then(|| fleet.backend.as_str());
+        let word = (!self.is_undecided(&fleet)).then(|| fleet.backend.as_str());
         let mut record = claimed(&mut journal, &folder, &self.claim(&fleet, word)).await?;
         // Apart, since hardly anybody needs it.
         let adopted = Box::pin(self.take_over(&fleet, &folder, &mut journal, &record)).await?;
@@ -204,10 +216,9 @@ impl OpenOptions {
             record = claimed(&mut journal, &folder, &self.claim(&fleet, word)).await?;
         }
         let uid = record.uid;
-        let settled = record.backend.clone();
-        let settled = settled.filter(|_| fleet.backend.is_auto() && journal.records().len() > 0);
+        let settled = self.settled(&fleet, &journal, &record);
         if let Some(word) = &settled {
-            prepared = prepared.settled(word)?;
+            prepared = self.registry.settled(&fleet, word)?;
         }
         let secrets = OnceLock::new();
         let connected = prepared
@@ -217,8 +228,10 @@ impl OpenOptions {
                 Ok(context)
             })
             .await?;
-        let taken = connected.auto.as_ref().map(|auto| auto.taken);
-        if let Some(word) = taken.or(settled.as_deref()) {
+        if word.is_none() {
+            let taken = connected.auto.as_ref().map(|auto| auto.taken);
+            let word = taken.or(settled.as_deref());
+            let word = word.unwrap_or(fleet.backend.as_str());
             record = claimed(&mut journal, &folder, &self.claim(&fleet, Some(word))).await?;
         }
         let standard = match &self.manager.metrics {
@@ -244,6 +257,23 @@ impl OpenOptions {
             auto: connected.auto,
             adopted,
         })
+    }
+
+    /// Whether it is the swarm's agents that say what the backend is, where there are some.
+    fn is_undecided(&self, fleet: &Fleet) -> bool {
+        fleet.backend.is_auto() || self.follow && !fleet.backend.is_demanded()
+    }
+
+    /// The backend that the swarm's agents run on, where that decides it.
+    fn settled(&self, fleet: &Fleet, journal: &Journal, record: &SwarmRecord) -> Option<String> {
+        if !self.is_undecided(fleet) || journal.records().len() == 0 {
+            return None;
+        }
+        let theirs = record.backend.clone()?;
+        // Another way to the same agents that the file names is as good.
+        let ours = fleet.backend.as_str();
+        let sees_them = self.registry.family(ours) == self.registry.family(&theirs);
+        (!sees_them).then_some(theirs)
     }
 
     fn claim<'a>(&self, fleet: &'a Fleet, backend: Option<&'a str>) -> Claim<'a> {

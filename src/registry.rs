@@ -183,6 +183,28 @@ impl Registry {
         })
     }
 
+    /// The backend of a swarm that has agents, whatever the fleet wants.
+    ///
+    /// `Conflict`: this program has no such backend.
+    pub(crate) fn settled(&self, fleet: &Fleet, word: &str) -> Result<Prepared> {
+        let Some(entry) = self.find(word) else {
+            let word = Escaped(word);
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::Connect,
+                format!("the agents of this swarm run on `{word}`, which this program does not have"),
+            )
+            .with_cure(format!(
+                "use a program that was built with `--features {word}`, or take the swarm down with one first"
+            )));
+        };
+        Ok(Prepared {
+            auto: None,
+            patience: fleet.calls.timeout.check,
+            candidates: vec![(entry.name, entry.read(fleet)?)],
+        })
+    }
+
     /// Every place where an engine of the fleet's backend may be, each asked who is there; of each backend that `auto`
     /// tries, in its order. Backends whose engine is in no such place are left out.
     pub async fn candidates(
@@ -349,37 +371,6 @@ impl fmt::Display for AutoChoice {
 }
 
 impl Prepared {
-    /// As the word had been named: for a swarm that has agents, on which `auto` was decided when they were made.
-    ///
-    /// `Conflict`: this program has no such backend.
-    pub(crate) fn settled(self, word: &str) -> Result<Self> {
-        let Self {
-            patience,
-            candidates,
-            ..
-        } = self;
-        let candidates: Vec<_> = candidates
-            .into_iter()
-            .filter(|(name, _)| *name == word)
-            .collect();
-        if candidates.is_empty() {
-            let word = Escaped(word);
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                Operation::Connect,
-                format!("the agents of this swarm run on `{word}`, which this program does not have"),
-            )
-            .with_cure(format!(
-                "use a program that was built with `--features {word}`, or take the swarm down with one first"
-            )));
-        }
-        Ok(Self {
-            auto: None,
-            patience,
-            candidates,
-        })
-    }
-
     /// The backends that will be tried, in their order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.candidates.iter().map(|(name, _)| *name)

@@ -31,7 +31,7 @@ impl Context {
     /// `supervise`: agents are restarted here, as soon as nobody else does it.
     pub(crate) async fn open_to_start(&self, supervise: bool) -> Result<Opened, Failure> {
         let fleet = self.fleet()?;
-        Ok(self.open_fleet(fleet, supervise).await?)
+        Ok(open(options(supervise), fleet).await?)
     }
 
     /// The same, and takes over what bears the swarm's names in its engine.
@@ -65,9 +65,9 @@ impl Context {
         Ok(opened)
     }
 
-    /// The same, of a fleet that is not quite what the file says.
+    /// The same, of a fleet that is not quite what the file says, where its agents are.
     pub(crate) async fn open_fleet_to_start(&self, fleet: Fleet) -> Result<Opened, Failure> {
-        Ok(self.open_fleet(fleet, false).await?)
+        Ok(open_where_its_agents_are(fleet).await?)
     }
 
     /// Opens the swarm of the file to say what would be done. One that never was leaves no trace: its state folder is gone
@@ -86,7 +86,7 @@ impl Context {
             fleet.state_dir = Some(folder.path().to_owned());
             passing = Some(folder);
         }
-        let opened = self.open_fleet(fleet, false).await?;
+        let opened = open(options(false), fleet).await?;
         Ok((passing, opened))
     }
 
@@ -109,12 +109,12 @@ impl Context {
 
     /// Opens a swarm as [`Self::fleet_of`] has it.
     pub(crate) async fn open_recorded(&self, fleet: Fleet) -> Result<Opened, Error> {
-        self.open_fleet(fleet, false).await
+        open_where_its_agents_are(fleet).await
     }
 
     /// Opens the swarm of a file that was read, to ask about its backend.
     pub(crate) async fn open_to_ask(&self, fleet: Fleet) -> Result<Opened, Failure> {
-        Ok(self.open_fleet(fleet, false).await?)
+        Ok(open_where_its_agents_are(fleet).await?)
     }
 
     /// Opens a swarm that has been there before; what it never had cannot be asked for.
@@ -138,7 +138,7 @@ impl Context {
         if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
             return Ok(None);
         }
-        Ok(Some(self.open_fleet(fleet, false).await?))
+        Ok(Some(open_where_its_agents_are(fleet).await?))
     }
 
     /// The same of a fleet that was read, by somebody whose screen is not to be written on.
@@ -147,12 +147,8 @@ impl Context {
         if recorded_swarm(&fleet.swarm, fleet.state_dir.as_deref())?.is_none() {
             return Ok(None);
         }
-        let options = tell_agents(OpenOptions::new().supervise(false));
+        let options = options(false).follow(true);
         options.open_fleet(fleet).await.map(Some)
-    }
-
-    async fn open_fleet(&self, fleet: Fleet, supervise: bool) -> Result<Opened, Error> {
-        open(options(supervise), fleet).await
     }
 
     /// The file as it is, or, where the swarm is given by name, what its state folder knows of it: a file that
@@ -219,6 +215,11 @@ fn options(supervise: bool) -> OpenOptions {
     } else {
         options
     }
+}
+
+/// Opens the swarm on the backend that it was brought up with, whatever the file has said since.
+async fn open_where_its_agents_are(fleet: Fleet) -> Result<Opened, Error> {
+    open(options(false).follow(true), fleet).await
 }
 
 async fn open(options: OpenOptions, fleet: Fleet) -> Result<Opened, Error> {

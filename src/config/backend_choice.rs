@@ -47,6 +47,11 @@ impl BackendChoice {
         self.word == AUTO
     }
 
+    /// Whether it was said on this occasion, by whoever asks or by a variable: no file's word stands against it.
+    pub(crate) fn is_demanded(&self) -> bool {
+        matches!(self.said, Said::ByCaller | Said::ByVariable(_))
+    }
+
     /// The word.
     pub fn as_str(&self) -> &str {
         &self.word

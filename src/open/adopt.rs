@@ -47,18 +47,16 @@ impl OpenOptions {
             Adopt::Any => None,
         };
         let mut prepared = self.registry.prepare(fleet)?;
-        let settled = record.backend.as_deref();
-        if let Some(word) =
-            settled.filter(|_| fleet.backend.is_auto() && journal.records().len() > 0)
-        {
-            prepared = prepared.settled(word)?;
+        let settled = self.settled(fleet, journal, record);
+        if let Some(word) = &settled {
+            prepared = self.registry.settled(fleet, word)?;
         }
         let ours = prepared
             .connect(|word| self.context(fleet, record.uid, folder, word))
             .await?;
         let word = match &ours.auto {
             Some(auto) => auto.taken,
-            None => settled.unwrap_or(fleet.backend.as_str()),
+            None => settled.as_deref().unwrap_or(fleet.backend.as_str()),
         };
         let context = self.context(fleet, record.uid, folder, word)?;
         let found = self.registry.namesakes(fleet, word, context).await?;
@@ -73,7 +71,7 @@ impl OpenOptions {
                 "end it by `alveary down`, and take over what there is then",
             ));
         }
-        let theirs = self.registry.prepare(fleet)?.settled(word)?;
+        let theirs = self.registry.settled(fleet, word)?;
         let theirs = theirs
             .connect(|word| self.context(fleet, uid, folder, word))
             .await?;

@@ -103,7 +103,7 @@ pub(super) fn on_another_backend(swarm: Option<&SwarmName>, theirs: &str, ours: 
         format!("the agents of {whose} run on `{theirs}`, and `{ours}` cannot see them"),
     )
     .with_cure(format!(
-        "run `down` with `--backend {theirs}` before you change the backend"
+        "go on there by `--backend {theirs}`, or run `down` with it before you change the backend"
     ))
 }
 

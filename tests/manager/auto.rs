@@ -53,6 +53,10 @@ fn both() -> Registry {
 }
 
 async fn open_with(house: &House, backend: &str, registry: Registry) -> Result<Opened> {
+    open_by(house, backend, OpenOptions::new().registry(registry)).await
+}
+
+async fn open_by(house: &House, backend: &str, options: OpenOptions) -> Result<Opened> {
     let engine = house.engine();
     let text = format!(
         "swarm = \"demo\"\nbackend = \"{backend}\"\n[backends.memory]\nengine = \"{engine}\"\n\
@@ -63,8 +67,7 @@ async fn open_with(house: &House, backend: &str, registry: Registry) -> Result<O
         .with_state_dir(house.path())
         .with_environment(nowhere);
     let fleet = Fleet::parse(&text, house.path().join("alveary.toml"), &load)?;
-    OpenOptions::new()
-        .registry(registry)
+    options
         .supervise(false)
         .secrets_root(house.path().join("secrets"))
         .open_fleet(fleet)
@@ -93,6 +96,28 @@ async fn a_swarm_stays_on_the_backend_that_was_taken_until_it_is_down() {
     second.swarm.down(DownOptions::default()).await.unwrap();
     let third = open(&house, "auto").await.unwrap();
     assert_eq!(third.auto.unwrap().taken, "sometimes");
+}
+
+/// Whatever was opened in between: where the agents were started is what counts.
+#[tokio::test]
+async fn who_follows_is_where_the_agents_are_and_where_the_file_says_once_there_are_none() {
+    let house = House::new();
+    let follow = || OpenOptions::new().registry(both()).follow(true);
+    let first = open(&house, "memory").await.unwrap();
+    let early = open_by(&house, "sometimes", follow()).await.unwrap();
+    assert_eq!(early.record.backend.as_deref(), Some("sometimes"));
+    let echo = first.swarm.spawn(AgentSpec::new("echo", ["stay"])).await;
+    echo.unwrap();
+
+    let error = open(&house, "sometimes").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let second = open_by(&house, "sometimes", follow()).await.unwrap();
+    assert_eq!(second.record.backend.as_deref(), Some("memory"));
+    assert_eq!(names(&second.swarm.list().await.unwrap()), ["echo"]);
+
+    second.swarm.down(DownOptions::default()).await.unwrap();
+    let third = open_by(&house, "sometimes", follow()).await.unwrap();
+    assert_eq!(third.record.backend.as_deref(), Some("sometimes"));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
 use crate::pty::Pty;
@@ -56,6 +57,42 @@ fn up_again_leaves_what_runs_starts_what_ended_and_recreates_what_changed() {
     let changed = hive.agent("echo-2");
     assert_eq!(changed["agent_id"], before.1["agent_id"]);
     assert_ne!(changed["incarnation"], before.1["incarnation"]);
+}
+
+/// Another backend would see none of its agents, and start what is asked for a second time.
+#[test]
+fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
+    let engine = "swarm = \"demo\"\nbackend = \"docker-api\"\n";
+    let hive = Hive::new(&TWO.replace("swarm = \"demo\"\n", engine));
+    hive.ok(&["up", "-d", "--backend", "process"]);
+    assert_eq!(hive.ok(&["ps", "-q"]).lines().count(), 2);
+    hive.ok(&["scale", "echo=3"]);
+    hive.ok(&["stop", "echo-1"]);
+    hive.ok(&["restart", "echo-1"]);
+    hive.ok(&["spawn", "--name", "one-more", "--", "sleep", "1000"]);
+    let pids: Vec<u32> = hive.agents().iter().map(pid_of).collect();
+    assert_eq!(pids.len(), 4);
+    let doctor: Value = serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
+    let backend = doctor["here"]["backend"].as_str().unwrap();
+    assert!(backend.starts_with("local processes"), "{doctor}");
+
+    // To bring it up is to want it where the file says, and it is not there.
+    for told in [
+        &["up", "-d"][..],
+        &["--backend", "docker-api", "ps"],
+        &["--backend", "docker-api", "down"],
+    ] {
+        let refused = hive.run(told);
+        assert_eq!(refused.code(), Some(2), "{told:?}: {refused}");
+        let words = "run on `process`, and `docker-api` cannot see them";
+        assert!(refused.stderr().contains(words), "{told:?}: {refused}");
+    }
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+
+    hive.ok(&["down"]);
+    assert!(!pids.iter().any(|pid| is_alive(*pid)));
+    // Nobody is left to say where to look, and no engine is there.
+    hive.rewrite(TWO);
 }
 
 #[test]

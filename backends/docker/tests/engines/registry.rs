@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alveary_core::SwarmUid;
 use serde_json::json;
@@ -26,9 +27,14 @@ struct Shelf {
     layer: Vec<u8>,
     /// Of the layer comes a half, and then nothing.
     stalls: AtomicBool,
+    /// Of the layer comes a piece a second.
+    creeps: AtomicBool,
     /// What was asked for: paths.
     asked: Mutex<Vec<String>>,
 }
+
+/// Of what comes bit by bit.
+const PIECES: u32 = 7;
 
 /// By what it is called here.
 const TAGS: [&str; 2] = ["1", "2"];
@@ -46,6 +52,8 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 impl Registry {
+    pub(crate) const CREEP: Duration = Duration::from_secs(7);
+
     /// Has an image like that of the tests, which nobody has fetched yet.
     pub(crate) async fn near(engine: &TestEngine) -> Self {
         let name = format!("registry-{}", SwarmUid::random());
@@ -90,6 +98,11 @@ impl Registry {
 
     pub(crate) fn stall(&self, stalls: bool) {
         self.shelf.stalls.store(stalls, Ordering::SeqCst);
+    }
+
+    /// It takes [`Self::CREEP`] from now on until an image is here.
+    pub(crate) fn creep(&self, creeps: bool) {
+        self.shelf.creeps.store(creeps, Ordering::SeqCst);
     }
 
     /// How often somebody asked what there is by this tag.
@@ -185,7 +198,18 @@ impl Shelf {
         if method != "HEAD" {
             let stalls = kind == LAYER && self.stalls.load(Ordering::SeqCst);
             let sent = if stalls { body.len() / 2 } else { body.len() };
-            stream.write_all(&body[..sent]).await?;
+            let creeps = kind == LAYER && self.creeps.load(Ordering::SeqCst);
+            let piece = if creeps {
+                sent.div_ceil(PIECES as usize)
+            } else {
+                sent
+            };
+            for piece in body[..sent].chunks(piece.max(1)) {
+                if creeps {
+                    tokio::time::sleep(Registry::CREEP / PIECES).await;
+                }
+                stream.write_all(piece).await?;
+            }
             if stalls {
                 stream.flush().await?;
                 // Until whoever asked has had enough.

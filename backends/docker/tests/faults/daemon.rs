@@ -1,19 +1,20 @@
 //! An engine of the trials' own that is killed, restarted and stopped under their hands.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{self, Post};
 use alveary_core::{
-    AgentBackendExt, AgentState, EndedBy, ExitStatus, LogOptions, LogStreamKind, Restart,
+    AgentBackendExt, AgentState, EndedBy, ExitStatus, LogItem, LogOptions, LogStreamKind, Restart,
     StopOptions,
 };
 use futures_util::StreamExt;
-use libtest_mimic::Trial;
-use tokio::process::Command;
+use libtest_mimic::{Completion, Trial};
 use tokio::time::Instant;
 
-use crate::ground::{Ground, Limits, Wanted, Way};
+use crate::ground::{Ground, Limits, Wanted};
+use crate::private::By::{Api, Program};
+use crate::private::{NAME, Private};
 use crate::{is_torture, missing, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -52,16 +53,45 @@ pub(crate) fn trials() -> Vec<Trial> {
             killed(ground, &engine, verb, live).await.finish(&row).await
         }));
     }
+    for (name, row, by) in [
+        (
+            "daemon::an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
+            "an agent ends while dockerd is away",
+            Api,
+        ),
+        (
+            "daemon::docker_cli_an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
+            "docker-cli, an agent ends while dockerd is away",
+            Program,
+        ),
+    ] {
+        trials.push(trial(name, move |_| async move {
+            let engine = match Private::up().await {
+                Ok(engine) => engine,
+                Err(why) => return missing::without(why),
+            };
+            let ground = engine.ground(by).await;
+            ends_meanwhile(ground, &engine).await.finish(row).await
+        }));
+    }
     trials.push(trial(
-        "daemon::an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
+        "daemon::logs_of_who_dies_with_the_engine_are_followed_to_their_end_by_either_way",
         |_| async {
             let engine = match Private::up().await {
                 Ok(engine) => engine,
                 Err(why) => return missing::without(why),
             };
-            let ground = engine.ground(Api).await;
-            let row = "an agent ends while dockerd is away";
-            ends_meanwhile(ground, &engine).await.finish(row).await
+            for (by, row) in [
+                (Api, "dockerd takes a followed agent with it"),
+                (
+                    Program,
+                    "docker-cli, dockerd takes a followed agent with it",
+                ),
+            ] {
+                let ground = engine.ground(by).await;
+                dies_with_it(ground, &engine).await.finish(row).await?;
+            }
+            Ok(Completion::Completed)
         },
     ));
     for (name, row, by) in [
@@ -105,15 +135,6 @@ fn rounds() -> usize {
     if is_torture() { 5 } else { 1 }
 }
 
-/// By which way the engine is reached.
-#[derive(Clone, Copy)]
-enum By {
-    Api,
-    Program,
-}
-
-use By::{Api, Program};
-
 #[derive(Clone, Copy, PartialEq)]
 enum Verb {
     Create,
@@ -127,82 +148,6 @@ impl Verb {
             Self::Create => (Post, "/containers/create"),
             Self::Start => (Post, "/containers/*/start"),
             Self::Stop => (Post, "/containers/*/kill"),
-        }
-    }
-}
-
-/// A Docker that is there for one trial.
-struct Private {
-    host: String,
-    state: PathBuf,
-}
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/engines")
-}
-
-const NAME: &str = "docker-20";
-
-impl Private {
-    async fn up() -> Result<Self, String> {
-        let state = PathBuf::from(format!(
-            "/run/alv-{}-{}",
-            std::process::id(),
-            fastrand::u16(..)
-        ));
-        let this = Self {
-            host: format!("unix://{}/{NAME}/docker.sock", state.display()),
-            state,
-        };
-        this.run("engine", &["up", NAME]).await?;
-        this.run("images", &[NAME]).await?;
-        Ok(this)
-    }
-
-    async fn ground(&self, by: By) -> Ground {
-        let program = self.state.join(NAME).join("bin/docker");
-        let way = match by {
-            Api => Way::Api,
-            Program => Way::Cli(program.display().to_string()),
-        };
-        Ground::by(way, &self.host, Limits::SHORT).await
-    }
-
-    async fn run(&self, script: &str, arguments: &[&str]) -> Result<(), String> {
-        let output = Command::new(scripts().join(script))
-            .args(arguments)
-            .env("ALVEARY_ENGINES_STATE", &self.state)
-            .output()
-            .await
-            .map_err(|error| error.to_string())?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(format!("{script} {arguments:?}: {words}"))
-    }
-
-    async fn kill(&self) {
-        self.run("engine", &["kill", NAME]).await.unwrap();
-    }
-
-    async fn restart(&self, live: bool) {
-        let mut arguments = vec!["restart", NAME];
-        arguments.extend(live.then_some("--live-restore"));
-        self.run("engine", &arguments).await.unwrap();
-    }
-}
-
-impl Drop for Private {
-    fn drop(&mut self) {
-        let down = std::process::Command::new(scripts().join("engine"))
-            .args(["down", "--all"])
-            .env("ALVEARY_ENGINES_STATE", &self.state)
-            .output();
-        if let Ok(output) = down
-            && output.status.success()
-        {
-            let _best_effort = std::fs::remove_dir_all(&self.state);
         }
     }
 }
@@ -318,6 +263,50 @@ async fn ends_meanwhile(mut ground: Ground, engine: &Private) -> Ground {
     match ground.bounded("a wait", backend.wait(&speaks.id)).await {
         Some(Ok(exit)) if exit.is_success() => {}
         other => ground.wrong(format!("it ended well, and is told as {other:?}")),
+    }
+    ground
+}
+
+/// An engine that comes up without live-restore ends who has outlived it.
+async fn dies_with_it(mut ground: Ground, engine: &Private) -> Ground {
+    let wanted = Wanted::running(["sh", "-c", "echo before; exec sleep 1000"]);
+    ground.comes_to_be(&wanted).await;
+    let backend = std::sync::Arc::clone(&ground.backend);
+    let mut followed = backend
+        .logs(&wanted.id, LogOptions::default().with_follow(true))
+        .await
+        .unwrap();
+    let first = ground.bounded("a followed log", async {
+        followed.next().await.transpose()
+    });
+    match first.await.unwrap().unwrap() {
+        Some(LogItem::Piece(piece)) if piece.bytes[..] == *b"before\n" => {}
+        other => ground.wrong(format!("its first word is read as {other:?}")),
+    }
+
+    engine.kill().await;
+    engine.restart(false).await;
+
+    let rest = ground.bounded(
+        "the rest of a followed log",
+        followed.collect_bytes(LogStreamKind::Stdout),
+    );
+    match rest.await {
+        Some(Ok(rest)) if rest.is_empty() => {}
+        other => ground.wrong(format!("behind its last word is read {other:?}")),
+    }
+    match ground.bounded("a wait", backend.wait(&wanted.id)).await {
+        Some(Ok(exit))
+            if !exit.is_success() && !matches!(exit.by, EndedBy::Us | EndedBy::UsByForce) => {}
+        other => ground.wrong(format!("the engine ended it, and it is told as {other:?}")),
+    }
+    let logs = async {
+        let logs = backend.logs(&wanted.id, LogOptions::default()).await?;
+        logs.collect_bytes(LogStreamKind::Stdout).await
+    };
+    match ground.bounded("a log", logs).await {
+        Some(Ok(said)) if said[..] == *b"before\n" => {}
+        other => ground.wrong(format!("after the restart the log is {other:?}")),
     }
     ground
 }

@@ -21,6 +21,7 @@ mod kinds;
 mod late;
 #[path = "../common/missing.rs"]
 mod missing;
+mod private;
 mod replies;
 mod stranger;
 mod streams;
