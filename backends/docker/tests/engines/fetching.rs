@@ -15,7 +15,7 @@ use crate::common::TestEngine;
 use crate::here::{Here, remove_all, sh};
 use crate::registry::Registry;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn from(image: String, pull: Pull) -> AgentSpec {
     let mut spec = sh("sleep 1000");

@@ -12,8 +12,8 @@ use futures_util::StreamExt;
 use libtest_mimic::{Completion, Trial};
 use tokio::time::Instant;
 
-use crate::ground::{Ground, Limits, Wanted};
-use crate::private::By::{Api, Program};
+use crate::ground::{Ground, Wanted};
+use crate::private::By::{self, Api, Program};
 use crate::private::{NAME, Private};
 use crate::{is_torture, missing, trial};
 
@@ -29,105 +29,74 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("stop", Verb::Stop, true, Api),
     ] {
         let how = if live { "with" } else { "without" };
-        let (before, by) = match by {
-            Api => ("", by),
-            Program => ("docker-cli, ", by),
-        };
-        let row = format!("{before}dockerd is killed in a {name}, {how} live-restore");
-        let before = before.replace(", ", "_").replace('-', "_");
-        let trial_name =
-            format!("daemon::{before}an_engine_killed_in_the_midst_of_a_{name}_{how}_live_restore");
-        trials.push(trial(trial_name, move |_| async move {
-            let engine = match Private::up().await {
-                Ok(engine) => engine,
-                Err(why) => return missing::without(why),
-            };
-            for _ in 1..rounds() {
-                let ground = engine.ground(by).await;
-                killed(ground, &engine, verb, live)
-                    .await
-                    .finish(&row)
-                    .await?;
-            }
-            let ground = engine.ground(by).await;
-            killed(ground, &engine, verb, live).await.finish(&row).await
-        }));
+        let sentence = format!("an_engine_killed_in_the_midst_of_a_{name}_{how}_live_restore");
+        let row = format!("dockerd is killed in a {name}, {how} live-restore");
+        let rounds = vec![by; rounds()];
+        trials.push(alone(
+            &sentence,
+            &row,
+            rounds,
+            async move |ground, engine| killed(ground, engine, verb, live).await,
+        ));
     }
-    for (name, row, by) in [
-        (
-            "daemon::an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
-            "an agent ends while dockerd is away",
-            Api,
-        ),
-        (
-            "daemon::docker_cli_an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
-            "docker-cli, an agent ends while dockerd is away",
-            Program,
-        ),
-    ] {
-        trials.push(trial(name, move |_| async move {
-            let engine = match Private::up().await {
-                Ok(engine) => engine,
-                Err(why) => return missing::without(why),
-            };
-            let ground = engine.ground(by).await;
-            ends_meanwhile(ground, &engine).await.finish(row).await
-        }));
+    for by in [Api, Program] {
+        trials.extend([
+            alone(
+                "an_end_while_the_engine_is_away_is_told_truly_and_a_log_is_followed_across_it",
+                "an agent ends while dockerd is away",
+                vec![by],
+                ends_meanwhile,
+            ),
+            alone(
+                "what_was_stopped_is_not_revived_by_an_engine_that_comes_up_again",
+                "dockerd comes up again beside what was stopped",
+                vec![by],
+                stays_stopped,
+            ),
+        ]);
     }
-    trials.push(trial(
-        "daemon::logs_of_who_dies_with_the_engine_are_followed_to_their_end_by_either_way",
-        |_| async {
-            let engine = match Private::up().await {
-                Ok(engine) => engine,
-                Err(why) => return missing::without(why),
-            };
-            for (by, row) in [
-                (Api, "dockerd takes a followed agent with it"),
-                (
-                    Program,
-                    "docker-cli, dockerd takes a followed agent with it",
-                ),
-            ] {
-                let ground = engine.ground(by).await;
-                dies_with_it(ground, &engine).await.finish(row).await?;
-            }
-            Ok(Completion::Completed)
-        },
-    ));
-    for (name, row, by) in [
-        (
-            "daemon::what_was_stopped_is_not_revived_by_an_engine_that_comes_up_again",
-            "dockerd comes up again beside what was stopped",
-            Api,
+    trials.extend([
+        alone(
+            "logs_of_who_dies_with_the_engine_are_followed_to_their_end_by_either_way",
+            "dockerd takes a followed agent with it",
+            vec![Api, Program],
+            dies_with_it,
         ),
-        (
-            "daemon::docker_cli_what_was_stopped_is_not_revived_by_an_engine_that_comes_up_again",
-            "docker-cli, dockerd comes up again beside what was stopped",
-            Program,
+        alone(
+            "an_engine_that_stands_still_answers_nothing_and_forgets_nothing",
+            "dockerd stands still (SIGSTOP)",
+            vec![Api],
+            stands_still,
         ),
-    ] {
-        trials.push(trial(name, move |_| async move {
-            let engine = match Private::up().await {
-                Ok(engine) => engine,
-                Err(why) => return missing::without(why),
-            };
-            let ground = engine.ground(by).await;
-            stays_stopped(ground, &engine).await.finish(row).await
-        }));
-    }
-    trials.push(trial(
-        "daemon::an_engine_that_stands_still_answers_nothing_and_forgets_nothing",
-        |_| async {
-            let engine = match Private::up().await {
-                Ok(engine) => engine,
-                Err(why) => return missing::without(why),
-            };
-            let ground = Ground::on(&engine.host, Limits::SHORT).await;
-            let row = "dockerd stands still (SIGSTOP)";
-            stands_still(ground, &engine).await.finish(row).await
-        },
-    ));
+    ]);
     trials
+}
+
+/// A trial on an engine of its own, as often as ways are named, each time in another swarm.
+fn alone(
+    sentence: &str,
+    row: &str,
+    ways: Vec<By>,
+    test: impl AsyncFn(Ground, &Private) -> Ground + Send + 'static,
+) -> Trial {
+    let by_the_program = ways.iter().all(|by| *by == Program);
+    let before = if by_the_program { "docker_cli_" } else { "" };
+    let row = row.to_owned();
+    trial(format!("daemon::{before}{sentence}"), move |_| async move {
+        let engine = match Private::up().await {
+            Ok(engine) => engine,
+            Err(why) => return missing::without(why),
+        };
+        for by in ways {
+            let row = match by {
+                Api => row.clone(),
+                Program => format!("docker-cli, {row}"),
+            };
+            let ground = engine.ground(by).await;
+            test(ground, &engine).await.finish(&row).await?;
+        }
+        Ok(Completion::Completed)
+    })
 }
 
 /// How often each: once in tests, several times in torture.

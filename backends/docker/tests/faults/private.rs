@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::ground::{Ground, Limits, Way};
 
 /// By which way the engine is reached.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum By {
     Api,
     Program,
@@ -15,7 +15,7 @@ pub(crate) enum By {
 
 /// A Docker that is there for one trial.
 pub(crate) struct Private {
-    pub(crate) host: String,
+    host: String,
     state: PathBuf,
 }
 
