@@ -12,6 +12,7 @@ mod ground;
 #[path = "../cli/hive.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
+mod imported;
 mod measured;
 #[path = "../../../backends/docker/tests/common/missing.rs"]
 mod missing;
@@ -39,7 +40,8 @@ use ground::{Ground, WAYS};
 const ENGINES: [&str; 3] = ["docker-20", "docker-new", "podman"];
 
 /// What has long runs of which one Docker shows as much as the other.
-const ON_ONE_DOCKER: [&str; 5] = [
+const ON_ONE_DOCKER: [&str; 6] = [
+    "imported::a_compose_file_comes_up_is_looked_at_and_goes",
     "two_hosts::one_host_restarts_agents_and_the_other_takes_over",
     "timmy_time::five_agents_are_what_their_dashboard_made_of_them",
     "originals::they_join_bid_and_deliver_where_tokens_are_not_asked_for",
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         belongings::what_is_a_strangers_is_neither_used_nor_removed,
         belongings::what_is_external_is_used_and_left,
         beside::one_from_flags_is_entered_let_go_of_and_measured,
+        imported::a_compose_file_comes_up_is_looked_at_and_goes,
         copied::a_folder_goes_in_and_comes_out_as_it_was,
         copied::an_archive_goes_through_a_pipe,
         measured::each_start_is_measured_beside_the_bare_engine,
