@@ -49,6 +49,9 @@
 //! unit test with a mock), `outlive` (a program that is killed, and its agents are not lost). A whole backend is `conformance/examples/tiny_backend.rs`, and its bench
 //! `conformance/benches/tiny.rs`.
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod config;
 pub mod layers;
 mod manager;

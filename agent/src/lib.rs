@@ -7,6 +7,9 @@
 //! | to give tasks to a coordinator, and to follow them | a `TaskClient` (feature `http`) |
 //! | what they say to each other | [`protocol`] |
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agent;
 mod error;
 mod handler;

@@ -14,6 +14,9 @@
 //! | a backend that is slow, or fails, on purpose | [`Chaos`], and `proxy` before an engine (feature `proxy`) |
 //! | how long starts take, beside a baseline | `bench` (feature `bench`), and [`Pairs`] |
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod behaviour;
 #[cfg(feature = "bench")]
 mod bench;

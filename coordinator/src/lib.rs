@@ -11,6 +11,9 @@
 //! reports. Execution is at least once, and exactly one completion of a task is accepted: an attempt whose agent is
 //! lost is superseded, and a report of it comes too late.
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod auction;
 mod book;
 mod channel;

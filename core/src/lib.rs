@@ -11,6 +11,9 @@
 //!
 //! This crate knows no engine and touches no operating system.
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backend;
 mod capabilities;
 mod config;

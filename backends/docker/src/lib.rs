@@ -19,6 +19,8 @@
 //! written once over them. `classify` reads what engines say, `exit` and `asks` how an agent ended and who ended
 //! it.
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "api", feature = "cli")),
     expect(dead_code, reason = "without a way to an engine nothing is reached")

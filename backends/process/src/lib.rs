@@ -12,6 +12,9 @@
 //! `keeper` and `client` are the two ends of the socket between them, `wire` what they say. `logs` are files
 //! that the agents write themselves. What only Linux can do is in `os`.
 
+// On docs.rs each item says which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backend;
 mod client;
 mod config;
