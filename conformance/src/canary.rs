@@ -57,6 +57,22 @@ impl Canary {
         Ok(())
     }
 
+    /// Fails if the value is an argument of anything that runs here, as far as the system tells (by `/proc`).
+    pub(crate) fn is_in_no_arguments_of_this_host(&self) -> Result<(), Failure> {
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            return Ok(());
+        };
+        for process in processes.flatten() {
+            // Others' end meanwhile.
+            let Ok(argv) = std::fs::read(process.path().join("cmdline")) else {
+                continue;
+            };
+            let whose = format!("the arguments of process {}", process.file_name().display());
+            self.is_not_in(&whose, argv)?;
+        }
+        Ok(())
+    }
+
     /// Fails if the value was traced or logged.
     pub(crate) fn was_not_heard(&self) -> Result<(), Failure> {
         let canaries = canaries();

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 
 use crate::behaviour::{Behaviour, READY};
+use crate::canary::Canary;
 use crate::errand::Errand;
 use crate::need::Need;
 use crate::swarm::{Swarm, not_found, refused};
@@ -23,7 +24,7 @@ trials!(Exec:
     a_standard_input_that_is_dropped_has_ended [Need::Errand(Errand::Copy)],
     without_a_standard_input_there_is_nothing_to_read [Need::Errand(Errand::Copy)],
     it_has_the_agents_environment_and_over_it_the_calls [Need::Errand(Errand::PrintEnvironment)],
-    a_variables_value_is_in_no_argument
+    a_variables_value_is_in_no_argument_and_not_traced
         [Need::Errand(Errand::Stay), Need::Witness, Need::Agent(ALONE)],
     it_runs_where_the_agent_does_unless_told [Need::Cwd, Need::Errand(Errand::PrintCwd)],
     whoever_does_not_read_holds_it_up_and_loses_nothing [Need::Errand(Errand::Flood(FLOOD))],
@@ -232,18 +233,22 @@ async fn it_has_the_agents_environment_and_over_it_the_calls(swarm: Swarm) -> Ve
     Ok(())
 }
 
-async fn a_variables_value_is_in_no_argument(swarm: Swarm) -> Verdict {
+async fn a_variables_value_is_in_no_argument_and_not_traced(swarm: Swarm) -> Verdict {
+    let canary = Canary::new();
     let agent = swarm.spawn_ready(&ALONE).await?;
-    let spec = errand(&swarm, &Errand::Stay)?.env("WORD", "value-5e1f");
+    let spec = errand(&swarm, &Errand::Stay)?.env("WORD", canary.value());
+    canary.is_not_in("the spec's `Debug`", format!("{spec:?}"))?;
     let mut running = run(&swarm, &agent, &spec).await?;
     read_until(&mut output(&mut running)?, READY).await?;
     let living = swarm.living_of(&agent.id).await;
     ensure!(living.len() > 1, "it runs and is not seen: {living:?}");
     for process in living {
-        let argv = String::from_utf8_lossy(&process.argv).into_owned();
-        ensure!(!argv.contains("5e1f"), "the value is in {argv:?}");
+        canary.is_not_in("the arguments of a process", process.argv)?;
     }
-    Ok(())
+    // Whatever was started for it runs here for as long.
+    canary.is_in_no_arguments_of_this_host()?;
+    canary.is_not_in("what runs", format!("{running:?}"))?;
+    canary.was_not_heard()
 }
 
 async fn it_runs_where_the_agent_does_unless_told(swarm: Swarm) -> Verdict {

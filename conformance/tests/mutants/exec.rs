@@ -29,7 +29,7 @@ cases! {
     IgnoresTheCallsEnvironment:
         "exec::it_has_the_agents_environment_and_over_it_the_calls";
     PutsValuesIntoArguments:
-        "exec::a_variables_value_is_in_no_argument";
+        "exec::a_variables_value_is_in_no_argument_and_not_traced";
     ReadsAheadWithoutBound:
         "exec::whoever_does_not_read_holds_it_up_and_loses_nothing";
     WritesIntoTheAgentsLog:

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::Instant;
 
 use super::*;
 
@@ -38,15 +39,20 @@ impl Played {
 
     /// The same, and of an image that comes nothing may be said for so long.
     fn patiently(silence: Duration, say: fn(&str) -> Say) -> Self {
+        let minute = Duration::from_mins(1);
+        let timeouts = (Timeouts::default().with_start(minute))
+            .with_ask(minute)
+            .with_remove(minute)
+            .with_pull(silence);
+        Self::within(timeouts, say)
+    }
+
+    fn within(timeouts: Timeouts, say: fn(&str) -> Say) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let mut settings = Settings::default().with_host(format!("unix://{}", socket.display()));
-        let minute = Duration::from_mins(1);
-        settings.timeout = (Timeouts::default().with_start(minute))
-            .with_ask(minute)
-            .with_remove(minute)
-            .with_pull(silence);
+        settings.timeout = timeouts;
         let this = Self {
             _folder: folder,
             api: Api::new(&settings).unwrap(),
@@ -181,6 +187,30 @@ async fn an_engine_that_says_nothing_of_an_image_for_too_long_is_given_up() {
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.cure().unwrap().contains("timeout.pull"), "{error}");
     }
+}
+
+/// A library that counts in whole seconds makes nothing of half a one, and gives up before it has asked.
+#[tokio::test]
+async fn a_time_limit_of_less_than_a_second_is_that_long() {
+    let limit = Duration::from_millis(500);
+    let briefly = || Timeouts::default().with_ask(limit);
+    let prompt = Played::within(briefly(), |request| match request {
+        "GET /version" => Say::This(404, ""),
+        _ => Say::This(200, "[]"),
+    });
+    assert_eq!(
+        prompt.api.list("label", "beginning").await.unwrap().len(),
+        0
+    );
+    let stalling = Played::within(briefly(), |request| match request {
+        "GET /version" => Say::This(404, ""),
+        _ => Say::Stall(200, "["),
+    });
+    let began = Instant::now();
+    let trouble = stalling.api.list("label", "beginning").await.unwrap_err();
+    let took = began.elapsed();
+    assert_eq!(trouble.error(Operation::List).kind(), ErrorKind::Timeout);
+    assert!(took >= limit && took < 10 * limit, "{took:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Nothing fails here: what a start costs the engine, counted on the way to it.
 
-use alveary_conformance::proxy::Method::Any;
+use alveary_conformance::proxy::Method::{Any, Get};
 use alveary_core::{AgentBackendExt, StopOptions};
 use libtest_mimic::Trial;
 
 use crate::ground::{Ground, Wanted};
-use crate::scenario;
+use crate::{scenario, scenario_by_the_program};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -19,7 +19,28 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a stop by force and a removal: five requests",
             an_end_is_seen_and_taken_away,
         ),
+        scenario_by_the_program(
+            "requests::docker_cli_a_list_asks_for_no_sizes",
+            "docker-cli, a list: no sizes",
+            a_list_asks_for_no_sizes,
+        ),
     ]
+}
+
+/// A program that is asked for all of it as JSON has the engine count what each container has written.
+async fn a_list_asks_for_no_sizes(mut ground: Ground) -> Ground {
+    ground.comes_to_be(&Wanted::new()).await;
+    ground.lists_what_is_there().await;
+    let lists = ground.proxy.seen(Get, "/containers/json");
+    if lists.is_empty() {
+        ground.wrong("no list was asked for");
+    }
+    for seen in lists {
+        if seen.query.contains("size=1") || seen.query.contains("size=true") {
+            ground.wrong(format!("the engine was asked for {}", seen.query));
+        }
+    }
+    ground
 }
 
 /// Whose it is, how it ended, and whether anything waits to take its place.

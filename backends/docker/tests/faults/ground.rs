@@ -72,7 +72,7 @@ pub(crate) struct Ground {
     pub(crate) row: Row,
     limits: Limits,
     notes: Vec<String>,
-    engine: String,
+    pub(crate) engine: String,
     stranger: Stranger,
     state: TempDir,
 }

@@ -16,6 +16,7 @@ mod crash;
 mod daemon;
 mod denied;
 mod floor;
+mod forgotten;
 mod ground;
 mod kinds;
 mod late;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         replies::trials_by_the_program(),
         late::trials(),
         streams::trials(),
+        forgotten::trials(),
         crash::trials(),
         daemon::trials(),
         denied::trials(),
