@@ -42,7 +42,7 @@ impl Sizes {
             match std::env::var("ALVEARY_BENCH_SIZES").as_deref() {
                 Ok("tiny") => (2, 3, 1, 4, 2),
                 // So long that what is asked every half minute is asked twice.
-                _ => (20, 20, 3, 100, 65),
+                _ => (20, 20, 10, 100, 65),
             };
         Self {
             pairs,

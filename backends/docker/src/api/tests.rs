@@ -209,7 +209,7 @@ async fn a_time_limit_of_less_than_a_second_is_that_long() {
     let began = Instant::now();
     let trouble = stalling.api.list("label", "beginning").await.unwrap_err();
     let took = began.elapsed();
-    assert_eq!(trouble.error(Operation::List).kind(), ErrorKind::Timeout);
+    assert_eq!(trouble.class, Class::Lost);
     assert!(took >= limit && took < 10 * limit, "{took:?}");
 }
 
@@ -299,7 +299,7 @@ async fn a_wait_that_is_answered_with_nothing_is_only_a_hint() {
     let played = Played::with(|_| Say::This(200, ""));
     // It ends, and says nothing of an end.
     let patience = Duration::from_mins(1);
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     played.api.until_ended(&container(), patience).await;
     assert!(before.elapsed() < patience);
 }

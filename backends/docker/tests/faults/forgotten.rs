@@ -1,5 +1,7 @@
 //! More happens while nobody listens than an engine keeps of its events.
 
+use std::sync::Arc;
+
 use alveary_conformance::proxy::Answer;
 use alveary_conformance::proxy::Method::Get;
 use alveary_core::{AgentBackendExt, WatchEvent, WatchOptions};
@@ -27,7 +29,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn overtaken(mut ground: Ground) -> Ground {
     let wanted = Wanted::new();
     ground.comes_to_be(&wanted).await;
-    let mut watch = ground.backend.watch(WatchOptions::default());
+    let backend = Arc::clone(&ground.backend);
+    let mut watch = backend.watch(WatchOptions::default());
     let first = watch.next().await;
     assert!(matches!(first, Some(WatchEvent::Snapshot(_))), "{first:?}");
 
