@@ -120,7 +120,7 @@ fix:
     cargo clippy --workspace --all-targets --all-features --fix --allow-dirty --allow-staged
     cargo fmt --all
 
-# Whether types of other crates are public that are not meant to be; `just api --list` prints all that is public.
+# Whether what is public is as it is listed, and names no types of other crates unmeant; `just api --write` lists it anew.
 api *args:
     .ci/api {{ args }}
 
