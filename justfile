@@ -96,7 +96,7 @@ static-quickstart:
     tests/engines/engine run docker-20 -- bash -c '
         tests/engines/images docker-20
         cargo test --target "$(uname -m)-unknown-linux-gnu" --package alveary-cli --test docker -- \
-            quickstart::the_quickstart_runs_to_its_end_in_containers --test-threads 1'
+            on-docker-20::quickstart::the_quickstart_runs_to_its_end_in_containers --test-threads 1'
 
 # The pictures of the coordinator's page in docs/pictures, anew. Needs Debian's chromium and chromium-driver, and pngquant.
 pictures:
