@@ -142,3 +142,29 @@ pub(super) fn tmpfs(folders: &[String]) -> Result<Vec<Tmpfs>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_volume_leads_an_engine_elsewhere() {
+        let of = |name: &str| source(name, &Settings::default());
+        for name in [
+            "a?b",
+            "a#b",
+            "a%2eb",
+            "..",
+            "%2e%2e",
+            "a/b",
+            "../containers",
+            "a\\b",
+        ] {
+            let error = of(name).unwrap_err();
+            assert!(error.message().contains("nor a volume's name"), "{error}");
+            assert!(error.cure().is_some(), "{name}");
+        }
+        // Dots that lead nowhere are a name like another.
+        assert_eq!(of("a..b").unwrap(), Source::Volume("a..b".to_owned()));
+    }
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use alveary_core::{ContainerSpec, Escaped, MAX_ARGUMENT, Result, User, is_unsafe};
 
 use super::invalid;
+use crate::engine::Ref;
 
 /// The longest reference to an image that engines take: a name of 255 and a tag or digest behind it.
 const MAX_IMAGE: usize = 255 + 1 + 135;
@@ -86,11 +87,12 @@ pub(super) fn inside(what: &str, path: &str) -> Result<()> {
 pub(super) fn networks(container: &ContainerSpec) -> Result<Vec<String>> {
     let networks = &container.networks;
     for network in networks {
-        one_word("networks", Some(network))?;
-        if network.contains('/') {
+        // It is a part of a path when it is joined, where `..` and `?` mean something else.
+        let name = network.strip_prefix("container:").unwrap_or(network);
+        if Ref::new(name).is_none() {
             return Err(invalid(
                 format!("`{}` is no network's name", Escaped(network)),
-                "name one that the engine lists",
+                "name one that the engine lists, with letters, digits, `_`, `.` and `-` alone",
             ));
         }
     }
@@ -118,4 +120,46 @@ pub(super) fn alias(name: &str) -> Option<String> {
             && !label.ends_with('-')
     };
     (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use alveary_core::ErrorKind;
+
+    use super::*;
+
+    fn joined(names: &[&str]) -> Result<Vec<String>> {
+        let mut container = ContainerSpec::default();
+        container.networks = names.iter().map(|&name| name.to_owned()).collect();
+        networks(&container)
+    }
+
+    #[test]
+    fn no_name_of_a_network_leads_an_engine_elsewhere() {
+        for name in [
+            "a?b",
+            "a#b",
+            "a%2eb",
+            "..",
+            ".",
+            "%2e%2e",
+            "a/b",
+            "../containers",
+            "a\\b",
+            "container:..",
+            "container:a?b",
+            "",
+            "-a",
+        ] {
+            let error = joined(&["one", name]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{name}");
+            let said = format!("`{}` is no network's name", Escaped(name));
+            assert_eq!(error.message(), said);
+            assert!(error.cure().is_some(), "{name}");
+        }
+        // Dots that lead nowhere are a name like another.
+        let names = ["a..b", "a.-_"];
+        assert_eq!(joined(&names).unwrap(), names);
+        assert!(joined(&["container:a.b"]).is_ok());
+    }
 }
