@@ -64,7 +64,8 @@ docker_start() {
 }
 
 # Two daemons on one host would fight over the chain DOCKER, and a user's own is none of our business: no packet
-# filter, no forwarding. Published ports are carried by docker-proxy, the host is reached at the bridge.
+# filter, no forwarding. Published ports are carried by docker-proxy, the host is reached at the bridge. There is no
+# other runtime than runc, which has a second name.
 docker_config() {
     local name=$1 state=$2 live_restore=$3
     cat <<END
@@ -85,6 +86,7 @@ docker_config() {
     "ip-forward": false,
     "ip-masq": false,
     "live-restore": $live_restore,
+    "runtimes": { "alveary-runc": { "path": "/usr/sbin/runc" } },
     "storage-driver": "overlay2",
     "exec-opts": ["native.cgroupdriver=cgroupfs"]
 }
