@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod contexts;
 #[path = "../engines/here.rs"]
 #[expect(dead_code, reason = "the other trials on engines use all of it")]
 mod here;
@@ -40,11 +41,16 @@ fn main() -> ExitCode {
     if !sshd::is_around() {
         return around();
     }
-    let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime starts"));
+    if let Some(engine) = contexts::within() {
+        runtime.block_on(contexts::tell(engine));
+        return ExitCode::SUCCESS;
+    }
+    let arguments = Arguments::from_args();
     let trials = trials![
         tls::agents_run_by_a_secured_connection,
         tls::who_lets_nobody_in_is_told_with_the_cure,
+        contexts::what_a_context_has_secures_its_connections,
         ssh::agents_run_by_ssh,
         ssh::what_is_the_matter_with_ssh_is_told_with_the_cure,
         ssh::the_socket_over_there_may_be_named,

@@ -9,7 +9,7 @@ use crate::common::TestEngine;
 use crate::here::Here;
 use crate::{an_agent_lives_and_ends, refusal, with};
 
-fn variable(what: &str, engine: &TestEngine) -> String {
+pub(crate) fn variable(what: &str, engine: &TestEngine) -> String {
     let key = engine.name.to_uppercase().replace('-', "_");
     std::env::var(format!("ALVEARY_TEST_{what}_{key}"))
         .expect("`tests/engines/engine env` names it")
