@@ -77,7 +77,11 @@ impl<E: Engine> Containers<E> {
                 }
             }
             let agent = match this.find(&id, Operation::Remove).await {
-                Err(error) if was_coming && error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    // Whoever has taken its container away may know nothing of its secrets.
+                    this.0.secrets.forget(&id);
+                    return if was_coming { Ok(()) } else { Err(error) };
+                }
                 found => found?,
             };
             let seen = Seen::of(&agent.container);
@@ -88,14 +92,17 @@ impl<E: Engine> Containers<E> {
     }
 
     fn forget(&self, id: &AgentId, seen: &Seen, removed: Result<(), Trouble>) -> Result<()> {
-        removed.map_err(|trouble| match trouble.class {
-            Class::NoContainer => Error::agent_not_found(Operation::Remove, id),
-            _ => trouble.error(Operation::Remove),
-        })?;
+        let removed = match removed {
+            Ok(()) => Ok(()),
+            Err(trouble) if trouble.class == Class::NoContainer => {
+                Err(Error::agent_not_found(Operation::Remove, id))
+            }
+            Err(trouble) => return Err(trouble.error(Operation::Remove)),
+        };
         self.0.asks.forget(&seen.container);
         self.0.hints.forget(&seen.container);
         self.0.secrets.forget(id);
-        Ok(())
+        removed
     }
 
     async fn take_away(&self, id: &AgentId, seen: &Seen, force: bool) -> Result<(), Trouble> {

@@ -1,15 +1,18 @@
 //! Ends that look alike, and whose they were: memory that ran out, a KILL of somebody else's, ours; and whoever waits
 //! for one that is taken away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
     AgentBackend, AgentBackendExt, AgentId, AgentSpec, ByteSize, EndedBy, ErrorKind, Exit,
     ExitStatus, Limits, Signal, SpawnOptions, StopOptions,
 };
+use tokio::sync::Notify;
 
 use crate::common::TestEngine;
 use crate::here::{Here, both, remove_all, run_to_its_end, sh, written};
+use crate::listening::Listening;
 
 /// Longer than an engine takes to tell of an end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -53,11 +56,20 @@ pub(crate) async fn a_wait_ends_when_somebody_takes_the_agent_away(engine: TestE
         let by = backend.kind().clone();
         let id = lives(&*backend, &sh("echo ready; exec sleep 1000")).await;
         let name = here.name_of(&id);
-        // Whether the end is heard of before there is nothing left to look at is the engine's affair.
-        let taken = async {
-            engine.client(&["rm", "-f", &name]);
+        let listening = Listening {
+            inner: Arc::clone(&backend),
+            looked: Notify::new(),
         };
-        let (end, ()) = tokio::join!(waited(&*backend, &id), taken);
+        // The client runs apart, so that whoever waits goes on meanwhile.
+        let taken = async {
+            listening.looked.notified().await;
+            let client = engine.clone();
+            let removal = move || client.client(&["rm", "-f", &name]);
+            let removal = tokio::task::spawn_blocking(removal).await;
+            removal.expect("the engine's client removes it");
+        };
+        // Whether the end is heard of before there is nothing left to look at is the engine's affair.
+        let (end, ()) = tokio::join!(waited(&listening, &id), taken);
         match end {
             Ok(exit) => assert_eq!(exit.status, ExitStatus::Code(137), "by {by}: {exit}"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "by {by}: {error}"),

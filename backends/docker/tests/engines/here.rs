@@ -45,8 +45,10 @@ impl Here {
         // Both ways are managers of one swarm, and share what is known of it.
         let state = self.folder.join(C::FAMILY);
         std::fs::create_dir_all(&state).expect("the folder can be written");
+        std::fs::create_dir_all(self.secrets()).expect("the folder can be written");
         let context = ConnectContext::new(SwarmName::new("engines").expect("a name"), self.uid)
-            .with_state_dir(state);
+            .with_state_dir(state)
+            .with_secrets_dir(self.secrets());
         let mut settings = serde_json::json!({
             "image": IMAGE,
             "host": self.engine.host,
@@ -69,6 +71,11 @@ impl Here {
 
     pub(crate) async fn cli(&self) -> Arc<dyn AgentBackend> {
         self.connect::<DockerCliConfig>().await
+    }
+
+    /// Where the secrets of agents lie on this host, by id.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.folder.join("secrets")
     }
 
     pub(crate) fn prefix(&self) -> String {

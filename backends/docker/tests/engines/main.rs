@@ -9,6 +9,8 @@ mod fetching;
 mod files;
 mod here;
 mod images;
+mod listening;
+mod logs;
 #[path = "../common/missing.rs"]
 mod missing;
 mod mounted;
@@ -17,8 +19,11 @@ mod parity;
 mod ports;
 mod refusals;
 mod registry;
+mod removals;
 mod restarts;
 mod rights;
+mod secrets;
+mod variables;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
         images::one_static_program_is_image_enough,
+        logs::logs_that_an_engine_does_not_give_back_are_unsupported,
+        logs::long_lines_are_read_as_they_were_written,
         mounted::a_program_may_lie_in_what_is_mounted,
         names::agents_of_one_network_find_each_other_by_name,
         parity::one_spec_gives_one_container_by_either_way,
@@ -56,22 +63,27 @@ fn main() -> ExitCode {
         refusals::the_images_own_stop_signal_is_sent_where_the_spec_names_none,
         refusals::an_agent_that_dies_for_want_of_a_capability_is_told_which,
         refusals::the_host_has_an_address_by_the_name_that_is_given_to_it,
-        refusals::long_lines_are_read_as_they_were_written,
         refusals::one_that_dies_at_once_is_told_with_its_last_words,
-        refusals::logs_that_an_engine_does_not_give_back_are_unsupported,
+        removals::whoever_removes_an_agent_at_once_with_others_leaves_nothing,
         rights::an_agent_may_do_little_unless_it_is_said,
         rights::what_the_engine_cannot_give_is_refused_and_leaves_nothing,
+        rights::a_device_is_there_by_the_name_that_it_is_given,
         restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
         restarts::what_is_stopped_is_not_restarted_by_the_engine,
+        secrets::an_agent_cannot_change_its_secret,
+        variables::a_large_environment_comes_whole,
+        variables::a_variable_that_no_kernel_takes_is_refused_with_its_cure,
     ];
     // Of these one Docker shows as much as the other.
     let on_old = trials![
         images::how_health_is_looked_at_is_the_images_until_the_spec_says_it,
-        rights::a_large_environment_comes_whole,
+        logs::what_is_no_utf8_is_kept_or_replaced_as_promised,
+        rights::a_runtime_is_the_one_that_is_named,
     ];
     let on_new = trials![
         images::labels_of_an_image_make_nobody_an_agent_and_no_agent_another,
         fetching::an_image_is_fetched_when_it_is_said_and_given_up_when_nothing_comes,
+        rights::a_runtime_is_the_one_that_is_named,
         rights::a_seccomp_profile_of_ones_own_is_in_force,
     ];
     let on_podman = trials![

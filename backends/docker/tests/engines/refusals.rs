@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alveary_core::{
     AgentId, AgentSpec, EndedBy, ErrorKind, ExitStatus, ListOptions, LogOptions, LogStreamKind,
-    SpawnOptions, StopOptions,
+    Signal, SpawnOptions, Stop, StopOptions,
 };
 
 use crate::common::TestEngine;
@@ -83,19 +83,25 @@ pub(crate) async fn the_images_own_stop_signal_is_sent_where_the_spec_names_none
     engine: TestEngine,
 ) {
     let here = Here::on(&engine);
+    let says_which =
+        "trap 'exit 8' HUP; trap 'exit 9' USR1; echo ready; while :; do sleep 0.05; done";
     for backend in both(&here).await {
-        let mut spec = sh("trap 'exit 9' USR1; echo ready; while :; do sleep 0.05; done");
-        spec.container.image = Some("alveary-test/stop-usr1:1".to_owned());
-        let id = AgentId::random();
-        backend
-            .spawn(&id, &spec, SpawnOptions::default())
-            .await
-            .expect("it starts");
-        written(&*backend, &id, "ready\n").await;
-        let patient = StopOptions::default().with_grace(Duration::from_hours(1));
-        let exit = backend.stop(&id, patient).await.expect("it ends");
-        assert_eq!(exit.status, ExitStatus::Code(9), "on {}", backend.kind());
-        assert_eq!(exit.by, EndedBy::Us);
+        for (named, code) in [(None, 9), (Some(Signal::HUP), 8)] {
+            let mut spec = sh(says_which);
+            spec.container.image = Some("alveary-test/stop-usr1:1".to_owned());
+            if let Some(signal) = named {
+                spec = spec.stop(Stop::default().signal(signal));
+            }
+            let id = AgentId::random();
+            let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
+            spawned.expect("it starts");
+            written(&*backend, &id, "ready\n").await;
+            let patient = StopOptions::default().with_grace(Duration::from_hours(1));
+            let exit = backend.stop(&id, patient).await.expect("it ends");
+            let said = format!("{named:?} on {}", backend.kind());
+            assert_eq!(exit.status, ExitStatus::Code(code), "{said}");
+            assert_eq!(exit.by, EndedBy::Us, "{said}");
+        }
         remove_all(&*backend).await;
     }
 }
@@ -186,80 +192,6 @@ pub(crate) async fn one_that_dies_at_once_is_told_with_its_last_words(engine: Te
         let spawned = backend.spawn(&id, &absent, SpawnOptions::default());
         let error = spawned.await.expect_err("it is not there");
         assert!(error.to_string().contains("alveary-absent"), "{error}");
-        remove_all(&*backend).await;
-    }
-}
-
-/// What of logs is promised is so.
-pub(crate) async fn logs_that_an_engine_does_not_give_back_are_unsupported(engine: TestEngine) {
-    let podman = engine.name == "podman";
-    let docker = |cached: &str| {
-        serde_json::json!({
-            "driver": "syslog",
-            "options": { "syslog-address": "udp://127.0.0.1:9", "cache-disabled": cached },
-        })
-    };
-    let none = serde_json::json!({ "driver": "none" });
-    let mut tried = vec![(none, false)];
-    if !podman {
-        tried.extend([(docker("true"), false), (docker("false"), true)]);
-    }
-    for (log, readable) in tried {
-        let mut here = Here::on(&engine);
-        here.settings.insert("log".to_owned(), log.clone());
-        for backend in both(&here).await {
-            let said = format!("{log} on {}", backend.kind());
-            assert_eq!(backend.capabilities().logs.readable, readable, "{said}");
-            let (id, _) = run_to_its_end(&*backend, &sh("echo said; exit 3")).await;
-            match backend.logs(&id, LogOptions::default()).await {
-                Ok(logs) if readable => {
-                    let read = logs.collect_bytes(LogStreamKind::Stdout).await;
-                    assert_eq!(&read.expect("read")[..], b"said\n", "{said}");
-                }
-                Ok(logs) => {
-                    // The program tells only once it is listened to.
-                    let read = logs.collect_bytes(LogStreamKind::Stdout).await;
-                    unreadable(&read.expect_err(&said), &said);
-                }
-                Err(error) if !readable => unreadable(&error, &said),
-                Err(error) => panic!("{said}: {error}"),
-            }
-            remove_all(&*backend).await;
-        }
-    }
-}
-
-fn unreadable(error: &alveary_core::Error, said: &str) {
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{said}: {error}");
-    assert!(error.cure().is_some_and(|cure| cure.contains("log.driver")));
-}
-
-pub(crate) async fn long_lines_are_read_as_they_were_written(engine: TestEngine) {
-    let here = Here::on(&engine);
-    // Lines around the length at which engines cut them, each with its number behind it.
-    let script = "for n in 1 16382 16383 16384 16385 32767 32768 32769 50000 1; do \
-                  head -c $n /dev/zero | tr '\\0' x; echo $n; done";
-    let lengths = [1, 16382, 16383, 16384, 16385, 32767, 32768, 32769, 50000, 1];
-    let mut expected = String::new();
-    for n in lengths {
-        expected.extend(std::iter::repeat_n('x', n));
-        expected.push_str(&n.to_string());
-        expected.push('\n');
-    }
-    for backend in both(&here).await {
-        let (id, _) = run_to_its_end(&*backend, &sh(script)).await;
-        let logs = backend
-            .logs(&id, LogOptions::default())
-            .await
-            .expect("logs");
-        let read = logs
-            .collect_bytes(LogStreamKind::Stdout)
-            .await
-            .expect("read");
-        let read = String::from_utf8_lossy(&read).into_owned();
-        let lines = |text: &str| text.lines().map(str::len).collect::<Vec<_>>();
-        assert_eq!(lines(&read), lines(&expected), "on {}", backend.kind());
-        assert!(read == expected, "on {}", backend.kind());
         remove_all(&*backend).await;
     }
 }

@@ -120,21 +120,35 @@ pub(crate) async fn what_the_engine_cannot_give_is_refused_and_leaves_nothing(en
     }
 }
 
-/// More than the program takes in a line of its file of variables, and a megabyte in all.
-pub(crate) async fn a_large_environment_comes_whole(engine: TestEngine) {
+pub(crate) async fn a_device_is_there_by_the_name_that_it_is_given(engine: TestEngine) {
     let here = Here::on(&engine);
-    let mut spec = sh("env | grep '^BIG' | wc -c; sleep 1000");
-    let mut bytes = 0;
-    for number in 10..20 {
-        let value = "x".repeat(if number == 10 { 130_000 } else { 100_000 });
-        bytes += "BIG10=\n".len() + value.len();
-        spec = spec.env(format!("BIG{number}"), value);
-    }
+    let script = "[ -e /dev/given ] || exit 4; \
+        [ \"$(head -c 4 /dev/given | tr '\\0' z)\" = zzzz ] || exit 5; exit 7";
     for backend in [here.api().await, here.cli().await] {
-        let id = AgentId::random();
-        let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
-        spawned.unwrap_or_else(|error| panic!("by {}: {error}", backend.kind()));
-        written(&*backend, &id, &format!("{bytes}\n")).await;
+        for (devices, code) in [(&["/dev/zero:/dev/given:r"][..], 7), (&[], 4)] {
+            let mut spec = sh(script);
+            spec.container.devices = devices.iter().map(|&device| device.into()).collect();
+            let (_, exit) = run_to_its_end(&*backend, &spec).await;
+            let said = format!("{devices:?} by {}", backend.kind());
+            assert_eq!(exit.code(), Some(code), "{said}");
+        }
+        remove_all(&*backend).await;
+    }
+}
+
+/// The name by which the Dockers of `tests/engines` have their runc a second time.
+const SECOND_RUNTIME: &str = "alveary-runc";
+
+pub(crate) async fn a_runtime_is_the_one_that_is_named(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in [here.api().await, here.cli().await] {
+        let mut spec = sh("exit 7");
+        spec.container.runtime = Some(SECOND_RUNTIME.to_owned());
+        let (id, exit) = run_to_its_end(&*backend, &spec).await;
+        assert_eq!(exit.code(), Some(7), "by {}", backend.kind());
+        let format = "--format={{.HostConfig.Runtime}}";
+        let runtime = engine.client(&["inspect", format, &here.name_of(&id)]);
+        assert_eq!(runtime, SECOND_RUNTIME, "by {}", backend.kind());
         remove_all(&*backend).await;
     }
 }
