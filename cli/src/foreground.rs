@@ -1,6 +1,7 @@
 //! `up` in the foreground: what the agents write is shown until all have ended or are stopped.
 
 mod again;
+mod ending;
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use alveary::{
     AgentId, Error, ErrorKind, Exit, Fleet, Opened, ShutdownOptions, StopOptions, StopOutcome,
     Supervision, SwarmManager, UpOptions, UpReport,
 };
-use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::show::Show;
 use crate::steps::{self, Step};
 use crate::watching::{Changed, Watching};
 use again::Again;
+use ending::Ending;
 
 /// How long what was written last may take to arrive here after all have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -68,7 +70,8 @@ async fn watched(
     let everyone = options.names.is_empty();
     let (options, mut told) = steps::told(options);
     let mut interrupts = Interrupts::take()?;
-    let mut events = swarm.subscribe().await;
+    // It begins with what the engine says, and whoever wants to end it need not wait for that.
+    let mut events = std::pin::pin!(stream::once(swarm.subscribe()).flatten());
     let mut show = Show::new(swarm.clone());
     if let Supervision::Other(holder) = swarm.supervision()? {
         show.is_beside(holder.pid);
@@ -76,7 +79,7 @@ async fn watched(
     let mut again = watching.map(|watching| Again::new(opened, options.clone(), watching));
     let mut work = Some(bring_up(opened, options));
     let mut outcome = Outcome::Done;
-    let mut stopping = 0;
+    let mut ending = Ending::default();
     let mut last_words: Option<Instant> = None;
     let (tell, mut lines) = unbounded_channel();
     let mut batch = batch.map(|batch| batch.work(tell));
@@ -85,21 +88,18 @@ async fn watched(
 
     loop {
         let waiting = work.is_some();
-        let unseen = stopping == 0 && show.is_unseen();
+        let unseen = !ending.has_begun() && show.is_unseen();
         tokio::select! {
             biased;
             () = asked_to_end(&mut interrupts, unseen) => {
-                stopping += 1;
                 outcome = Outcome::Interrupted;
-                show.say(if stopping == 1 {
-                    "stopping; Ctrl-C once more ends them by force"
-                } else {
-                    "ending them by force"
-                });
+                let Some(by_force) = ending.once_more(swarm, &mut show, waiting) else {
+                    return Ok(outcome);
+                };
                 // What it has begun goes on by itself, and is stopped like all the rest.
                 drop(work.take());
                 catch_up(&mut show, &mut told);
-                work = Some(stop(swarm, &show, everyone, stopping > 1));
+                work = Some(stop(swarm, &show, everyone, by_force));
             }
             Some(step) = told.recv() => show.step(step),
             Some(event) = events.next() => show.event(event),
@@ -109,7 +109,7 @@ async fn watched(
                     Done::Up(report) => {
                         outcome = steps::outcome(&report?);
                         if outcome != Outcome::Done {
-                            stopping = 1;
+                            ending.begin();
                             work = Some(stop(swarm, &show, everyone, false));
                         }
                         tasks = batch.take().map(FutureExt::boxed);
@@ -134,31 +134,34 @@ async fn watched(
                         outcome = outcome.or(failure.outcome());
                     }
                 }
-                if stopping == 0 {
-                    stopping = 1;
+                if !ending.has_begun() {
+                    ending.begin();
                     work = Some(stop(swarm, &show, everyone, false));
                 }
             }
-            changed = change(&mut again), if !waiting && stopping == 0 => {
+            changed = change(&mut again), if !waiting && !ending.has_begun() => {
                 if let Some(again) = &mut again {
                     work = Some(again.begin(changed, &mut show).map(Done::Again).boxed());
                 }
+            }
+            () = ending.is_in_vain(), if waiting => {
+                return Ok(ending::leave(&mut show, "the engine does not answer"));
             }
             heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,
         }
         if ends.with_the_first
-            && stopping == 0
+            && !ending.has_begun()
             && work.is_none()
             && let Some(first) = show.first_that_ended()
         {
             show.say(format_args!("{first} has ended: stopping all"));
             ends.code_of.get_or_insert(first);
-            stopping = 1;
+            ending.begin();
             work = Some(stop(swarm, &show, everyone, false));
         }
         // One that has ended may be started again, where files are watched.
-        let goes_on = again.is_some() && stopping == 0;
+        let goes_on = again.is_some() && !ending.has_begun();
         if work.is_none() && told.is_empty() && show.is_over() && !goes_on {
             break;
         }
