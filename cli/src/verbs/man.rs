@@ -1,9 +1,9 @@
 //! `man`: writes the manual's pages.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use clap::{Args, CommandFactory, ValueHint};
+use clap::{Args, Command, CommandFactory, ValueHint};
 
 use crate::args::Cli;
 use crate::failure::Failure;
@@ -21,8 +21,9 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn run(&self) -> Result<Outcome, Failure> {
-        let written = fs::create_dir_all(&self.folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder));
+        let mut program = Cli::command().disable_help_subcommand(true);
+        program.build();
+        let written = fs::create_dir_all(&self.folder).and_then(|()| write(&program, &self.folder));
         written.map_err(|error| {
             Failure::input(
                 format!("{} cannot be written: {error}", self.folder.display()),
@@ -36,4 +37,17 @@ impl Man {
         ));
         Ok(Outcome::Done)
     }
+}
+
+/// Writes the page of a verb, and those of its own verbs.
+fn write(verb: &Command, folder: &Path) -> io::Result<()> {
+    for verb in verb.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        write(verb, folder)?;
+    }
+    // At its lower edge a page names what it belongs to, of which a verb knows nothing. A date that is left out altogether
+    // would have that stand in its place.
+    let page = clap_mangen::Man::new(verb.clone())
+        .date(" ")
+        .source(concat!("alveary ", env!("CARGO_PKG_VERSION")));
+    page.generate_to(folder).map(drop)
 }

@@ -49,6 +49,12 @@ pub(crate) fn man_shows_every_page_and_has_nothing_to_say_against_it() {
             words.join(" ")
         });
         begins_with(typed.as_deref(), &name.replace('-', " "));
+        let program = format!("alveary {}", env!("CARGO_PKG_VERSION"));
+        let edge = text.lines().last().unwrap();
+        assert!(
+            edge.starts_with(&program) && edge.ends_with(&format!(" {name}(1)")),
+            "{name}: {edge}"
+        );
         names.insert(name);
     }
     // What belongs to a verb alone, and to a verb of a verb.
