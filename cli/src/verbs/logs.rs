@@ -27,7 +27,7 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// Only the last so many lines of each agent's two streams
+    /// Of each agent only the last so many lines of its standard output, and as many of its standard error
     #[arg(short = 'n', long, value_name = "LINES")]
     tail: Option<u64>,
 
