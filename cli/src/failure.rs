@@ -144,7 +144,23 @@ pub(crate) fn tell(what: &str, cure: Option<&str>) {
 
 fn say_error(what: impl fmt::Display) {
     let style = AnsiColor::Red.on_default().bold();
+    let what = without_numbers(&what.to_string());
     note(format_args!("{} {what}", paint(style, "error:")));
+}
+
+const BEFORE_A_NUMBER: &str = " (os error ";
+
+/// Leaves out the number that stands behind what the system calls its error: ` (os error 2)`.
+fn without_numbers(text: &str) -> String {
+    let mut pieces = text.split(BEFORE_A_NUMBER);
+    let mut words = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once(')') {
+            Some((number, rest)) if number.parse::<u32>().is_ok() => words.push_str(rest),
+            _ => words.extend([BEFORE_A_NUMBER, piece]),
+        }
+    }
+    words
 }
 
 /// Prints what would help.
@@ -216,5 +232,28 @@ impl From<alveary_coordinator::Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_system_is_told_by_its_name_and_not_by_its_number() {
+        let absent = io::Error::from_raw_os_error(2);
+        assert!(absent.to_string().contains("(os error 2)"));
+        assert_eq!(
+            without_numbers(&format!("a: {absent}, and b: {absent}")),
+            "a: No such file or directory, and b: No such file or directory"
+        );
+        for other in [
+            "it failed (os error x)",
+            "it failed (os error 2",
+            "it failed",
+            "",
+        ] {
+            assert_eq!(without_numbers(other), other);
+        }
     }
 }
