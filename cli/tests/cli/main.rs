@@ -25,6 +25,8 @@ mod measuring;
 mod offering;
 mod ordered_end;
 mod output;
+#[cfg(feature = "top")]
+mod pressing;
 mod printing;
 mod pty;
 mod racing;

@@ -113,15 +113,25 @@ impl Pty {
     /// Waits until this is true of the screen as a person sees it now.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, is: impl Fn(&str) -> bool) {
+        self.until_seen(what, |screen| is(&screen.contents()));
+    }
+
+    /// Waits until this is true of the screen as a person sees it now, with its colours.
+    #[track_caller]
+    pub(crate) fn until_seen(&mut self, what: &str, is: impl Fn(&vt100::Screen) -> bool) {
         let until = Instant::now() + PATIENCE;
         loop {
-            let screen = self.screen().screen().contents();
-            if is(&screen) {
+            let terminal = self.screen();
+            if is(terminal.screen()) {
                 return;
             }
             let open = self.read();
             let is_lost = !open || Instant::now() > until;
-            assert!(!is_lost, "never seen: {what}\n{screen}");
+            assert!(
+                !is_lost,
+                "never seen: {what}\n{}",
+                terminal.screen().contents()
+            );
         }
     }
 
@@ -195,6 +205,14 @@ impl Pty {
             Err(_) => false,
         }
     }
+}
+
+/// The first line of a screen that is reversed from its beginning on: in a list, what is meant.
+pub(crate) fn reversed(screen: &vt100::Screen) -> Option<String> {
+    let (rows, columns) = screen.size();
+    let is_reversed = |row| screen.cell(row, 0).is_some_and(vt100::Cell::inverse);
+    let row = (0..rows.get()).find(|row| is_reversed(*row))?;
+    screen.rows(0, columns.get()).nth(row.into())
 }
 
 impl Drop for Pty {

@@ -3,7 +3,7 @@
 use rustix::termios::Winsize;
 
 use crate::hive::Hive;
-use crate::pty::Pty;
+use crate::pty::{Pty, reversed};
 
 const FILE: &str = r#"
     swarm = "demo"
@@ -53,6 +53,52 @@ fn tasks_stand_as_they_stand_at_the_coordinator_and_an_open_auction_runs_out() {
     pty.until("only that", |screen| {
         screen.contains("dive into the sea") && !screen.contains("fly to the moon")
     });
-    pty.send(b"\rq");
+    pty.send(b"\r\x1b");
+    let both = |screen: &str| screen.contains("dive into the sea") && screen.contains("the moon");
+    pty.until("all again", both);
+    keys_go_through_the_tasks_and_touch_no_agent(&hive, &mut pty);
+    pty.send(b"q");
     assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+}
+
+/// Waits until the task is meant of which this stands in the row: it is reversed.
+#[track_caller]
+fn is_meant(pty: &mut Pty, task: &str) {
+    pty.until_seen(task, |screen| {
+        reversed(screen).is_some_and(|line| line.contains(task))
+    });
+}
+
+fn keys_go_through_the_tasks_and_touch_no_agent(hive: &Hive, pty: &mut Pty) {
+    let shown = pty.screen().screen().contents();
+    let at = |task: &str| shown.lines().position(|line| line.contains(task)).unwrap();
+    let mut rows = ["say one", "say two", "fly to the moon", "dive into the sea"]
+        .map(|task| (1 + at(task), task));
+    rows.sort_unstable();
+    let [first, second, _, last] = rows;
+    for (keys, (_, task)) in [
+        ("\x1b[F", last),
+        ("\x1b[H", first),
+        ("\x1b[B", second),
+        ("k", first),
+        // The wheel goes three rows at once.
+        ("\x1b[<65;5;9M", last),
+        ("\x1b[<64;5;9M", first),
+    ] {
+        pty.send(keys.as_bytes());
+        is_meant(pty, task);
+    }
+    let (row, task) = second;
+    pty.send(format!("\x1b[<0;5;{row}M\x1b[<0;5;{row}m").as_bytes());
+    is_meant(pty, task);
+    // What is done to agents is not done from here; back where they are, each stands as it stood.
+    pty.send(b"rsl?");
+    pty.until("the keys", |screen| screen.contains("restart the agent"));
+    assert!(!pty.screen().screen().contents().contains("Stop "));
+    pty.send(b"?\t");
+    pty.until("agents", |screen| screen.contains("RESTARTS"));
+    pty.send(b"\x1b[Z");
+    is_meant(pty, task);
+    assert_eq!(hive.agent("echo")["restarts"], 0);
+    assert_eq!(hive.agent("echo")["state"], "running");
 }

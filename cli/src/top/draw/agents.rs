@@ -19,7 +19,8 @@ const COLUMNS: [(Column, &str, usize, u8); 9] = [
     (Column::Name, "NAME", 4, 0),
     (Column::State, "STATE", 8, 0),
     (Column::Ready, "READY", 5, 5),
-    (Column::Restarts, "RESTARTS", 8, 6),
+    // With room for the mark of an order.
+    (Column::Restarts, "RESTARTS", 9, 6),
     (Column::Age, "AGE", 4, 3),
     (Column::Cpu, "CPU", 8, 1),
     (Column::Memory, "MEMORY", 10, 1),
