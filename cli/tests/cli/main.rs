@@ -33,6 +33,7 @@ mod racing;
 mod reading;
 mod silent;
 mod spawning;
+mod spending;
 mod supervisors;
 mod tally;
 mod terminal;

@@ -37,6 +37,8 @@ pub(super) struct Agent {
     pub(super) paused: bool,
     /// The most processor time that was told of it, where nobody keeps count.
     pub(super) cpu_told: Duration,
+    /// The same of what was read from disks and written to them.
+    pub(super) io_told: Option<(u64, u64)>,
     /// Woken at every change.
     pub(super) changed: watch::Sender<()>,
     /// How this start ended, for those who wait for it: it can be read when the agent is long forgotten.
@@ -123,6 +125,7 @@ impl Agent {
             unseen: false,
             paused: false,
             cpu_told: Duration::ZERO,
+            io_told: None,
             changed: watch::Sender::new(()),
             ended: watch::Sender::new(None),
             previous: None,

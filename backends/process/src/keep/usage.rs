@@ -41,8 +41,8 @@ impl From<Reading> for Usage {
 impl Keep {
     /// What the agent has used up, and uses now.
     ///
-    /// Its control group knows. Without one its processes are asked, and what those used that ended unseen is
-    /// not counted.
+    /// Its control group knows. Without one, and of what that group does not count, its processes are asked, and what
+    /// those used that ended unseen is not counted.
     pub(crate) fn usage(&self, id: &AgentId, incarnation: Option<Incarnation>) -> Result<Reading> {
         let (incarnation, cgroup, main) = {
             let table = self.table();
@@ -59,9 +59,12 @@ impl Keep {
                 memory: some(usage::memory(&usage::descendants(main.pid))),
                 memory_limit: None,
                 threads: some(tree.threads),
-                io: None,
+                io: self.no_less_io(id, incarnation, usage::io(&usage::descendants(main.pid))),
             });
         };
+        let io = cgroup
+            .io()
+            .or_else(|| self.no_less_io(id, incarnation, usage::io(&cgroup.processes())));
         Ok(Reading {
             incarnation,
             cpu_us: micros(cgroup.cpu().unwrap_or_else(|| tree().cpu)),
@@ -70,7 +73,7 @@ impl Keep {
                 .or_else(|| some(usage::memory(&cgroup.processes()))),
             memory_limit: cgroup.memory_limit(),
             threads: some(cgroup.threads()),
-            io: cgroup.io(),
+            io,
         })
     }
 
@@ -88,6 +91,25 @@ impl Keep {
                 agent.cpu_told
             }
             _ => cpu,
+        }
+    }
+
+    /// The same of what was read from disks and written to them.
+    fn no_less_io(
+        &self,
+        id: &AgentId,
+        incarnation: Incarnation,
+        io: Option<(u64, u64)>,
+    ) -> Option<(u64, u64)> {
+        let mut table = self.table();
+        match table.agents.get_mut(id) {
+            Some(agent) if agent.intent.incarnation == incarnation => {
+                let (read, written) = agent.io_told.unwrap_or_default();
+                let more = io.map(|io| (io.0.max(read), io.1.max(written)));
+                agent.io_told = more.or(agent.io_told);
+                agent.io_told
+            }
+            _ => io,
         }
     }
 }

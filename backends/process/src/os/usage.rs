@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::time::Duration;
+
+use rustix::io::Errno;
 
 /// What a tree of processes uses now, and has used.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +32,30 @@ pub(crate) fn tree(root: u32) -> TreeUsage {
 /// each.
 pub(crate) fn memory(pids: &[u32]) -> u64 {
     pids.iter().filter_map(|&pid| memory_of(pid)).sum()
+}
+
+/// Bytes that these processes have read from disks, and written to them; with those of their children that they have
+/// seen end. `None` where the kernel keeps it from us.
+pub(crate) fn io(pids: &[u32]) -> Option<(u64, u64)> {
+    let mut all = (0, 0);
+    for pid in pids {
+        let text = match fs::read_to_string(format!("/proc/{pid}/io")) {
+            Ok(text) => text,
+            // Who has ended meanwhile is counted with its parent.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => continue,
+            Err(_) => return None,
+        };
+        let count = |name| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name));
+            value?.trim().parse::<u64>().ok()
+        };
+        // What was removed before it was written never went to a disk.
+        let cancelled = count("cancelled_write_bytes:")?;
+        all.0 += count("read_bytes:")?;
+        all.1 += count("write_bytes:")?.saturating_sub(cancelled);
+    }
+    Some(all)
 }
 
 /// A process and all that descend from it, itself first.
