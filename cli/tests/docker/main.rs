@@ -28,6 +28,7 @@ mod quickstart;
 mod refused;
 mod timmy_time;
 mod two_hosts;
+mod watched;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -40,13 +41,14 @@ use ground::{Ground, WAYS};
 const ENGINES: [&str; 3] = ["docker-20", "docker-new", "podman"];
 
 /// What has long runs of which one Docker shows as much as the other.
-const ON_ONE_DOCKER: [&str; 6] = [
+const ON_ONE_DOCKER: [&str; 7] = [
     "imported::a_compose_file_comes_up_is_looked_at_and_goes",
     "two_hosts::one_host_restarts_agents_and_the_other_takes_over",
     "timmy_time::five_agents_are_what_their_dashboard_made_of_them",
     "originals::they_join_bid_and_deliver_where_tokens_are_not_asked_for",
     "pulled::a_bench_tells_how_long_an_image_takes",
     "measured::what_a_bench_that_was_killed_has_left_is_found_by_gc",
+    "watched::whoever_has_a_file_mounted_that_changes_is_started_again_and_nobody_else",
 ];
 
 /// One trial on one engine, begun by one of the two ways.
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         copied::an_archive_goes_through_a_pipe,
         measured::each_start_is_measured_beside_the_bare_engine,
         measured::what_a_bench_that_was_killed_has_left_is_found_by_gc,
+        watched::whoever_has_a_file_mounted_that_changes_is_started_again_and_nobody_else,
     ];
     let mut all = Vec::new();
     let mut reasons = Vec::new();

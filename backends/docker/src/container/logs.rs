@@ -68,6 +68,7 @@ impl<E: Engine> Containers<E> {
             ready: VecDeque::new(),
             entries: None,
             last_pass: !options.follow,
+            follows: options.follow,
             done: false,
             pause: Duration::from_millis(20),
             silence: FIRST_SILENCE,
@@ -95,6 +96,8 @@ struct Follower<E> {
     entries: Option<Entries>,
     /// Nothing is written any more, or nothing later is wanted.
     last_pass: bool,
+    /// Whether the last pass comes behind what was followed.
+    follows: bool,
     done: bool,
     pause: Duration,
     /// How long nothing may be heard before it is looked at.
@@ -174,6 +177,10 @@ impl<E: Engine> Follower<E> {
                     }
                 }
                 Some(Err(trouble)) if self.last_pass => {
+                    // Podman breaks off what it reads of a container that is removed meanwhile.
+                    if self.follows && self.is_removed().await {
+                        return None;
+                    }
                     return Some(Err(self.fail(trouble.error(Operation::Logs))));
                 }
                 None if self.last_pass => return None,
@@ -201,6 +208,11 @@ impl<E: Engine> Follower<E> {
             self.reading.again();
             self.last_pass = true;
         }
+    }
+
+    async fn is_removed(&mut self) -> bool {
+        let found = self.containers.engine().inspect(&self.container).await;
+        matches!(found, Ok(None))
     }
 
     fn fail(&mut self, error: Error) -> Error {
