@@ -242,8 +242,9 @@ const TOLD_CHARS: usize = 200;
 
 /// Whether it ended badly, and hardly lived.
 pub(crate) fn died_at_once(container: &Container) -> bool {
+    // Podman tells of some ends that they were before the start: it has the two from different clocks.
     let lived = (container.started_at.zip(container.finished_at))
-        .and_then(|(from, to)| to.duration_since(from).ok());
+        .map(|(from, to)| to.duration_since(from).unwrap_or_default());
     container.exit_code != 0 && !container.oom && lived.is_some_and(|lived| lived < AT_ONCE)
 }
 
@@ -388,6 +389,9 @@ mod tests {
             container
         };
         assert!(died_at_once(&lived(0, 1)) && died_at_once(&lived(9, 127)));
+        let mut earlier = lived(0, 1);
+        earlier.finished_at = (earlier.started_at).map(|at| at - Duration::from_millis(4));
+        assert!(died_at_once(&earlier));
         let mut oom = lived(1, 137);
         oom.oom = true;
         for container in [lived(1, 0), lived(60, 1), ended(1), oom] {
