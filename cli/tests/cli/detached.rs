@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
 use crate::pty::Pty;
@@ -60,6 +59,7 @@ fn up_again_leaves_what_runs_starts_what_ended_and_recreates_what_changed() {
 }
 
 /// Another backend would see none of its agents, and start what is asked for a second time.
+#[cfg(feature = "docker-api")]
 #[test]
 fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
     let engine = "swarm = \"demo\"\nbackend = \"docker-api\"\n";
@@ -72,7 +72,8 @@ fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
     hive.ok(&["spawn", "--name", "one-more", "--", "sleep", "1000"]);
     let pids: Vec<u32> = hive.agents().iter().map(pid_of).collect();
     assert_eq!(pids.len(), 4);
-    let doctor: Value = serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
+    let doctor: serde_json::Value =
+        serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
     let backend = doctor["here"]["backend"].as_str().unwrap();
     assert!(backend.starts_with("local processes"), "{doctor}");
 

@@ -28,9 +28,14 @@ mod output;
 #[cfg(feature = "top")]
 mod pressing;
 mod printing;
+#[cfg_attr(
+    not(feature = "top"),
+    expect(dead_code, reason = "only `top` has the screen for itself")
+)]
 mod pty;
 mod racing;
 mod reading;
+#[cfg(feature = "docker-api")]
 mod silent;
 mod spawning;
 mod spending;

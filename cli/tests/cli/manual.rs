@@ -43,7 +43,7 @@ fn each_page_bears_its_name_at_the_upper_edge_and_the_programs_at_the_lower() {
         assert_eq!(edges.map(str::trim_end), Some(&*expected), "{text}");
         names.insert(name);
     }
-    for name in ["alveary", "alveary-task-add", "alveary-config-schema"] {
+    for name in ["alveary", "alveary-bench-compare", "alveary-config-schema"] {
         assert!(names.contains(name), "{names:?}");
     }
 }

@@ -442,6 +442,7 @@ fn a_file_that_is_no_report_is_refused_in_one_sentence() {
     assert_eq!(ran.code(), Some(2), "{ran}");
 }
 
+#[cfg(feature = "docker-api")]
 #[test]
 fn a_backend_that_is_absent_is_refused_with_its_cure() {
     let hive = Hive::new(&format!(

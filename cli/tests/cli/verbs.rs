@@ -113,6 +113,7 @@ fn a_backend_can_be_named_beside_the_file() {
     hive.rewrite(TWO);
 }
 
+#[cfg(all(feature = "docker-api", feature = "docker-cli"))]
 #[test]
 fn a_socket_that_nobody_reaches_by_its_path_is_told_with_the_cure_by_either_way() {
     let host = format!("unix:///{}/docker.sock", "a".repeat(120));
