@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use alveary_core::{AgentBackend, ConnectContext, Namesake, Result, SwarmName, SwarmUid};
 
 use self::adopt::Adopt;
-use crate::config::{Fleet, LoadOptions};
+use crate::config::{BackendChoice, Fleet, LoadOptions};
 use crate::layers;
 use crate::manager::{ManagerOptions, SwarmManager};
 use crate::metrics::SwarmMetrics;
@@ -78,6 +78,9 @@ pub struct Opened {
     /// How the backend was chosen, where it was to be the first that can be reached. `None` also where that was
     /// decided earlier: a swarm that has agents stays on the backend that runs them.
     pub auto: Option<AutoChoice>,
+    /// Whether its backend is the one that runs its agents, and not the one that the file names: see
+    /// [`OpenOptions::follow`].
+    pub followed: bool,
     /// What was taken over: see [`OpenOptions::adopt`].
     pub adopted: Option<Namesake>,
 }
@@ -202,8 +205,11 @@ impl OpenOptions {
     ///
     /// `Conflict`: the swarm's name belongs to another file, or its agents run on another backend.
     /// `PermissionDenied`: its state folder cannot be trusted or written.
-    pub async fn open_fleet(self, fleet: Fleet) -> Result<Opened> {
-        let mut prepared = self.registry.prepare(&fleet)?;
+    pub async fn open_fleet(self, mut fleet: Fleet) -> Result<Opened> {
+        let mut prepared = self.registry.prepare(&fleet);
+        if !self.may_follow(&fleet) {
+            prepared = Ok(prepared?);
+        }
         let root = root_of(&fleet)?;
         let folder = Folder::prepare(&root, &fleet.swarm)?;
         let mut journal = Journal::open(&folder)?;
@@ -217,9 +223,10 @@ impl OpenOptions {
         }
         let uid = record.uid;
         let settled = self.settled(&fleet, &journal, &record);
-        if let Some(word) = &settled {
-            prepared = self.registry.settled(&fleet, word)?;
-        }
+        let prepared = match &settled {
+            Some(word) => self.registry.settled(&fleet, word)?,
+            None => prepared?,
+        };
         let secrets = OnceLock::new();
         let connected = prepared
             .connect(|word| {
@@ -250,18 +257,29 @@ impl OpenOptions {
             self.manager,
             self.supervise,
         )?;
+        // What `auto` decided once is what the file wants.
+        let followed = settled.filter(|_| !fleet.backend.is_auto());
+        if let Some(word) = &followed {
+            fleet.backend = BackendChoice::named(word);
+        }
         Ok(Opened {
             swarm,
             fleet,
             record,
             auto: connected.auto,
+            followed: followed.is_some(),
             adopted,
         })
     }
 
+    /// Whether the swarm's agents outweigh what the file says.
+    fn may_follow(&self, fleet: &Fleet) -> bool {
+        self.follow && !fleet.backend.is_demanded() && !fleet.backend.is_auto()
+    }
+
     /// Whether it is the swarm's agents that say what the backend is, where there are some.
     fn is_undecided(&self, fleet: &Fleet) -> bool {
-        fleet.backend.is_auto() || self.follow && !fleet.backend.is_demanded()
+        fleet.backend.is_auto() || self.may_follow(fleet)
     }
 
     /// The backend that the swarm's agents run on, where that decides it.

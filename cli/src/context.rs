@@ -217,6 +217,16 @@ fn options(supervise: bool) -> OpenOptions {
     }
 }
 
+/// Says so where agents are not started where the file says.
+pub(crate) fn note_followed(opened: &Opened) {
+    if opened.followed {
+        note(format_args!(
+            "the swarm's agents run on `{}`, which is not what the file says: `alveary down` and `alveary up` move them",
+            opened.fleet.backend
+        ));
+    }
+}
+
 /// Opens the swarm on the backend that it was brought up with, whatever the file has said since.
 async fn open_where_its_agents_are(fleet: Fleet) -> Result<Opened, Error> {
     open(options(false).follow(true), fleet).await

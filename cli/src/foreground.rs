@@ -22,7 +22,7 @@ use crate::show::Show;
 use crate::steps::{self, Step};
 use crate::watching::{Changed, Watching};
 use again::Again;
-use ending::Ending;
+use ending::{Ending, Press};
 
 /// How long what was written last may take to arrive here after all have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -93,13 +93,17 @@ async fn watched(
             biased;
             () = asked_to_end(&mut interrupts, unseen) => {
                 outcome = Outcome::Interrupted;
-                let Some(by_force) = ending.once_more(swarm, &mut show, waiting) else {
+                let press = ending.press(swarm, &mut show);
+                if press == Press::Leave {
+                    if waiting {
+                        ending::leave(&mut show, "left before all had ended");
+                    }
                     return Ok(outcome);
-                };
+                }
                 // What it has begun goes on by itself, and is stopped like all the rest.
                 drop(work.take());
                 catch_up(&mut show, &mut told);
-                work = Some(stop(swarm, &show, everyone, by_force));
+                work = Some(stop(swarm, &show, everyone, press == Press::ByForce));
             }
             Some(step) = told.recv() => show.step(step),
             Some(event) = events.next() => show.event(event),
@@ -144,8 +148,8 @@ async fn watched(
                     work = Some(again.begin(changed, &mut show).map(Done::Again).boxed());
                 }
             }
-            () = ending.is_in_vain(), if waiting => {
-                return Ok(ending::leave(&mut show, "the engine does not answer"));
+            why = ending.is_in_vain(), if waiting => {
+                return Ok(ending::leave(&mut show, &why));
             }
             heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,

@@ -111,9 +111,15 @@ async fn who_follows_is_where_the_agents_are_and_where_the_file_says_once_there_
 
     let error = open(&house, "sometimes").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+    // Nor need the file's word be that of a backend, for those who only look.
+    for says in ["sometimes", "memory", "nowhere"] {
+        let second = open_by(&house, says, follow()).await.unwrap();
+        assert_eq!(second.record.backend.as_deref(), Some("memory"));
+        assert_eq!(second.followed, says != "memory");
+        assert_eq!(second.fleet.backend.as_str(), "memory");
+        assert_eq!(names(&second.swarm.list().await.unwrap()), ["echo"]);
+    }
     let second = open_by(&house, "sometimes", follow()).await.unwrap();
-    assert_eq!(second.record.backend.as_deref(), Some("memory"));
-    assert_eq!(names(&second.swarm.list().await.unwrap()), ["echo"]);
 
     second.swarm.down(DownOptions::default()).await.unwrap();
     let third = open_by(&house, "sometimes", follow()).await.unwrap();

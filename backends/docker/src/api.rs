@@ -229,7 +229,7 @@ impl Engine for Api {
     }
 
     async fn facts(&self) -> Answer<EngineFacts> {
-        Ok(facts(self.http.facts().await?))
+        Ok(facts(&self.http.facts_anew().await?))
     }
 
     async fn id(&self) -> Answer<String> {

@@ -172,11 +172,14 @@ impl Cli {
 
     /// What the program and its engine are, asked once.
     async fn known(&self) -> Answer<&Known> {
+        self.known.get_or_try_init(|| self.ask_what_it_is()).await
+    }
+
+    async fn ask_what_it_is(&self) -> Answer<Known> {
         if let Some(why) = &self.beyond_reach {
             return Err(Trouble::new(Class::Unreachable, why.as_str()));
         }
-        let ask = || Known::ask(&self.program, self.timeouts.ask);
-        self.known.get_or_try_init(ask).await
+        Known::ask(&self.program, self.timeouts.ask).await
     }
 
     async fn ask<const N: usize>(&self, args: [&str; N]) -> Answer<Said> {
@@ -253,8 +256,11 @@ impl Engine for Cli {
     }
 
     async fn facts(&self) -> Answer<EngineFacts> {
-        let known = self.known().await?;
-        Ok(known.facts())
+        let known = self.ask_what_it_is().await?;
+        let facts = known.facts();
+        // The first that was told is what holds.
+        let _ = self.known.set(known);
+        Ok(facts)
     }
 
     async fn id(&self) -> Answer<String> {

@@ -209,7 +209,9 @@ impl<E: Engine> AgentBackend for Containers<E> {
 
     async fn check(&self) -> Result<Health> {
         let asked = |trouble: Trouble| trouble.error(Operation::Check);
-        let facts = self.learn().await.map_err(asked)?;
+        // Whether it answers now: what was learnt of it before says nothing of that.
+        let facts = self.engine().facts().await.map_err(asked)?;
+        self.0.facts.get_or_init(|| facts.clone());
         self.meet().await.map_err(asked)?;
         let mut health = facts.health().with_endpoint(self.engine().to_string());
         if !self.0.secrets.can_be() {

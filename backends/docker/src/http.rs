@@ -82,7 +82,7 @@ impl fmt::Display for Version {
 }
 
 /// What an engine says of itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) version: String,
     pub(crate) podman: bool,
@@ -198,6 +198,14 @@ impl Http {
     /// What the engine is, asked once.
     pub(crate) async fn facts(&self) -> Result<&Facts, Trouble> {
         self.0.facts.get_or_try_init(|| self.ask_facts()).await
+    }
+
+    /// The same, asked of the engine whether or not they are known.
+    pub(crate) async fn facts_anew(&self) -> Result<Facts, Trouble> {
+        let facts = self.ask_facts().await?;
+        // The first that were told are those that hold.
+        let _ = self.0.facts.set(facts.clone());
+        Ok(facts)
     }
 
     async fn ask_facts(&self) -> Result<Facts, Trouble> {

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use alveary::SwarmManager;
+use alveary::{Error, Escaped, SwarmManager};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::show::Show;
 
 /// How long an engine that is well may take to say so.
-const MOMENT: Duration = Duration::from_secs(2);
+const MOMENT: Duration = Duration::from_secs(3);
 
 /// How far one has come in ending agents.
 #[derive(Debug, Default)]
@@ -21,13 +21,23 @@ pub(super) struct Ending {
     pulse: Pulse,
 }
 
-/// Whether the engine answers, from the first Ctrl-C on.
+/// Whether the engine answers, since it was last asked.
 #[derive(Debug, Default)]
 enum Pulse {
     #[default]
     Unasked,
-    Asked(JoinHandle<bool>, Instant),
+    Asked(JoinHandle<Option<Error>>, Instant),
     Felt,
+}
+
+/// What a Ctrl-C comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Press {
+    /// Agents are asked to end, each with its grace.
+    Gently,
+    ByForce,
+    /// Nobody waits for them any more.
+    Leave,
 }
 
 impl Ending {
@@ -40,48 +50,39 @@ impl Ending {
         self.times = self.times.max(1);
     }
 
-    /// Somebody asks for it, once more. Gives whether it is done by force; none: it is not waited for any more, where
-    /// something `waits`.
-    pub(super) fn once_more(
-        &mut self,
-        swarm: &SwarmManager,
-        show: &mut Show,
-        waits: bool,
-    ) -> Option<bool> {
+    /// Somebody asks for it, once more.
+    pub(super) fn press(&mut self, swarm: &SwarmManager, show: &mut Show) -> Press {
         self.times += 1;
-        if self.times > 2 {
-            if waits {
-                leave(show, "not waited for");
-            }
-            return None;
-        }
-        if matches!(self.pulse, Pulse::Unasked) {
-            let backend = swarm.backend().clone();
-            let answer = tokio::spawn(async move { backend.check().await.is_ok() });
-            self.pulse = Pulse::Asked(answer, Instant::now() + MOMENT);
-        }
-        let by_force = self.times > 1;
-        show.say(if by_force {
-            "ending them by force"
-        } else {
-            "stopping; Ctrl-C once more ends them by force"
+        let press = match self.times {
+            1 => Press::Gently,
+            2 => Press::ByForce,
+            _ => return Press::Leave,
+        };
+        // Anew each time: it may have come or gone since.
+        let backend = swarm.backend().clone();
+        let answer = tokio::spawn(async move { backend.check().await.err() });
+        self.pulse = Pulse::Asked(answer, Instant::now() + MOMENT);
+        show.say(match press {
+            Press::ByForce => "ending them by force",
+            _ => "stopping; Ctrl-C once more ends them by force",
         });
-        Some(by_force)
+        press
     }
 
-    /// Waits until force is to be used and the engine should have answered and has not; for ever where it has. Dropping
-    /// the call loses nothing.
-    pub(super) async fn is_in_vain(&mut self) {
+    /// Waits until force is to be used and the engine cannot be had, and gives why; for ever where it can. Dropping the
+    /// call loses nothing.
+    pub(super) async fn is_in_vain(&mut self) -> String {
         if self.times < 2 {
             return pending().await;
         }
         if let Pulse::Asked(answer, until) = &mut self.pulse {
             match timeout_at(*until, answer).await {
-                Ok(Ok(true)) => self.pulse = Pulse::Felt,
-                _ => return,
+                Ok(Ok(None)) => self.pulse = Pulse::Felt,
+                Ok(Ok(Some(error))) => return Escaped(error.message()).to_string(),
+                _ => return "the engine does not answer".to_owned(),
             }
         }
-        pending::<()>().await;
+        pending().await
     }
 }
 

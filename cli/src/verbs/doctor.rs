@@ -5,12 +5,12 @@ mod record;
 
 use std::io::{self, Write};
 
-use alveary::{AgentBackend, Health, Opened, Registry, Supervision, TreeKill};
+use alveary::{AgentBackend, Health, Opened, Supervision, TreeKill};
 use clap::{Args, ValueEnum};
 use humantime::format_duration;
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::context::{Context, note_followed};
 use crate::failure::{Failure, help};
 use crate::outcome::Outcome;
 use crate::output::{self, Table, note};
@@ -39,12 +39,15 @@ enum Format {
 impl Doctor {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let fleet = context.fleet_to_ask()?;
-        let places = Registry::builtin().candidates(&fleet).await;
-        let places = Places(places.map_err(alveary::Error::from)?);
         // What was found is told whether or not it is enough.
-        let opened = match context.open_to_ask(fleet).await {
-            Ok(opened) => opened,
+        let (opened, places) = match context.open_to_ask(fleet.clone()).await {
+            Ok(opened) => {
+                note_followed(&opened);
+                let places = Places::of(&opened.fleet).await?;
+                (opened, places)
+            }
             Err(failure) => {
+                let places = Places::of(&fleet).await?;
                 self.print(
                     None,
                     None,

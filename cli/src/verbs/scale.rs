@@ -4,7 +4,7 @@ use alveary::{Agent, UpOptions, UpOutcome};
 use clap::Args;
 
 use crate::coming;
-use crate::context::{Context, note_supervision};
+use crate::context::{Context, note_followed, note_supervision};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output::note;
@@ -26,6 +26,7 @@ pub(crate) struct Scale {
 impl Scale {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let opened = context.open().await?;
+        note_followed(&opened);
         let (swarm, fleet) = (&opened.swarm, &opened.fleet);
         // Every name is looked up before anything is done for the first.
         for Count { name, .. } in &self.counts {

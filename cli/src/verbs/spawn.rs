@@ -10,7 +10,7 @@ use clap::{Args, ValueHint};
 use toml::{Table, Value};
 
 use crate::coming;
-use crate::context::Context;
+use crate::context::{Context, note_followed};
 use crate::detach::leave_supervisor;
 use crate::failure::{Failure, tell_of};
 use crate::outcome::Outcome;
@@ -74,6 +74,7 @@ impl Spawn {
 
     async fn start(&self, context: &Context, name: &str, fleet: Fleet) -> Result<Outcome, Failure> {
         let opened = context.open_fleet_to_start(fleet).await?;
+        note_followed(&opened);
         let options = UpOptions::default().with_names([name]);
         let report = opened.swarm.up(&opened.fleet, options).await?;
         let mut outcome = Outcome::Done;

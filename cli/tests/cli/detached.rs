@@ -66,7 +66,10 @@ fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
     let hive = Hive::new(&TWO.replace("swarm = \"demo\"\n", engine));
     hive.ok(&["up", "-d", "--backend", "process"]);
     assert_eq!(hive.ok(&["ps", "-q"]).lines().count(), 2);
-    hive.ok(&["scale", "echo=3"]);
+    let scaled = hive.run(&["scale", "echo=3"]);
+    assert_eq!(scaled.code(), Some(0), "{scaled}");
+    let words = "agents run on `process`, which is not what the file says";
+    assert!(scaled.stderr().contains(words), "{scaled}");
     hive.ok(&["stop", "echo-1"]);
     hive.ok(&["restart", "echo-1"]);
     hive.ok(&["spawn", "--name", "one-more", "--", "sleep", "1000"]);
@@ -76,6 +79,11 @@ fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
         serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
     let backend = doctor["here"]["backend"].as_str().unwrap();
     assert!(backend.starts_with("local processes"), "{doctor}");
+    assert_eq!(
+        doctor["engines"].as_array().map(Vec::len),
+        Some(0),
+        "{doctor}"
+    );
 
     // To bring it up is to want it where the file says, and it is not there.
     for told in [

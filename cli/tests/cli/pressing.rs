@@ -316,7 +316,9 @@ fn what_lies_over_the_list_is_closed_by_a_click_and_only_y_stops_anybody() {
     mouse(&mut pty, CLICK, "scout-2");
     pty.until("no question", |screen| !question(screen));
     // With Ctrl and Alt it is another key. Behind them comes one that shows that they were read.
-    press(&mut pty, "\x13\x12\x1bs\x1br\x1bq?");
+    for other in ["\x13", "\x12", "\x1bs", "\x1br", "\x1bq", "?"] {
+        press(&mut pty, other);
+    }
     pty.until("the keys, and nothing done", |screen| {
         keys(screen) && !question(screen) && !screen.contains("scout-1 is running")
     });

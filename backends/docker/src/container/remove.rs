@@ -70,9 +70,16 @@ impl<E: Engine> Containers<E> {
                 // By what the engine calls it, so that no other start of it is meant.
                 match this.take_away(&id, &ended, false).await {
                     Err(Trouble {
-                        class: Class::NoContainer | Class::StillRunning,
+                        class: Class::StillRunning,
                         ..
                     }) => {}
+                    Err(Trouble {
+                        class: Class::NoContainer,
+                        ..
+                    }) => {
+                        this.0.asks.forget(&ended.container);
+                        this.0.hints.forget(&ended.container);
+                    }
                     removed => return this.forget(&id, &ended, removed),
                 }
             }

@@ -65,13 +65,13 @@ pub(crate) async fn an_image_is_fetched_when_it_is_said_and_given_up_when_nothin
 ) {
     let mut here = Here::on(&engine);
     let given_up_after = |silence: &str| {
-        let timeout = json!({ "start": "5s", "remove": "60s", "ask": "30s", "pull": silence });
+        let timeout = json!({ "start": "8s", "remove": "60s", "ask": "30s", "pull": silence });
         [("timeout".to_owned(), timeout)]
     };
-    here.settings.extend(given_up_after("2s"));
+    here.settings.extend(given_up_after("4s"));
     let (api, cli) = (here.api().await, here.cli().await);
     // A program says nothing while a layer comes.
-    here.settings.extend(given_up_after("10s"));
+    here.settings.extend(given_up_after("20s"));
     let patient = here.cli().await;
     for (backend, patient) in [(Arc::clone(&api), api), (cli, patient)] {
         let by = backend.kind();

@@ -27,14 +27,14 @@ struct Shelf {
     layer: Vec<u8>,
     /// Of the layer comes a half, and then nothing.
     stalls: AtomicBool,
-    /// Of the layer comes a piece a second.
+    /// Of the layer comes a piece now and then.
     creeps: AtomicBool,
     /// What was asked for: paths.
     asked: Mutex<Vec<String>>,
 }
 
 /// Of what comes bit by bit.
-const PIECES: u32 = 7;
+const PIECES: u32 = 20;
 
 /// By what it is called here.
 const TAGS: [&str; 2] = ["1", "2"];
@@ -52,7 +52,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 impl Registry {
-    pub(crate) const CREEP: Duration = Duration::from_secs(7);
+    pub(crate) const CREEP: Duration = Duration::from_secs(10);
 
     /// Has an image like that of the tests, which nobody has fetched yet.
     pub(crate) async fn near(engine: &TestEngine) -> Self {

@@ -322,6 +322,10 @@ async fn stands_still(mut ground: Ground, engine: &Private) -> Ground {
         Some(Err(_)) | None => {}
         Some(Ok(info)) => ground.wrong(format!("a spawn by nobody: {info:?}")),
     }
+    // What was learnt of it before says nothing of now.
+    if let Some(Ok(health)) = ground.bounded("a check", backend.check()).await {
+        ground.wrong(format!("nobody is well: {health:?}"));
+    }
     let listed = backend.list(alveary_core::ListOptions::default());
     if let Some(Ok(listed)) = ground.bounded("a list", listed).await {
         ground.wrong(format!("a list by nobody: {listed:?}"));

@@ -107,7 +107,7 @@ impl Keep {
                 let (read, written) = agent.io_told.unwrap_or_default();
                 let more = io.map(|io| (io.0.max(read), io.1.max(written)));
                 agent.io_told = more.or(agent.io_told);
-                agent.io_told
+                more
             }
             _ => io,
         }

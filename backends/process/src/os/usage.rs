@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::process::Identity;
+
 /// What a tree of processes uses now, and has used.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TreeUsage {
@@ -44,6 +46,13 @@ pub(crate) fn io(pids: &[u32]) -> Option<(u64, u64)> {
             // Who has ended meanwhile is counted with its parent.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => continue,
+            // The file of one that nobody has waited for yet is the superuser's.
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied
+                    && Identity::of(*pid).is_none_or(Identity::is_zombie) =>
+            {
+                continue;
+            }
             Err(_) => return None,
         };
         let count = |name| {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use alveary::EngineCandidate;
+use alveary::{EngineCandidate, Error, Fleet, Registry};
 
 use crate::output::Table;
 
@@ -10,6 +10,12 @@ use crate::output::Table;
 pub(super) struct Places(pub(super) Vec<(&'static str, Vec<EngineCandidate>)>);
 
 impl Places {
+    /// Where an engine of this fleet's backend may be, and who is there.
+    pub(super) async fn of(fleet: &Fleet) -> Result<Self, Error> {
+        let found = Registry::builtin().candidates(fleet).await;
+        Ok(Self(found.map_err(Error::from)?))
+    }
+
     /// One table for each backend, and a line behind it that is empty.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for (backend, candidates) in &self.0 {
@@ -45,7 +51,7 @@ fn table(backend: &'static str, candidates: &[EngineCandidate]) -> Table {
 }
 
 /// What is the matter, with the words in which it was said.
-pub(super) fn says(error: &alveary::Error) -> String {
+pub(super) fn says(error: &Error) -> String {
     match error.engine_words() {
         Some(words) => format!("{}: {}", error.message(), words.trim()),
         None => error.message().to_owned(),
