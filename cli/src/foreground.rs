@@ -93,11 +93,8 @@ async fn watched(
             biased;
             () = asked_to_end(&mut interrupts, unseen) => {
                 outcome = Outcome::Interrupted;
-                let press = ending.press(swarm, &mut show);
+                let press = ending.press(swarm, &mut show, waiting);
                 if press == Press::Leave {
-                    if waiting {
-                        ending::leave(&mut show, "left before all had ended");
-                    }
                     return Ok(outcome);
                 }
                 // What it has begun goes on by itself, and is stopped like all the rest.
@@ -148,9 +145,7 @@ async fn watched(
                     work = Some(again.begin(changed, &mut show).map(Done::Again).boxed());
                 }
             }
-            why = ending.is_in_vain(), if waiting => {
-                return Ok(ending::leave(&mut show, &why));
-            }
+            why = ending.is_in_vain(), if waiting => return Ok(ending::leave(&mut show, &why)),
             heard = show.hear() => show.heard(&heard),
             () = until(last_words) => break,
         }

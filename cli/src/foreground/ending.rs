@@ -50,13 +50,18 @@ impl Ending {
         self.times = self.times.max(1);
     }
 
-    /// Somebody asks for it, once more.
-    pub(super) fn press(&mut self, swarm: &SwarmManager, show: &mut Show) -> Press {
+    /// Somebody asks for it, once more; there may be something that is `waiting` to be done.
+    pub(super) fn press(&mut self, swarm: &SwarmManager, show: &mut Show, waiting: bool) -> Press {
         self.times += 1;
         let press = match self.times {
             1 => Press::Gently,
             2 => Press::ByForce,
-            _ => return Press::Leave,
+            _ => {
+                if waiting {
+                    leave(show, "left before all had ended");
+                }
+                return Press::Leave;
+            }
         };
         // Anew each time: it may have come or gone since.
         let backend = swarm.backend().clone();
