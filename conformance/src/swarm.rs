@@ -263,17 +263,23 @@ impl Swarm {
         living
     }
 
-    /// Removes every agent, sees that nothing is left, and lets the harness do the rest.
-    pub(crate) async fn take_away(&self) -> Verdict {
+    /// Removes every agent, and sees that nothing is left.
+    pub(crate) async fn empty(&self) -> Verdict {
         let patience = self.harness().deadline();
         let removed = tokio::time::timeout(patience, self.remove_all()).await;
-        self.harness().clean_up(self.uid()).await;
         removed.unwrap_or_else(|_| {
             Err(Failure::new(format!(
                 "its agents could not be taken away within {patience:?}; the last that was begun: {}",
                 self.last_step()
             )))
         })
+    }
+
+    /// The same, and lets the harness take away what is not an agent: nothing can be started after that.
+    pub(crate) async fn take_away(&self) -> Verdict {
+        let emptied = self.empty().await;
+        self.harness().clean_up(self.uid()).await;
+        emptied
     }
 
     async fn remove_all(&self) -> Verdict {

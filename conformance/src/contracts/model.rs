@@ -63,7 +63,7 @@ async fn random_calls_in_any_order_are_answered_as_a_model_answers_them(swarm: S
                 )));
             }
         }
-        swarm.take_away().await?;
+        swarm.empty().await?;
         if begun.elapsed() > FOR {
             break;
         }
