@@ -79,7 +79,7 @@ fn the_example_of_the_documentation_says_what_it_seems_to_say() {
     assert_eq!(spec.ready, Some(ReadyCheck::Log("listening".into()).into()));
     assert_eq!(
         (spec.stop.grace, spec.stop.signal),
-        (Duration::from_secs(5), Signal::INT)
+        (Duration::from_secs(5), Some(Signal::INT))
     );
     assert_eq!(spec.limits.nofile, Some(1024));
     assert_eq!(spec.container.image.as_deref(), Some("timmy-time:latest"));
@@ -150,7 +150,7 @@ fn tables_of_the_defaults_merge_and_arrays_are_replaced() {
     );
     assert_eq!(
         (two.stop.grace, two.stop.signal),
-        (Duration::from_secs(3), Signal::INT)
+        (Duration::from_secs(3), Some(Signal::INT))
     );
     assert!(two.capabilities.is_empty());
 }

@@ -151,7 +151,7 @@ fn say_error(what: impl fmt::Display) {
 const BEFORE_A_NUMBER: &str = " (os error ";
 
 /// Leaves out the number that stands behind what the system calls its error: ` (os error 2)`.
-fn without_numbers(text: &str) -> String {
+pub(crate) fn without_numbers(text: &str) -> String {
     let mut pieces = text.split(BEFORE_A_NUMBER);
     let mut words = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

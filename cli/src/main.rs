@@ -38,7 +38,7 @@ use args::{Cli, Verb};
 use context::Context;
 use failure::Failure;
 use outcome::Outcome;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Outcome, Failure> {
-    speak_of_own_doings(&cli.verb);
+    speak_of_own_doings(&cli.verb)?;
     let context = Context { global: cli.global };
     // One thread is enough for what is mostly waiting, and is there at once.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,8 +72,8 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
 
 /// On request by `ALVEARY_LOG`. The supervisor, whose stderr is a file of its own, does so unasked; and so does
 /// everyone of a record that was found damaged and is passed over.
-fn speak_of_own_doings(verb: &Verb) {
-    let (filter, asked) = match (std::env::var("ALVEARY_LOG"), verb) {
+fn speak_of_own_doings(verb: &Verb) -> Result<(), Failure> {
+    let (filter, asked) = match (std::env::var(LOG), verb) {
         (Ok(filter), _) => (filter, true),
         (Err(_), Verb::Supervise(_)) => ("info".to_owned(), true),
         // What becomes of its tasks is all that there is to see of it.
@@ -86,7 +86,7 @@ fn speak_of_own_doings(verb: &Verb) {
     let form = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let filter = EnvFilter::builder().parse_lossy(filter);
+    let filter: Targets = filter.parse().map_err(|_| not_a_filter(&filter))?;
     let phases = matches!(verb, Verb::Bench(_)).then(bench::phases::listener);
     let heard = tracing_subscriber::registry().with(phases);
     #[cfg(feature = "top")]
@@ -94,7 +94,7 @@ fn speak_of_own_doings(verb: &Verb) {
         // The terminal is a picture meanwhile.
         let form = form.with_writer(top::Aside::writer);
         heard.with(form.with_filter(filter)).init();
-        return;
+        return Ok(());
     }
     if asked {
         heard.with(form.with_filter(filter)).init();
@@ -102,6 +102,17 @@ fn speak_of_own_doings(verb: &Verb) {
         let form = form.without_time().with_target(false);
         heard.with(form.with_filter(filter)).init();
     }
+    Ok(())
+}
+
+/// How much is told of the program's own doings.
+const LOG: &str = "ALVEARY_LOG";
+
+fn not_a_filter(text: &str) -> Failure {
+    Failure::input(
+        format!("`{LOG}` says `{text}`, which is no level and no list of them"),
+        "say `debug`, or levels of parts: `warn,alveary_process=trace`",
+    )
 }
 
 /// Who reads records, and would otherwise say to nobody what is wrong with them.

@@ -174,7 +174,7 @@ impl Agent {
     async fn stop(&self, options: &StopOptions, operation: Operation) -> Result<Exit> {
         let grace = options.grace.unwrap_or(self.stop.grace);
         let mut state = self.state.subscribe();
-        self.ask(grace, options.signal.unwrap_or(self.stop.signal));
+        self.ask(grace, options.signal.unwrap_or(self.stop.signal_or_term()));
         let patience = grace.saturating_add(Duration::from_secs(10));
         let ended = timeout(patience, state.wait_for(AgentState::has_ended)).await;
         if let Ok(Ok(state)) = ended

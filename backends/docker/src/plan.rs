@@ -250,7 +250,7 @@ impl Planning<'_> {
                 driver: self.settings.log.driver.clone(),
                 settings: self.settings.log.clone(),
             },
-            stop_signal: (spec.stop.signal != Signal::TERM).then_some(spec.stop.signal),
+            stop_signal: spec.stop.signal,
             stop_grace: spec.stop.grace,
             restart: restart(spec),
         })

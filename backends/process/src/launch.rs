@@ -141,7 +141,7 @@ pub(crate) fn plan(id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
                 "stop",
                 format!(
                     "{}, and KILL after {}",
-                    stop.signal,
+                    stop.signal_or_term(),
                     humantime::format_duration(stop.grace)
                 ),
             ))
@@ -159,13 +159,11 @@ fn told((key, secret): (&String, &SecretSpec)) -> String {
 
 /// The program and where it works, if it could be started and stopped.
 fn find(spec: &AgentSpec, path: Option<&str>) -> Result<(PathBuf, Option<PathBuf>)> {
-    crate::os::process::can_be_sent(spec.stop.signal).map_err(|error| {
+    let signal = spec.stop.signal_or_term();
+    crate::os::process::can_be_sent(signal).map_err(|error| {
         Error::unsupported(
             Operation::Spawn,
-            format!(
-                "`stop.signal = {}` cannot be sent: {error}",
-                spec.stop.signal
-            ),
+            format!("`stop.signal = {signal}` cannot be sent: {error}"),
             "use a signal that has a name",
         )
     })?;

@@ -13,6 +13,7 @@ use super::draw::Places;
 use super::log::{Log, Wanted};
 use super::row::{Row, Used};
 use super::tasks::Tasks;
+use crate::failure::without_numbers;
 
 /// From when on it is said that the engine is silent: what takes longer is no usual answer.
 pub(super) const SILENT: Duration = Duration::from_secs(3);
@@ -111,7 +112,7 @@ impl Note {
     pub(crate) fn bad(what: impl fmt::Display) -> Self {
         Self {
             is_bad: true,
-            ..Self::good(what)
+            ..Self::good(without_numbers(&what.to_string()))
         }
     }
 }
@@ -272,6 +273,13 @@ mod tests {
 
     use super::super::draw::examples::{agent, hive};
     use super::*;
+
+    #[test]
+    fn what_the_system_calls_its_error_is_said_without_its_number() {
+        let absent = std::io::Error::from_raw_os_error(2);
+        let note = Note::bad(format!("scout: {absent}"));
+        assert_eq!(note.what, "scout: No such file or directory");
+    }
 
     fn names(model: &Model) -> Vec<&str> {
         model.rows().iter().map(|row| &*row.name).collect()

@@ -8,6 +8,7 @@ mod beside;
 #[path = "../../../backends/docker/tests/common/mod.rs"]
 mod common;
 mod copied;
+mod from_python;
 mod ground;
 #[path = "../cli/hive.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
@@ -41,7 +42,8 @@ use ground::{Ground, WAYS};
 const ENGINES: [&str; 3] = ["docker-20", "docker-new", "podman"];
 
 /// What has long runs of which one Docker shows as much as the other.
-const ON_ONE_DOCKER: [&str; 7] = [
+const ON_ONE_DOCKER: [&str; 8] = [
+    "from_python::the_page_is_followed_as_it_is_printed",
     "imported::a_compose_file_comes_up_is_looked_at_and_goes",
     "two_hosts::one_host_restarts_agents_and_the_other_takes_over",
     "timmy_time::five_agents_are_what_their_dashboard_made_of_them",
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         planned::a_broken_policy_is_told_in_one_sentence,
         published::where_an_agent_is_reached_is_shown_to_people_and_programs,
         timmy_time::five_agents_are_what_their_dashboard_made_of_them,
+        from_python::the_page_is_followed_as_it_is_printed,
         quickstart::the_quickstart_runs_to_its_end_in_containers,
         originals::they_join_bid_and_deliver_where_tokens_are_not_asked_for,
         quickstart::a_coordinator_listens_where_its_containers_are_and_at_home,
@@ -141,6 +144,7 @@ fn not_tried(engine: &str, way: &str, sentence: &str) -> Option<&'static str> {
         "pulled" if (engine, way) == ("podman", "docker-cli") && sentence.contains("how_far") => {
             Some("Podman's program tells a pipe of no numbers")
         }
+        "from_python" if way == "docker-cli" => Some("the page's file says docker-api"),
         "originals" if way == "docker-cli" => {
             Some("what differs between the ways to an engine is tried with agents of our own")
         }

@@ -216,7 +216,7 @@ impl Agent {
     /// Asks it to end, then waits for the end.
     pub(super) async fn stop(&self, options: &StopOptions) -> Result<Exit> {
         let grace = options.grace.unwrap_or(self.stop.grace);
-        self.ask(grace, options.signal.unwrap_or(self.stop.signal));
+        self.ask(grace, options.signal.unwrap_or(self.stop.signal_or_term()));
         let patience = grace.saturating_add(FORCE_TAKES);
         if timeout(patience, self.ended.cancelled()).await.is_err() {
             return Err(self.blocks());

@@ -13,9 +13,9 @@ use crate::signal::Signal;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Stop {
-    /// The signal that asks.
-    #[serde(skip_serializing_if = "is_term")]
-    pub signal: Signal,
+    /// The signal that asks. Without it the one that an image names, and [`Signal::TERM`] where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
     /// How long it then has, before it is ended by force.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::TimeText"))]
     #[serde(skip_serializing_if = "is_default_grace", with = "humantime_serde")]
@@ -24,10 +24,6 @@ pub struct Stop {
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-fn is_term(signal: &Signal) -> bool {
-    *signal == Signal::TERM
-}
-
 fn is_default_grace(grace: &Duration) -> bool {
     *grace == DEFAULT_GRACE
 }
@@ -35,7 +31,7 @@ fn is_default_grace(grace: &Duration) -> bool {
 impl Default for Stop {
     fn default() -> Self {
         Self {
-            signal: Signal::TERM,
+            signal: None,
             grace: DEFAULT_GRACE,
         }
     }
@@ -45,8 +41,13 @@ impl Stop {
     /// Sets the signal that asks.
     #[must_use]
     pub fn signal(mut self, signal: Signal) -> Self {
-        self.signal = signal;
+        self.signal = Some(signal);
         self
+    }
+
+    /// The signal that asks where no image has a say.
+    pub fn signal_or_term(&self) -> Signal {
+        self.signal.unwrap_or(Signal::TERM)
     }
 
     /// Sets how long the agent then has.

@@ -7,6 +7,8 @@ use alveary_core::{
     AgentId, AgentInfo, AgentState, EndedBy, Error, ErrorKind, Exit, Operation, Result,
 };
 
+use tokio::time::Instant;
+
 use super::{Containers, named};
 use crate::classify::Trouble;
 use crate::engine::{Container, Engine, Phase};
@@ -31,15 +33,28 @@ impl Agent {
     }
 }
 
-/// By how much the flag of memory may come later than the end.
+/// By how much the flag of memory may come later than the end is seen, where nothing of ours limits the memory.
 const FLAG_IS_LATE: Duration = Duration::from_millis(300);
+
+/// The same where it is limited, and a KILL that is nobody's is most likely the kernel's: a busy engine takes longer.
+const FLAG_OF_A_LIMIT_IS_LATE: Duration = Duration::from_secs(3);
+
+/// How often the flag is looked for meanwhile.
+const LOOK_FOR_THE_FLAG: Duration = Duration::from_millis(100);
 
 /// How old an end may be that was looked at while it was fresh: the answer itself may have taken long.
 const FRESH: Duration = Duration::from_secs(5);
 
-fn is_fresh(container: &Container) -> bool {
+/// How much longer the flag of memory may be on its way: not at all where the end is an old one.
+fn flag_may_come_for(container: &Container) -> Duration {
     let since = container.finished_at.and_then(|at| at.elapsed().ok());
-    since.is_some_and(|since| since < FRESH)
+    match (since, container.memory) {
+        (Some(since), Some(_)) if since < FRESH => FLAG_OF_A_LIMIT_IS_LATE
+            .saturating_sub(since)
+            .max(FLAG_IS_LATE),
+        (Some(since), None) if since < FRESH => FLAG_IS_LATE,
+        _ => Duration::ZERO,
+    }
 }
 
 pub(super) fn another_start(operation: Operation, id: &AgentId) -> Error {
@@ -125,16 +140,29 @@ impl<E: Engine> Containers<E> {
     async fn bare_exit(&self, container: &Container) -> Exit {
         let ask = self.0.asks.settled(&container.id).await;
         let killed = container.exit_code == exit::KILLED && !container.oom;
-        if killed && !ask.is_any() && is_fresh(container) {
-            // Engines hear that memory ran out by another way than of the end, and now and then later.
-            tokio::time::sleep(FLAG_IS_LATE).await;
-            if let Ok(Some(again)) = self.engine().inspect(&container.id).await
-                && again.phase == Phase::Ended
-            {
-                return exit::of(&again, &ask);
-            }
+        if killed && !ask.is_any() && self.flag_comes(container).await {
+            let flagged = Container {
+                oom: true,
+                ..container.clone()
+            };
+            return exit::of(&flagged, &ask);
         }
         exit::of(container, &ask)
+    }
+
+    /// Whether the engine says yet that memory ran out: it hears that by another way than of the end, and now and
+    /// then later.
+    async fn flag_comes(&self, container: &Container) -> bool {
+        let until = Instant::now() + flag_may_come_for(container);
+        while Instant::now() < until {
+            tokio::time::sleep(LOOK_FOR_THE_FLAG).await;
+            match self.engine().inspect(&container.id).await {
+                Ok(Some(again)) if again.phase == Phase::Ended && !again.oom => {}
+                Ok(Some(again)) => return again.phase == Phase::Ended,
+                Ok(None) | Err(_) => return false,
+            }
+        }
+        false
     }
 
     async fn state(&self, container: &Container) -> AgentState {

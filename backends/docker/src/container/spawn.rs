@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::agent::Agent;
 use super::namesakes::of_a_namesake;
-use super::secrets::Secrets;
+use super::secrets::{Secrets, Values};
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
@@ -91,9 +91,8 @@ impl<E: Engine> Containers<E> {
             let _seated = seat.lock().await;
             this.furnish(&needed).await?;
             this.say_where_the_host_is(&mut plan).await?;
-            this.0.secrets.place(&plan, &values)?;
             let mut waiting = Waiting(Some(accepted));
-            let spawned = this.spawn_planned(&plan, &mut waiting).await;
+            let spawned = this.spawn_planned(&plan, &values, &mut waiting).await;
             if let Err(error) = &spawned
                 && error.retry() != Retry::SameId
             {
@@ -131,7 +130,12 @@ impl<E: Engine> Containers<E> {
         }
     }
 
-    async fn spawn_planned(&self, plan: &Plan, waiting: &mut Waiting) -> Result<AgentInfo> {
+    async fn spawn_planned(
+        &self,
+        plan: &Plan,
+        values: &Values,
+        waiting: &mut Waiting,
+    ) -> Result<AgentInfo> {
         let mut fetched = plan.pull == Pull::Never;
         if plan.pull == Pull::Always {
             let holder = self.holder(plan, &plan.name).await.map_err(spawning)?;
@@ -142,6 +146,8 @@ impl<E: Engine> Containers<E> {
         }
         loop {
             let turn = self.0.starts.next().await;
+            // Not before the image is there: who removes the agent meanwhile takes what was placed with it.
+            self.0.secrets.place(plan, values)?;
             match self.make(plan).await {
                 Ok(Made::New(container)) => {
                     let begun = self.begin(plan, &container).await;

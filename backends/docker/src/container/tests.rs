@@ -1,6 +1,7 @@
 //! What cannot be tried on engines that reach no registry: images that take their time.
 
 mod fake;
+mod late;
 mod whose;
 
 use std::sync::atomic::Ordering;

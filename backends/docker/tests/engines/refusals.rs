@@ -83,10 +83,9 @@ pub(crate) async fn the_images_own_stop_signal_is_sent_where_the_spec_names_none
     engine: TestEngine,
 ) {
     let here = Here::on(&engine);
-    let says_which =
-        "trap 'exit 8' HUP; trap 'exit 9' USR1; echo ready; while :; do sleep 0.05; done";
+    let says_which = "trap 'exit 7' TERM; trap 'exit 8' HUP; trap 'exit 9' USR1; echo ready; while :; do sleep 0.05; done";
     for backend in both(&here).await {
-        for (named, code) in [(None, 9), (Some(Signal::HUP), 8)] {
+        for (named, code) in [(None, 9), (Some(Signal::HUP), 8), (Some(Signal::TERM), 7)] {
             let mut spec = sh(says_which);
             spec.container.image = Some("alveary-test/stop-usr1:1".to_owned());
             if let Some(signal) = named {

@@ -324,7 +324,8 @@ impl Keep {
             if agent.phase == Phase::Stopping {
                 let stop = agent.intent.stop.clone();
                 let force_at = Instant::now() + stop.grace.min(Duration::from_hours(1));
-                if let Err(error) = self.begin_stop(agent, journal, Some(stop.signal), force_at) {
+                let signal = Some(stop.signal_or_term());
+                if let Err(error) = self.begin_stop(agent, journal, signal, force_at) {
                     tracing::error!(agent = %agent.intent.id, %error, "its stop cannot be gone on with");
                 }
             }

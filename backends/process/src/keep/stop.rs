@@ -60,8 +60,8 @@ impl Keep {
                 force_at: under_way.force_at.subscribe(),
             });
         }
-        let signal =
-            (options.grace != Some(Duration::ZERO)).then(|| options.signal.unwrap_or(stop.signal));
+        let signal = (options.grace != Some(Duration::ZERO))
+            .then(|| options.signal.unwrap_or(stop.signal_or_term()));
         if let Some(signal) = signal {
             // Found out before anything is begun.
             crate::os::process::can_be_sent(signal).map_err(|error| {

@@ -1,5 +1,6 @@
 //! An engine that does as it is told, for what real ones do not do on demand.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alveary_core::{FetchStage, FetchUnit, Signal};
@@ -69,6 +70,18 @@ pub(super) struct FakeInner {
     pub(super) stubborn: Mutex<bool>,
     /// Says that a start failed, which was carried out, and whose agent has ended already.
     pub(super) lies: Mutex<bool>,
+    /// When it says of all of them that their memory ran out.
+    pub(super) flags_at: Mutex<Option<tokio::time::Instant>>,
+    /// What it tells of a log, one time after the other.
+    pub(super) tells: Mutex<VecDeque<Told>>,
+}
+
+/// What is told of a log at one time.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) entries: Vec<Answer<LogEntry>>,
+    /// Whether its container is gone by then.
+    pub(super) gone: bool,
 }
 
 impl fmt::Display for Fake {
@@ -177,9 +190,13 @@ impl Engine for Fake {
         {
             self.0.containers.lock().unwrap().clear();
         }
+        let flags_at = *self.0.flags_at.lock().unwrap();
         let containers = self.0.containers.lock().unwrap();
         let is = |c: &&Container| c.id == *which || c.name == which.as_str();
-        Ok(containers.iter().find(is).cloned())
+        Ok(containers.iter().find(is).map(|container| Container {
+            oom: flags_at.is_some_and(|at| at <= tokio::time::Instant::now()),
+            ..container.clone()
+        }))
     }
 
     async fn list(&self, _: &str, _: &str) -> Answer<Vec<Container>> {
@@ -234,7 +251,11 @@ impl Engine for Fake {
     }
 
     async fn logs(&self, _: &Ref, _: LogQuery) -> Answer<BoxStream<'static, Answer<LogEntry>>> {
-        Ok(futures_util::stream::empty().boxed())
+        let told = self.0.tells.lock().unwrap().pop_front().unwrap_or_default();
+        if told.gone {
+            self.0.containers.lock().unwrap().clear();
+        }
+        Ok(futures_util::stream::iter(told.entries).boxed())
     }
 
     async fn look(&self, _: &Ref, _: &str) -> Answer<Inside> {

@@ -1,0 +1,118 @@
+//! What an engine tells late, what goes too soon, and what becomes of the answer.
+
+use std::time::SystemTime;
+
+use alveary_core::{Exit, LogItem, LogOptions, LogStreamKind, Secret, SecretSpec};
+use jiff::Timestamp;
+
+use super::fake::Told;
+use super::*;
+use crate::engine::{Answer, LogEntry};
+
+/// An end by a KILL that nobody here sent, and what is told of it by an engine whose flag comes so late.
+async fn killed(limited: bool, late: Duration) -> Exit {
+    let (engine, containers, id) = one_that_runs().await;
+    for container in engine.0.containers.lock().unwrap().iter_mut() {
+        container.phase = Phase::Ended;
+        container.exit_code = 137;
+        container.finished_at = Some(SystemTime::now());
+        container.memory = limited.then_some(16 << 20);
+    }
+    *engine.0.flags_at.lock().unwrap() = Some(tokio::time::Instant::now() + late);
+    match containers.inspect(&id).await.unwrap().state {
+        AgentState::Exited(exit) => exit,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_memory_is_limited_a_late_flag_is_waited_for() {
+    for (limited, late, oom) in [
+        (true, Duration::ZERO, true),
+        (true, Duration::from_secs(2), true),
+        (true, Duration::from_mins(1), false),
+        (false, Duration::from_millis(200), true),
+        (false, Duration::from_secs(2), false),
+    ] {
+        let asked = tokio::time::Instant::now();
+        assert_eq!(killed(limited, late).await.oom, oom, "{limited} {late:?}");
+        let took = asked.elapsed();
+        assert!(
+            took < Duration::from_secs(4),
+            "{limited} {late:?}: {took:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_outlive_a_removal_elsewhere_while_the_image_comes() {
+    let (engine, dir) = (Fake::default(), tempfile::tempdir().unwrap());
+    let context = ConnectContext::new(SwarmName::new("demo").unwrap(), SwarmUid::random())
+        .with_secrets_dir(dir.path());
+    let manager = || Containers::new(engine.clone(), Settings::default(), &context).unwrap();
+    let (starts, removes) = (manager(), manager());
+    let (id, options) = (AgentId::random(), SpawnOptions::default());
+    let spec = spec().secret("KEY", SecretSpec::given(Secret::new("hunter2")));
+    let info = starts.spawn(&id, &spec, options).await.unwrap();
+    assert!(is_starting(&info), "{info:?}");
+    // It knows of no such agent, and of no fetch.
+    let removed = removes.remove(&id, RemoveOptions::default()).await;
+    assert_eq!(removed.unwrap_err().kind(), ErrorKind::NotFound);
+    let mut events = starts.events(EventOptions::default()).await.unwrap();
+    engine.0.come.notify_one();
+    assert_eq!(next_change(&mut events).await.state, AgentState::Running);
+    let file = (dir.path().join(id.as_str()))
+        .join(info.incarnation.to_string())
+        .join("KEY");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "hunter2");
+}
+
+fn line(text: &'static str) -> Answer<LogEntry> {
+    Ok(LogEntry {
+        stream: LogStreamKind::Stdout,
+        at: Timestamp::from_second(1).unwrap(),
+        bytes: text.into(),
+    })
+}
+
+fn broken_off() -> Answer<LogEntry> {
+    Err(Trouble::new(Class::Lost, "broken off"))
+}
+
+/// What whoever follows is told by an engine that breaks off what it reads again at the end.
+async fn followed(gone: bool) -> Vec<Result<String>> {
+    let (engine, containers, id) = one_that_runs().await;
+    for container in engine.0.containers.lock().unwrap().iter_mut() {
+        container.phase = Phase::Ended;
+    }
+    let told = |entries, gone| Told { entries, gone };
+    *engine.0.tells.lock().unwrap() = [
+        told(vec![line("one\n")], false),
+        told(vec![line("one\n"), line("two\n"), broken_off()], gone),
+    ]
+    .into();
+    let logs = containers.logs(&id, LogOptions::default().with_follow(true)).await.unwrap();
+    let lines = logs.map(|item| {
+        item.map(|item| match item {
+            LogItem::Piece(piece) => String::from_utf8_lossy(&piece.bytes).into_owned(),
+            other => panic!("{other:?}"),
+        })
+    });
+    lines.collect().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_breaks_off_as_its_container_goes_has_ended() {
+    let told = followed(true).await;
+    let lines: Vec<_> = told.into_iter().map(Result::unwrap).collect();
+    assert_eq!(lines, ["one\n", "two\n"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_breaks_off_while_its_container_is_there_is_an_error() {
+    let told = followed(false).await;
+    let (last, lines) = told.split_last().unwrap();
+    assert_eq!(lines.len(), 2, "{told:?}");
+    let error = last.as_ref().unwrap_err();
+    assert!(error.to_string().contains("broken off"), "{error}");
+}
