@@ -91,7 +91,10 @@ async fn followed(gone: bool) -> Vec<Result<String>> {
         told(vec![line("one\n"), line("two\n"), broken_off()], gone),
     ]
     .into();
-    let logs = containers.logs(&id, LogOptions::default().with_follow(true)).await.unwrap();
+    let logs = containers
+        .logs(&id, LogOptions::default().with_follow(true))
+        .await
+        .unwrap();
     let lines = logs.map(|item| {
         item.map(|item| match item {
             LogItem::Piece(piece) => String::from_utf8_lossy(&piece.bytes).into_owned(),
