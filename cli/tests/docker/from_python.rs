@@ -111,9 +111,10 @@ pub(crate) fn the_page_is_followed_as_it_is_printed(ground: &Ground) {
         let said = swarm.ok(&["logs", "seer"]);
         said.contains("polling").then_some(())
     });
-    let told = run(ground, "sh", &["-ec", block_with("sh", "logs seer")]).stdout();
+    // The page shows both streams, as a terminal does.
+    let ran = run(ground, "sh", &["-ec", block_with("sh", "logs seer")]);
     assert_eq!(
-        without_ids(&told),
+        without_ids(&(ran.stdout() + &ran.stderr())),
         without_ids(block_with("text", "polling"))
     );
 
