@@ -35,6 +35,7 @@ pub use agent::{FleetAgent, MAX_COUNT, Member};
 pub use backend_choice::BackendChoice;
 pub(crate) use backend_choice::Said;
 pub use coordinator::{CoordinatorAuth, CoordinatorTable, NoBids, Recovery};
+pub use env_file::variables as read_env_file;
 pub use error::ConfigError;
 pub use fleet::Fleet;
 pub use metrics::MetricsTable;

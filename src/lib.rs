@@ -73,6 +73,7 @@ pub use alveary_process::keeper;
 pub use config::{
     BackendChoice, ConfigError, CoordinatorAuth, CoordinatorTable, FILE_NAME, Fleet, FleetAgent,
     LoadOptions, MAX_COUNT, Member, MetricsTable, NoBids, Place, Recovery, VARIABLES, Variable,
+    read_env_file,
 };
 pub use manager::{
     Agent, DownOptions, DownReport, ManagerOptions, ProgressFn, Running, ShutdownGuard,

@@ -198,6 +198,7 @@ pub(crate) enum Verb {
     Doctor(verbs::doctor::Doctor),
     Config(verbs::config::Config),
     Init(verbs::init::Init),
+    #[cfg(feature = "import")]
     Import(verbs::import::Import),
     Startup(verbs::startup::Startup),
     Completions(verbs::completions::Completions),

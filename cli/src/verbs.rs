@@ -13,6 +13,7 @@ pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod gc;
+#[cfg(feature = "import")]
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -89,6 +90,7 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Task(task) => task.run(context).await,
         Verb::Doctor(doctor) => doctor.run(context).await,
         Verb::Config(config) => config.run(context),
+        #[cfg(feature = "import")]
         Verb::Import(import) => import.run(),
         Verb::Init(init) => init.run(),
         Verb::Startup(startup) => startup.run(context),

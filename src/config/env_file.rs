@@ -10,7 +10,11 @@ use super::find::read;
 /// Blank lines and lines that begin with `#` say nothing. A value in single quotes is taken as it stands; in
 /// double quotes `\n`, `\t`, `\"`, `\\` and `\$` mean what they mean in a shell; without quotes it ends at
 /// ` #` and loses the blanks around it. A leading `export` is allowed. Nothing is ever interpolated.
-pub(crate) fn variables(path: &Path) -> Result<Vec<(String, String)>, ConfigError> {
+///
+/// # Errors
+///
+/// The file cannot be read, or a line is no `KEY=VALUE`: the error says which, and never what stands there.
+pub fn variables(path: &Path) -> Result<Vec<(String, String)>, ConfigError> {
     let text = read(path)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut variables = Vec::new();

@@ -109,6 +109,24 @@ fn a_variable_that_is_handed_on_under_its_own_name_stands_in_no_file() {
 }
 
 #[test]
+fn a_default_may_have_variables_in_it() {
+    let text = "services: { a: { image: 'x:${Q:-${R:-deep}}-${TAG+${TAG}}', user: '${U:-$TAG}' } }";
+    let (_, made, _) = imported(Kind::Compose, text);
+    assert!(made.contains("image = \"x:deep-7\""), "{made}");
+    assert!(made.contains("user = \"7\""), "{made}");
+    let text = "services: { a: { image: 'x:${TAG/7/8}' } }";
+    let error = read(Kind::Compose, text).expect_err("compose knows no such rule");
+    assert!(matches!(error, Failure::Input { what, .. } if what.contains("`TAG/7/8`")));
+}
+
+#[test]
+fn a_file_of_variables_that_need_not_be_there_stays_one() {
+    let text = "services: { a: { image: x, env_file: [{ path: no.env, required: false }] } }";
+    let (_, made, _) = imported(Kind::Compose, text);
+    assert!(made.contains("required = false"), "{made}");
+}
+
+#[test]
 fn a_variable_that_must_be_set_is_asked_for() {
     let text = "services: { a: { image: 'x:${VERSION:?say which}' } }";
     let error = read(Kind::Compose, text).expect_err("it is not set");
@@ -123,11 +141,18 @@ services:
     image: x
     hostname: h
     dns: 1.1.1.1
-    volumes: [/only/inside, ~/home:/home]
+    volumes: [/only/inside, ~/home:/home, /srv:/srv:ro,z, {type: bind, source: /a, target: /b, bind: {propagation: shared}}]
     ports: ['3000-3005:3000-3005']
     network_mode: service:b
     deploy: { replicas: 0, placement: {} }
     ulimits: { nofile: { soft: 64, hard: 128 }, core: 0 }
+    command: echo {name}
+    environment: { WHO: '{agent_id}' }
+    tty: true
+    stdin_open: true
+    develop: { watch: [] }
+    links: [b]
+    depends_on: { b: { condition: service_started, restart: true, required: false } }
   b:
     image: y
     user: on
@@ -154,7 +179,25 @@ services:
             "{place}: {left:#?}"
         );
     }
-    assert!(has(&left, "services.b.networks", "aliases"));
+    for (place, words) in [
+        ("a.volumes", "`z`"),
+        ("a.volumes", "`bind`"),
+        ("a.ulimits", "the hard one"),
+        ("a.command", "`{name}`"),
+        ("a.environment", "`{agent_id}`"),
+        ("a.tty", "exec -it"),
+        ("a.stdin_open", "exec -i"),
+        ("a.develop", "--watch"),
+        ("a.links", "by their names"),
+        ("a.depends_on", "starts nobody else"),
+        ("a.depends_on", "has to be in the file"),
+        ("b.networks", "aliases"),
+    ] {
+        assert!(
+            has(&left, &format!("services.{place}"), words),
+            "{place}: {left:#?}"
+        );
+    }
 }
 
 #[test]

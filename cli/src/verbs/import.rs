@@ -1,5 +1,6 @@
 //! `import`: makes a fleet file of another tool's.
 
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use alveary::{Escaped, FILE_NAME, Fleet, LoadOptions};
 use clap::{Args, ValueHint};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, without_numbers};
 use crate::import::{Kind, Source};
 use crate::outcome::Outcome;
 use crate::output::{self, note};
@@ -52,10 +53,18 @@ impl Import {
             .ok()
             .and_then(|whole| whole.parent().map(Path::to_owned))
             .unwrap_or_default();
+        let beside = match kind {
+            Kind::Compose => variables_beside(&folder)?,
+            Kind::Procfile => HashMap::new(),
+        };
         let source = Source {
             text: &text,
             folder: &folder,
-            variable: &|name| std::env::var(name).ok(),
+            variable: &|name| {
+                std::env::var(name)
+                    .ok()
+                    .or_else(|| beside.get(name).cloned())
+            },
         };
         let imported = source.read(kind)?;
         let made = imported.to_toml(&from);
@@ -88,9 +97,20 @@ impl Import {
     }
 }
 
+/// What compose takes for variables that the environment does not have: those of `.env` beside the file.
+fn variables_beside(folder: &Path) -> Result<HashMap<String, String>, Failure> {
+    let file = folder.join(".env");
+    if !file.exists() {
+        return Ok(HashMap::new());
+    }
+    let variables = alveary::read_env_file(&file).map_err(alveary::Error::from)?;
+    Ok(variables.into_iter().collect())
+}
+
 /// What a fleet file cannot be made of is in it all the same, for a person to mend.
 fn say_what_is_wrong(made: &str) {
     if let Err(error) = Fleet::parse(made, FILE_NAME, &LoadOptions::default()) {
+        let error = without_numbers(&error.to_string());
         note(format_args!("the fleet file is not right yet: {error}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hive::Hive;
+use crate::hive::{Hive, finish};
 
 #[test]
 fn a_procfile_is_imported_and_brought_up() {
@@ -38,6 +38,23 @@ fn what_is_there_is_not_written_over_and_what_is_left_is_said() {
         printed.stderr().contains("services.a.hostname"),
         "{printed}"
     );
+}
+
+#[test]
+fn variables_are_those_of_the_environment_and_then_of_the_file_beside_it() {
+    let hive = Hive::new("");
+    let compose = hive.path().join("compose.yaml");
+    let text = "services: { a: { image: '${IMAGE}:${TAG}' } }";
+    fs::write(&compose, text).unwrap();
+    fs::write(hive.path().join(".env"), "IMAGE=\"far\"\nTAG=1\n").unwrap();
+    let mut command = hive.command();
+    let printed = finish(command.arg("import").arg(&compose).env("TAG", "2"));
+    assert!(printed.stdout().contains("\"far:2\""), "{printed}");
+
+    fs::write(hive.path().join(".env"), "IMAGE\n").unwrap();
+    let refused = hive.run(&["import", compose.to_str().unwrap()]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(refused.stderr().contains("line 1"), "{refused}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod exemplary;
 mod foreground;
 mod happening;
 mod hive;
+#[cfg(feature = "import")]
 mod importing;
 mod listing;
 mod manual;

@@ -139,6 +139,23 @@ fn short_mount(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a mount says of how it is made, beside that it is read alone.
+pub(super) fn modes_that_are_lost(said: &Yaml) -> Vec<String> {
+    match said.text() {
+        Some(text) => {
+            let modes = text.splitn(3, ':').nth(2).unwrap_or_default();
+            let modes = modes.split(',');
+            let lost = modes.filter(|mode| !matches!(*mode, "" | "ro" | "rw"));
+            lost.map(ToOwned::to_owned).collect()
+        }
+        None => ["bind", "volume", "consistency"]
+            .into_iter()
+            .filter(|key| said.get(key).is_some())
+            .map(ToOwned::to_owned)
+            .collect(),
+    }
+}
+
 /// `[address:][host:]container[/protocol]`, or the long form; a port that only the container names is any on the
 /// host.
 pub(super) fn port(_folder: &Path, said: &Yaml) -> Result<String, String> {

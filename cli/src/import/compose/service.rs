@@ -7,23 +7,16 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::parts::{array, mount, pairs, port, size, time, words};
+use super::parts::{array, modes_that_are_lost, mount, pairs, port, size, time, words};
 use super::{DEFAULT_NETWORK, Yaml};
 use crate::failure::Failure;
 use crate::import::{Imported, name};
 
 /// What says nothing to alveary, or what alveary does anyway.
-const SILENT: [&str; 6] = [
-    "expose",
-    "cap_drop",
-    "stdin_open",
-    "tty",
-    "attach",
-    "develop",
-];
+const SILENT: [&str; 3] = ["expose", "cap_drop", "attach"];
 
 /// What is left with a cure of its own.
-const LEFT: [(&str, &str); 9] = [
+const LEFT: [(&str, &str); 12] = [
     (
         "build",
         "build the image by `docker build`, and name it by `container.image`",
@@ -34,7 +27,22 @@ const LEFT: [(&str, &str); 9] = [
         "write here what it extends: none of that was read",
     ),
     ("labels", "labels are alveary's own"),
-    ("links", "agents are not found by name"),
+    (
+        "links",
+        "agents of one network find each other by their names: say the network",
+    ),
+    (
+        "stdin_open",
+        "an agent's input is empty: `alveary exec -i` has one",
+    ),
+    (
+        "tty",
+        "an agent has no terminal: `alveary exec -it` has one",
+    ),
+    (
+        "develop",
+        "`alveary up --watch` starts agents again whose mounted files change",
+    ),
     (
         "logging",
         "say `log` in `[backends.docker-api]`, for all agents",
@@ -46,6 +54,9 @@ const LEFT: [(&str, &str); 9] = [
         "the image is taken for the engine's own platform",
     ),
 ];
+
+/// What stands for something in a fleet file's commands and variables.
+const PLACEHOLDERS: [&str; 5] = ["{index}", "{name}", "{agent_id}", "{swarm}", "{exe}"];
 
 struct Service<'a> {
     place: &'a str,
@@ -119,7 +130,11 @@ impl Service<'_> {
     fn read(&mut self, key: &str, said: &Yaml, secrets: Option<&Yaml>) -> Result<bool, Failure> {
         let place = format!("{}.{key}", self.place);
         match key {
-            "command" => self.agent("command", array(words(&place, said)?)),
+            "command" => {
+                let words = words(&place, said)?;
+                self.say_what_is_filled_in(key, &words);
+                self.agent("command", array(words));
+            }
             "entrypoint" => self.container("entrypoint", array(words(&place, said)?)),
             "image" | "user" | "runtime" | "gpus" => self.text(key, key, said),
             "working_dir" => self.text(key, "workdir", said),
@@ -135,7 +150,10 @@ impl Service<'_> {
             },
             "environment" => self.environment(said),
             "env_file" => self.env_files(said),
-            "volumes" => self.each(key, "mounts", said, mount),
+            "volumes" => {
+                self.each(key, "mounts", said, mount);
+                self.say_modes_that_are_lost(said);
+            }
             "ports" => self.each(key, "ports", said, port),
             "networks" => self.networks(said),
             "network_mode" => self.network_mode(said),
@@ -208,9 +226,22 @@ impl Service<'_> {
         }
     }
 
+    fn say_modes_that_are_lost(&mut self, said: &Yaml) {
+        for item in said.list().unwrap_or_default() {
+            for lost in modes_that_are_lost(item) {
+                self.leave("volumes", format!("`{lost}` says nothing here"));
+            }
+        }
+    }
+
     fn environment(&mut self, said: &Yaml) {
         let mut inherited = Vec::new();
-        for (key, value) in pairs(said, &['=']) {
+        let pairs = pairs(said, &['=']);
+        self.say_what_is_filled_in(
+            "environment",
+            pairs.iter().filter_map(|(_, value)| value.as_ref()),
+        );
+        for (key, value) in pairs {
             match value {
                 Some(value) => self.within("env", &key, value),
                 None if inherited.contains(&key) => {}
@@ -223,12 +254,38 @@ impl Service<'_> {
     }
 
     fn env_files(&mut self, said: &Yaml) {
-        let one = |item: &Yaml| item.text().or_else(|| item.get("path")?.text());
-        let files = match said {
+        let one = |item: &Yaml| {
+            let path = item.text().or_else(|| item.get("path")?.text())?;
+            if item.get("required") != Some(&Yaml::Bool(false)) {
+                return Some(Value::from(path));
+            }
+            let mut file = Table::new();
+            file.insert("path".to_owned(), path.into());
+            file.insert("required".to_owned(), false.into());
+            Some(Value::Table(file))
+        };
+        let files: Vec<Value> = match said {
             Yaml::List(items) => items.iter().filter_map(one).collect(),
             item => one(item).into_iter().collect(),
         };
-        self.agent("env_file", array(files));
+        self.agent("env_file", Value::Array(files));
+    }
+
+    /// What would be filled in here, and was no placeholder there.
+    fn say_what_is_filled_in<'t>(
+        &mut self,
+        key: &str,
+        texts: impl IntoIterator<Item = &'t String>,
+    ) {
+        for text in texts {
+            let found = PLACEHOLDERS.iter().find(|word| text.contains(**word));
+            if let Some(word) = found {
+                self.leave(
+                    key,
+                    format!("`{word}` in it is a placeholder here, and is filled in"),
+                );
+            }
+        }
     }
 
     fn networks(&mut self, said: &Yaml) {
@@ -276,6 +333,18 @@ impl Service<'_> {
         let names = match said {
             Yaml::Map(entries) => {
                 for (of, how) in entries {
+                    if how.get("restart").is_some_and(Yaml::is_true) {
+                        self.leave(
+                            "depends_on",
+                            format!("that `{of}` is started again starts nobody else again"),
+                        );
+                    }
+                    if how.get("required") == Some(&Yaml::Bool(false)) {
+                        self.leave(
+                            "depends_on",
+                            format!("`{of}` has to be in the file, and to come up"),
+                        );
+                    }
                     match how.get("condition").and_then(Yaml::text).as_deref() {
                         None | Some("service_started") => {}
                         Some("service_healthy") => self.leave(

@@ -71,7 +71,7 @@ impl Found<'_> {
                 filled.push('$');
                 rest = more;
             } else if let Some(inner) = rest.strip_prefix('{') {
-                let end = inner.find('}').ok_or_else(|| {
+                let end = closing(inner).ok_or_else(|| {
                     Failure::input(
                         format!("`{text}` has a `${{` that is not closed"),
                         "close it by `}`, or write `$$` for a dollar itself",
@@ -105,13 +105,19 @@ impl Found<'_> {
         };
         let held = (self.variable)(name).filter(|held| counts_empty || !held.is_empty());
         let (value, why) = match (rule.chars().next(), held) {
-            (Some('-'), None) => (rule[1..].to_owned(), "its default stands in its place"),
-            (Some('+'), Some(_)) => (rule[1..].to_owned(), "what is written for it is there"),
+            (Some('-'), None) => (self.filled(&rule[1..])?, "its default stands in its place"),
+            (Some('+'), Some(_)) => (self.filled(&rule[1..])?, "what is written for it is there"),
             (Some('+'), None) => (String::new(), "it was not set, and nothing is there"),
             (Some('?'), None) => {
                 return Err(Failure::input(
                     format!("the compose file wants the variable {name}: {}", &rule[1..]),
                     format!("set {name} and import again"),
+                ));
+            }
+            (Some(other), _) if !matches!(other, '-' | '+' | '?') => {
+                return Err(Failure::input(
+                    format!("the compose file has a variable `{inner}`, and there is no such form"),
+                    "write `${NAME}`, `${NAME:-default}`, `${NAME:?words}` or `${NAME:+other}`, and `$$` for a dollar itself",
                 ));
             }
             (_, Some(held)) => (held, "what it holds now stands in its place"),
@@ -125,6 +131,20 @@ impl Found<'_> {
         }
         Ok(value)
     }
+}
+
+/// Where the brace ends that was opened before this text: a default may have variables in it.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' if text[..at].ends_with('$') => open += 1,
+            '}' if open == 0 => return Some(at),
+            '}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether a text is this variable and nothing else.

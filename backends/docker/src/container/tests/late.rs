@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::fake::Told;
 use super::*;
-use crate::engine::{Answer, LogEntry};
+use crate::engine::LogEntry;
 
 /// An end by a KILL that nobody here sent, and what is told of it by an engine whose flag comes so late.
 async fn killed(limited: bool, late: Duration) -> Exit {
@@ -67,16 +67,12 @@ async fn secrets_outlive_a_removal_elsewhere_while_the_image_comes() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), "hunter2");
 }
 
-fn line(text: &'static str) -> Answer<LogEntry> {
-    Ok(LogEntry {
+fn line(text: &'static str) -> LogEntry {
+    LogEntry {
         stream: LogStreamKind::Stdout,
         at: Timestamp::from_second(1).unwrap(),
         bytes: text.into(),
-    })
-}
-
-fn broken_off() -> Answer<LogEntry> {
-    Err(Trouble::new(Class::Lost, "broken off"))
+    }
 }
 
 /// What whoever follows is told by an engine that breaks off what it reads again at the end.
@@ -86,9 +82,10 @@ async fn followed(gone: bool) -> Vec<Result<String>> {
         container.phase = Phase::Ended;
     }
     let told = |entries, gone| Told { entries, gone };
+    let broken_off = Err(Trouble::new(Class::Lost, "broken off"));
     *engine.0.tells.lock().unwrap() = [
-        told(vec![line("one\n")], false),
-        told(vec![line("one\n"), line("two\n"), broken_off()], gone),
+        told(vec![Ok(line("one\n"))], false),
+        told(vec![Ok(line("one\n")), Ok(line("two\n")), broken_off], gone),
     ]
     .into();
     let logs = containers

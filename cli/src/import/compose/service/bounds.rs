@@ -39,6 +39,12 @@ impl Service<'_> {
     pub(super) fn ulimits(&mut self, said: &Yaml) {
         for (key, bound) in said.map().unwrap_or_default() {
             let hard = bound.text().or_else(|| bound.get("hard")?.text());
+            if hard.is_some() && bound.get("soft").is_some_and(|soft| soft.text() != hard) {
+                self.leave(
+                    "ulimits",
+                    format!("`{key}` has one bound here, the hard one"),
+                );
+            }
             let hard = hard.and_then(|text| text.parse::<i64>().ok());
             match key.as_str() {
                 "nofile" | "nproc" => self.limit("ulimits", key, hard),
