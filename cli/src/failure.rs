@@ -32,6 +32,13 @@ pub(crate) enum Failure {
         /// What the shell is told.
         outcome: Outcome,
     },
+    /// The system refused something that has nothing to do with what was typed.
+    System {
+        /// What was wanted, as in "failed to …".
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The output could not be written.
     Output(io::Error),
 }
@@ -43,6 +50,11 @@ impl Failure {
             what: what.into(),
             cure: cure.into(),
         }
+    }
+
+    /// The system refused this, as in "failed to …".
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System { what, error }
     }
 
     /// The same of an agent by the name that people know it by.
@@ -70,7 +82,7 @@ impl Failure {
             Self::Coordinator { outcome, .. } => *outcome,
             // Whoever read our output has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done,
-            Self::Output(_) => Outcome::Backend,
+            Self::System { .. } | Self::Output(_) => Outcome::Backend,
         }
     }
 
@@ -81,6 +93,10 @@ impl Failure {
             Self::Alveary(error) => (error.summary(), error.cure().map(str::to_owned)),
             Self::Input { what, cure } => (what.clone(), Some(cure.clone())),
             Self::Coordinator { what, cure, .. } => (what.clone(), cure.clone()),
+            Self::System { what, error } => {
+                let (what, cure) = refused(what, error);
+                (what, Some(cure.to_owned()))
+            }
             Self::Output(error) => (error.to_string(), None),
         }
     }
@@ -92,6 +108,10 @@ impl Failure {
             Self::Input { what, cure } => tell(what, Some(cure)),
             #[cfg(feature = "coordinator")]
             Self::Coordinator { what, cure, .. } => tell(what, cure.as_deref()),
+            Self::System { what, error } => {
+                let (what, cure) = refused(what, error);
+                tell(&what, Some(cure));
+            }
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Self::Output(error) => tell(
                 &format!("failed to write the output: {error}"),
@@ -99,6 +119,16 @@ impl Failure {
             ),
         }
     }
+}
+
+/// What the system refused, and what to do about it.
+fn refused(what: &str, error: &io::Error) -> (String, &'static str) {
+    let cure = match error.raw_os_error() {
+        // EMFILE and ENFILE.
+        Some(24 | 23) => "allow more open files: `ulimit -n` says how many there may be",
+        _ => "free what others use up, or raise the limits of this user: `ulimit -a` shows them",
+    };
+    (format!("failed to {what}: {error}"), cure)
 }
 
 /// Tells of an error of the library: about a file with the line that is meant, about anything else in a

@@ -1,8 +1,8 @@
 //! Being asked to end.
 
-use std::io;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::Failure;
 
 /// The ways in which a program is asked to end: Ctrl-C, the closing of its terminal, and `kill`.
 #[derive(Debug)]
@@ -14,12 +14,15 @@ pub(crate) struct Interrupts {
 
 impl Interrupts {
     /// From now on these signals end nothing by themselves.
-    pub(crate) fn take() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
+    pub(crate) fn take() -> Result<Self, Failure> {
+        let take = || {
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                hang_up: signal(SignalKind::hangup())?,
+            })
+        };
+        take().map_err(Failure::system("listen to signals"))
     }
 
     /// Waits for the next. Dropping the call loses none.

@@ -7,6 +7,8 @@ use alveary::TtySize;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::sync::mpsc;
 
+use crate::failure::Failure;
+
 /// How much of what is typed may lie about unread.
 const UNREAD: usize = 16;
 
@@ -18,12 +20,17 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// Has the keys of standard input come as they are typed: no echo, no lines, no signals.
-    pub(crate) fn begin() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-        Ok(Self { before })
+    pub(crate) fn begin() -> Result<Self, Failure> {
+        let begin = || {
+            let before = tcgetattr(io::stdin())?;
+            let mut raw = before.clone();
+            raw.make_raw();
+            tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
+            Ok(Self { before })
+        };
+        begin().map_err(Failure::system(
+            "have the terminal's keys as they are typed",
+        ))
     }
 }
 

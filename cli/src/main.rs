@@ -13,6 +13,7 @@ mod failure;
 mod filter;
 mod follow;
 mod foreground;
+#[cfg(feature = "import")]
 mod import;
 mod interrupt;
 mod keyboard;
@@ -66,7 +67,8 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     // One thread is enough for what is mostly waiting, and is there at once.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
+        .build()
+        .map_err(Failure::system("begin"))?;
     runtime.block_on(verbs::run(&cli.verb, &context))
 }
 

@@ -82,7 +82,7 @@ impl Beside {
 fn broken(error: &tokio::task::JoinError) -> Failure {
     Failure::Coordinator {
         what: format!("the coordinator broke: {error}"),
-        cure: None,
+        cure: Some("bring the swarm up once more: its tasks are kept; and report this".to_owned()),
         outcome: Outcome::Backend,
     }
 }

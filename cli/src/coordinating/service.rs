@@ -122,7 +122,7 @@ impl Service {
         coordinator.close().await;
         served.map(drop).map_err(|error| Failure::Coordinator {
             what: format!("the coordinator ended: {error}"),
-            cure: None,
+            cure: Some("bring it up once more: its tasks are kept".to_owned()),
             outcome: Outcome::Backend,
         })
     }

@@ -82,10 +82,8 @@ impl Waiting {
         }
         while !self.open().is_empty() {
             let Some(next) = news.next().await else {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "the coordinator tells no more",
-                ));
+                let ended = Error::new(ErrorKind::Unavailable, "the coordinator tells no more");
+                return Err(ended.with_cure("see by `alveary task list` how the tasks stand"));
             };
             let event = match next? {
                 News::Event(event) => event,

@@ -153,7 +153,7 @@ impl Up {
             return Ok(None);
         }
         let place = alveary::Place::of(
-            std::env::current_exe()?,
+            std::env::current_exe().map_err(Failure::system("find its own program"))?,
             &opened.swarm.backend().capabilities(),
         );
         Watching::begin(context.load_options(), &opened.fleet, &self.names, place).map(Some)

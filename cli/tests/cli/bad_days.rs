@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::hive::{Hive, SpawnQuietly, eventually, is_alive, keeper_of, pid_of, signal};
+use crate::hive::{Hive, SpawnQuietly, eventually, finish, is_alive, keeper_of, pid_of, signal};
 use crate::tally::{Tally, processes, rounds};
 
 #[test]
@@ -191,4 +191,19 @@ fn on_disk(hive: &Hive) -> u64 {
     logs.flatten()
         .filter_map(|file| Some(file.metadata().ok()?.blocks() * 512))
         .sum()
+}
+
+#[test]
+fn where_no_file_can_be_opened_any_more_it_is_not_the_output_that_is_blamed() {
+    let hive = Hive::new("");
+    let mut shell = std::process::Command::new("sh");
+    let script = "ulimit -n 5; exec \"$0\" ps";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_alveary")]);
+    shell.env("ALVEARY_STATE_DIR", hive.state());
+    let ran = finish(&mut shell);
+    assert_eq!(ran.code(), Some(125), "{ran}");
+    let said = ran.stderr();
+    assert!(said.contains("Too many open files"), "{said}");
+    assert!(said.contains("help: allow more open files"), "{said}");
+    assert!(!said.contains("output"), "{said}");
 }
