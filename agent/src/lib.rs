@@ -1,5 +1,23 @@
 //! An agent's side of alveary's coordinator.
 //!
+//! ```no_run
+//! # #[cfg(feature = "http")] {
+//! use alveary_agent::{Agent, CancellationToken, HttpTransport, Task};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let agent = Agent::builder("echo")
+//!     .capability("shout", |task: Task| async move {
+//!         Ok::<_, std::convert::Infallible>(task.description.as_str().to_uppercase())
+//!     })
+//!     .bid("10-20".parse::<alveary_agent::Pricing>()?)
+//!     .transport(HttpTransport::new(&std::env::var("COORDINATOR_URL")?)?)
+//!     .build()?;
+//! // It polls, bids, works and reports until it is told to end.
+//! agent.run(CancellationToken::new()).await?;
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! | you want | you take |
 //! |---|---|
 //! | an agent | [`Agent`], with closures or [`Program`]s as [`Handler`]s and a [`Pricing`] |

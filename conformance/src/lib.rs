@@ -1,5 +1,14 @@
 //! The suites that every alveary backend runs: what it must do, and how fast it does it.
 //!
+//! ```no_run
+//! // tests/conformance.rs, with `harness = false`
+//! use alveary_conformance::{MemoryHarness, run};
+//!
+//! fn main() -> std::process::ExitCode {
+//!     run(std::env::args_os(), vec![Box::new(MemoryHarness::default())])
+//! }
+//! ```
+//!
 //! An author of a backend implements [`Harness`] and calls [`run`] from a test with `harness = false`. Each
 //! trial bears a sentence of the contract as its name, such as
 //! `docker-api::identity::a_second_spawn_of_an_id_returns_the_living_agent`.

@@ -1,5 +1,20 @@
 //! Auctions tasks among agents, and keeps the book of what became of them.
 //!
+//! ```no_run
+//! # #[cfg(feature = "http")] {
+//! use alveary_coordinator::http::{Listeners, Server};
+//! use alveary_coordinator::{Coordinator, Database, Settings, Tokens};
+//!
+//! # async fn run(tokens: Tokens, cancel: tokio_util::sync::CancellationToken) -> Result<(), Box<dyn std::error::Error>> {
+//! let book = Database::File("tasks.db".into());
+//! let coordinator = Coordinator::open(Settings::default(), book).await?;
+//! let listeners = Listeners::bind(&["127.0.0.1:8000".parse()?]).await?;
+//! Server::new(coordinator.clone(), tokens).serve(listeners, cancel).await?;
+//! coordinator.close().await;
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! | you want | take |
 //! |---|---|
 //! | a coordinator | [`Coordinator::open`], with [`Settings`] and a [`Database`] |

@@ -1,5 +1,22 @@
 //! The contract between alveary's swarm manager and the backends that run its agents.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use alveary_core::{AgentBackend, AgentBackendExt, AgentId, AgentSpec, MemoryBackend, SpawnOptions};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> alveary_core::Result<()> {
+//! // Any other backend in its place, and the rest stays as it is.
+//! let backend: Arc<dyn AgentBackend> = Arc::new(MemoryBackend::new().with_program("greet", |agent| async move {
+//!     agent.print("hello\n");
+//!     0
+//! }));
+//! let id = AgentId::random();
+//! backend.spawn(&id, &AgentSpec::new("scribe", ["greet"]), SpawnOptions::default()).await?;
+//! assert!(backend.wait(&id).await?.is_success());
+//! # Ok(()) }
+//! ```
+//!
 //! | you are | you want |
 //! |---|---|
 //! | an author of a backend | [`AgentBackend`], [`BackendConfig`], [`Capabilities`] for what it can, and the crate `alveary-conformance` |

@@ -1,5 +1,22 @@
 //! Runs alveary's agents in containers, by the Engine API or by the `docker` program.
 //!
+//! ```no_run
+//! # #[cfg(feature = "api")] {
+//! use alveary_core::{AgentId, AgentSpec, BackendConfig, ConnectContext, SpawnOptions, SwarmUid};
+//! use alveary_docker::{DockerApiConfig, Settings};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let context = ConnectContext::new("hive".parse()?, SwarmUid::random());
+//! // `DockerCliConfig` in its place drives the program, and makes the same containers.
+//! let config = DockerApiConfig::from(Settings::default().with_image("agent:1"));
+//! let backend = config.connect(context).await?;
+//! let spec = AgentSpec::new("scribe", ["python3", "agent.py"]);
+//! let info = backend.spawn(&AgentId::random(), &spec, SpawnOptions::default()).await?;
+//! println!("{} is {:?}", info.name, info.handle);
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! | you want | you take |
 //! |---|---|
 //! | containers by the Engine API: bollard, no program beside us | `DockerApiConfig` (feature `api`) |

@@ -1,5 +1,18 @@
 //! Runs alveary's agents as local processes: the embedded default backend, without engine or Docker.
 //!
+//! ```no_run
+//! use alveary_core::{AgentId, AgentSpec, BackendConfig, ConnectContext, SpawnOptions, StopOptions, SwarmUid};
+//! use alveary_process::ProcessConfig;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let context = ConnectContext::new("hive".parse()?, SwarmUid::random()).with_state_dir("state");
+//! let backend = ProcessConfig::default().connect(context).await?;
+//! let id = AgentId::random();
+//! backend.spawn(&id, &AgentSpec::new("scribe", ["python3", "agent.py"]), SpawnOptions::default()).await?;
+//! println!("{}", backend.stop(&id, StopOptions::default()).await?);
+//! # Ok(()) }
+//! ```
+//!
 //! | for | there is |
 //! |---|---|
 //! | running agents | [`ProcessBackend`] |
