@@ -44,6 +44,34 @@ performance:
     } >"$measured"
     cp "$measured" "$page"
 
+# How long it takes from nothing, once crates are fetched: two cold installs and how large they are, and a first swarm of
+# one's own in a fresh clone. On a machine that is otherwise idle.
+from-nothing:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    away=$(mktemp -d)
+    trap 'rm -rf "$away"' EXIT
+    git clone --quiet . "$away/clone"
+    unset CARGO_TARGET_DIR
+    export CARGO_INCREMENTAL=0 TIMEFORMAT='%0R s | %0U s + %0S s'
+    printf '| what | wall | processors | the program |\n|---|---|---|---|\n'
+    for features in '' '--no-default-features --features process'; do
+        rm -rf "$away/clone/target"
+        took=$({ time cargo install --quiet --locked --path "$away/clone/cli" --root "$away/whole" $features; } 2>&1)
+        printf '| `cargo install --locked --path cli %s` | %s | %s MB |\n' \
+            "$features" "$took" "$(stat --format %s "$away/whole/bin/alveary" | awk '{ printf "%.1f", $1 / 1e6 }')"
+    done
+    rm -rf "$away/clone"
+    mkdir "$away/mine"
+    export PATH=$away/quick/bin:$PATH ALVEARY_STATE_DIR=$away/state
+    took=$({ time {
+        git clone --quiet . "$away/clone"
+        cargo install --quiet --debug --locked --path "$away/clone/cli" --no-default-features --features process --root "$away/quick"
+        cd "$away/mine"
+        alveary init --yes && alveary up -d && alveary ps && alveary down
+    } >"$away/said" 2>&1; } 2>&1)
+    printf '| a clone, `cargo install --debug` of processes alone, `alveary init`, `up`, `ps`, `down` | %s | |\n' "$took"
+
 # The bad days at full size, as one table: `just torture CYCLES ROUNDS`.
 torture cycles='1000' rounds='50':
     #!/usr/bin/env bash

@@ -9,6 +9,7 @@
 
 mod bare;
 mod ground;
+mod latency;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -312,8 +313,9 @@ fn main() {
         }
     };
     let engine = format!("Docker {}", ground.version());
-    println!("\n{}", Pairs::HEAD.replacen("what", &engine, 1));
     let bench = Bench::new(ground);
+    latency::latency(&bench);
+    println!("\n{}", Pairs::HEAD.replacen("what", &engine, 1));
     bench.by_api();
     bench.by_program();
     bench.many();
