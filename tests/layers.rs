@@ -24,10 +24,7 @@ fn through(
 /// One call of a kind at a time: whoever holds a turn that it does not need stops everything.
 fn one_at_once() -> AtOnce {
     let one = NonZeroU32::MIN;
-    let mut at_once = AtOnce::default();
-    at_once.spawn = one;
-    at_once.other = one;
-    at_once
+    AtOnce::default().with_spawn(one).with_other(one)
 }
 
 fn main() -> ExitCode {

@@ -5,6 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// What sets one field: `with_NAME`.
+macro_rules! with {
+    ($(#[$doc:meta])* $name:ident, $field:ident: $type:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $field: $type) -> Self {
+            self.$field = $field;
+            self
+        }
+    };
+}
+
 /// How the calls of one backend are bounded, timed and repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -20,26 +32,18 @@ pub struct LayerOptions {
 }
 
 impl LayerOptions {
-    /// Sets how many calls are made at once.
-    #[must_use]
-    pub fn with_at_once(mut self, at_once: AtOnce) -> Self {
-        self.at_once = at_once;
-        self
-    }
-
-    /// Sets how long each may take.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Timeouts) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets how often a call is made again.
-    #[must_use]
-    pub fn with_retry(mut self, retry: RetryOptions) -> Self {
-        self.retry = retry;
-        self
-    }
+    with!(
+        /// Sets how many calls are made at once.
+        with_at_once, at_once: AtOnce
+    );
+    with!(
+        /// Sets how long each may take.
+        with_timeout, timeout: Timeouts
+    );
+    with!(
+        /// Sets how often a call is made again.
+        with_retry, retry: RetryOptions
+    );
 }
 
 /// How many calls are made at once. The kinds do not wait for each other.
@@ -64,6 +68,21 @@ impl Default for AtOnce {
             other: const { NonZeroU32::new(16).unwrap() },
         }
     }
+}
+
+impl AtOnce {
+    with!(
+        /// Sets how many starts are made at once.
+        with_spawn, spawn: NonZeroU32
+    );
+    with!(
+        /// Sets how many stops with a grace are made at once.
+        with_stop, stop: NonZeroU32
+    );
+    with!(
+        /// Sets how many of all other calls are made at once.
+        with_other, other: NonZeroU32
+    );
 }
 
 /// How long each call may take, counted from when it is made and not from when it was asked for.
@@ -205,6 +224,59 @@ impl Timeouts {
             pause: limit,
         }
     }
+
+    with!(
+        /// Sets how long a check of the engine may take.
+        with_check, check: Duration
+    );
+    with!(
+        /// Sets how long the acceptance of a start may take.
+        with_spawn, spawn: Duration
+    );
+    with!(
+        /// Sets how long a look at one agent may take.
+        with_inspect, inspect: Duration
+    );
+    with!(
+        /// Sets how long a list of the swarm may take.
+        with_list, list: Duration
+    );
+    with!(
+        /// Sets how long an end may take, beyond the grace.
+        with_stop, stop: Duration
+    );
+    with!(
+        /// Sets the grace that is reckoned with where a stop names none.
+        with_unnamed_grace, unnamed_grace: Duration
+    );
+    with!(
+        /// Sets how long a removal may take.
+        with_remove, remove: Duration
+    );
+    with!(
+        /// Sets how long the opening of a stream may take.
+        with_subscribe, subscribe: Duration
+    );
+    with!(
+        /// Sets how long the sending of a signal may take.
+        with_signal, signal: Duration
+    );
+    with!(
+        /// Sets how long the start of a program beside an agent may take.
+        with_exec, exec: Duration
+    );
+    with!(
+        /// Sets how long a reading of what an agent uses up may take.
+        with_stats, stats: Duration
+    );
+    with!(
+        /// Sets how long the engine may be silent while files are copied.
+        with_files, files: Duration
+    );
+    with!(
+        /// Sets how long a pause, or its end, may take.
+        with_pause, pause: Duration
+    );
 }
 
 /// How often, and after which pauses, a call is made again that may be.
@@ -233,6 +305,21 @@ impl Default for RetryOptions {
             max_delay: Duration::from_secs(5),
         }
     }
+}
+
+impl RetryOptions {
+    with!(
+        /// Sets how often a call is made at the most, the first time counted.
+        with_attempts, attempts: NonZeroU32
+    );
+    with!(
+        /// Sets the first pause.
+        with_delay, delay: Duration
+    );
+    with!(
+        /// Sets the longest pause.
+        with_max_delay, max_delay: Duration
+    );
 }
 
 /// A time as people write it, and some: a limit of nothing lets no call succeed.
