@@ -162,6 +162,12 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         self.core().store.folder()
     }
 
+    /// The file that keeps records of the swarm which could not be read, from the next change on and until somebody
+    /// removes it; `None` where there are none. Whom no other record knows may be in one of those.
+    pub fn damaged_records(&self) -> Option<PathBuf> {
+        self.core().store.damaged()
+    }
+
     /// Whether the agent runs, from memory: never the last value, but [`Running::Unknown`], while the engine
     /// cannot be heard. Meant to be asked often; it costs some ten nanoseconds.
     ///

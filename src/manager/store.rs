@@ -100,6 +100,14 @@ impl Store {
         self.shared.as_ref().map(|shared| shared.folder.path())
     }
 
+    /// Where records are kept that could not be read; `None` where there are none.
+    pub(super) fn damaged(&self) -> Option<PathBuf> {
+        match &*self.lock() {
+            Inner::Memory(_) => None,
+            Inner::Disk(journal) => journal.damaged(),
+        }
+    }
+
     /// By which name this process records that it is to make a first start; `None` where nobody else could know of
     /// it.
     pub(super) fn intender(&self) -> Result<Option<Incarnation>> {

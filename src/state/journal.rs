@@ -162,6 +162,11 @@ impl Journal {
         PathBuf::from(path)
     }
 
+    /// Where lines are kept that could not be read, or will be from the next change on; `None` where there are none.
+    pub(crate) fn damaged(&self) -> Option<PathBuf> {
+        Some(self.aside()).filter(|aside| !self.damaged.is_empty() || aside.exists())
+    }
+
     /// Reads what others have written since. Costs one look at the file where they have not.
     pub(crate) fn sync(&mut self) -> Result<()> {
         let metadata = match std::fs::metadata(&self.path) {

@@ -1,6 +1,7 @@
 //! `gc`: what is left of swarms is found and ended, and nothing else.
 
 use std::fs;
+use std::path::PathBuf;
 
 use rustix::process::Signal;
 
@@ -173,6 +174,68 @@ fn a_process_that_outlived_its_agent_is_ended_and_one_that_only_looks_like_it_is
     assert!(strangers.0.try_wait().unwrap().is_none());
     assert!(part.0.try_wait().unwrap().is_none());
     assert_eq!(hive.agents().len(), 2);
+}
+
+/// A swarm that keeps one agent, which is not recorded in its first line.
+fn with_one() -> (Hive, PathBuf, String) {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    // Nobody restarts it, and so nobody writes records of it meanwhile.
+    hive.ok(&["spawn", "--name", "bee", "sleep", "1000"]);
+    let members = hive.state().join("demo/members.jsonl");
+    let text = fs::read_to_string(&members).unwrap();
+    (hive, members, text)
+}
+
+#[test]
+fn one_that_no_record_knows_is_ended() {
+    let (hive, members, text) = with_one();
+    let pid = pid_of(&hive.agent("bee"));
+    let first = text.lines().next().unwrap();
+    fs::write(&members, format!("{first}\n")).unwrap();
+    let listed = hive.ok(&["gc", "--format", "{{ name }} {{ reason }}"]);
+    assert_eq!(listed, "bee unrecorded\n");
+    assert!(is_alive(pid), "it was to be listed only");
+    hive.ok(&["gc", "--yes"]);
+    assert!(!is_alive(pid));
+    assert!(hive.agents().is_empty());
+}
+
+#[test]
+fn where_a_record_is_damaged_nobody_is_said_to_be_in_none() {
+    let (hive, members, text) = with_one();
+    let pid = pid_of(&hive.agent("bee"));
+    let (first, others) = text.split_once('\n').unwrap();
+    fs::write(
+        &members,
+        format!("{first}\n{}", others.replace("\"put\"", "\"p")),
+    )
+    .unwrap();
+    let kept = members.with_extension("jsonl.corrupt");
+    for then in ["read", "kept aside"] {
+        for args in [&["gc"][..], &["gc", "--yes"]] {
+            let ran = hive.run(args);
+            assert_eq!(ran.code(), Some(2), "{then}: {ran}");
+            assert_eq!(ran.stdout(), "", "{then}: {ran}");
+            let said = ran.stderr();
+            assert!(said.contains("nothing of demo is judged"), "{then}: {ran}");
+            assert!(said.contains(&kept.display().to_string()), "{then}: {ran}");
+        }
+        assert!(is_alive(pid), "{then}");
+        // With the next record the damaged one is put aside.
+        hive.ok(&[
+            "spawn",
+            "--name",
+            then.split(' ').next().unwrap(),
+            "sleep",
+            "1000",
+        ]);
+        assert!(kept.exists());
+    }
+    // Somebody has seen to it.
+    fs::remove_file(kept).unwrap();
+    assert_eq!(hive.ok(&["gc", "--format", "{{ name }}"]), "bee\n");
+    hive.ok(&["gc", "--yes"]);
+    assert!(!is_alive(pid));
 }
 
 /// A process that does not outlive its test.

@@ -160,7 +160,11 @@ fn a_damaged_line_costs_itself_alone_and_is_kept_aside() {
     assert_eq!(names(&damaged), ["a", "c"]);
     // Told before anything is changed, and not again.
     assert_eq!(damaged.take_notes().len(), 1);
+    assert!(journal.damaged().is_none(), "it was read before");
+    let aside = damaged.damaged().unwrap();
+    assert!(!aside.exists());
     commit(&mut damaged, vec![put("d")]);
+    assert!(aside.exists());
     assert!(damaged.take_notes().is_empty());
     let kept = kept_aside(&fixture);
     assert!(
@@ -170,6 +174,7 @@ fn a_damaged_line_costs_itself_alone_and_is_kept_aside() {
     let mut fresh = fixture.open();
     assert_eq!(names(&fresh), ["a", "c", "d"]);
     assert!(fresh.take_notes().is_empty());
+    assert_eq!(fresh.damaged(), Some(aside));
 }
 
 #[test]

@@ -114,6 +114,9 @@ impl Heap {
             ));
         }
         let of_all = self.why_all(opened, unsupervised)?;
+        if of_all.is_none() && agents.iter().any(|agent| agent.desired.is_none()) {
+            refuse_damaged(opened)?;
+        }
         let mut found: Vec<Found> = strays::of(self.record.uid, &agents)
             .into_iter()
             .map(|stray| Found {
@@ -220,6 +223,20 @@ impl Heap {
             _ => Ok(()),
         }
     }
+}
+
+/// Where records were lost, an agent that none of them knows may still be somebody's.
+fn refuse_damaged(opened: &Opened) -> Result<(), Failure> {
+    let Some(file) = opened.swarm.damaged_records() else {
+        return Ok(());
+    };
+    Err(Failure::input(
+        format!(
+            "{} keeps records of its agents that could not be read, and some agents are in no other",
+            Escaped(&file.display().to_string())
+        ),
+        "bring the swarm up, which records those of its file anew, and remove that file when nobody else is wanted",
+    ))
 }
 
 fn is_unknown(state: &&AgentState) -> bool {
