@@ -10,7 +10,7 @@ use clap::{
     ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
 };
 
-use crate::{complete, verbs};
+use crate::{complete, tips, verbs};
 
 /// Runs swarms of agent processes on interchangeable backends.
 #[derive(Debug, Parser)]
@@ -72,7 +72,7 @@ impl Cli {
                 let matches = Self::whole().try_get_matches_from(words)?;
                 Self::from_arg_matches(&matches)
             }
-            typed => typed,
+            typed => typed.map_err(tips::add),
         }
     }
 
@@ -129,7 +129,13 @@ pub(crate) struct Global {
     pub(crate) swarm: Option<SwarmName>,
 
     /// Another backend than the file says
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Everywhere",
+        add = complete::backends()
+    )]
     pub(crate) backend: Option<String>,
 
     /// When to colour what is printed

@@ -27,6 +27,11 @@ pub(crate) async fn resolve(swarm: &SwarmManager, names: &[String]) -> Result<Ve
     Ok(all)
 }
 
+/// Whether the agent may be meant by this: by its name, its group's, or the beginning of its id.
+pub(crate) fn means(name: &str, agent: &Agent) -> bool {
+    agent.name() == name || agent.group == name || agent.id().as_str().starts_with(name)
+}
+
 /// Whom these words mean: those that are named, or all that have not ended.
 pub(crate) async fn meant(swarm: &SwarmManager, whom: &Whom) -> Result<Vec<Agent>, Failure> {
     if !whom.all {

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use alveary::{Fleet, LoadOptions, recorded_names, recorded_swarms};
+use alveary::{Fleet, LoadOptions, Registry, recorded_names, recorded_swarms};
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 
 use crate::args::Cli;
+use crate::filter;
 
 /// By this a shell's completion calls the program.
 pub(crate) const VARIABLE: &str = "ALVEARY_COMPLETE";
@@ -39,6 +40,30 @@ pub(crate) fn agents_paths() -> ArgValueCompleter {
     })
 }
 
+/// The groups of the file, with the sign behind each that a number comes after.
+pub(crate) fn counts() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let fleet = Fleet::load(&meant()).ok();
+        let groups = fleet.iter().flat_map(Fleet::agents);
+        let groups = groups.map(|agent| agent.name.clone()).collect();
+        beginning(typed, &groups, "=")
+    })
+}
+
+/// The backends of this program.
+pub(crate) fn backends() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let registry = Registry::builtin();
+        let names = registry.names().chain(["auto"]);
+        beginning(typed, &names.map(ToOwned::to_owned).collect(), "")
+    })
+}
+
+/// What agents are picked out by.
+pub(crate) fn filters() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| beginning(typed, &filter::examples().collect(), ""))
+}
+
 /// The swarms that there have been.
 pub(crate) fn swarms() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
@@ -63,14 +88,7 @@ fn beginning(typed: &OsStr, names: &BTreeSet<String>, behind: &str) -> Vec<Compl
 
 /// Of the swarm that is meant by what has been typed before. Where anything is amiss, nothing is offered.
 fn names() -> BTreeSet<String> {
-    let words: Vec<OsString> = std::env::args_os().collect();
-    let mut options = LoadOptions::default();
-    options.swarm = said(&words, &["-p", "--swarm"]);
-    // Behind the verb, -f is the verb's own.
-    let verb = words.iter().skip(1).position(|word| is_verb(word));
-    let before = words.get(..verb.map_or(words.len(), |at| at + 1));
-    let file = said(&words, &["--file"]).or_else(|| said(before.unwrap_or_default(), &["-f"]));
-    options.file = file.map(Into::into);
+    let options = meant();
     let fleet = Fleet::load(&options).ok();
     let mut names = BTreeSet::new();
     if let Some(fleet) = &fleet {
@@ -88,6 +106,19 @@ fn names() -> BTreeSet<String> {
         names.extend(recorded_names(&swarm, root).unwrap_or_default());
     }
     names
+}
+
+/// Which swarm is meant by what has been typed before.
+fn meant() -> LoadOptions {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let mut options = LoadOptions::default();
+    options.swarm = said(&words, &["-p", "--swarm"]);
+    // Behind the verb, -f is the verb's own.
+    let verb = words.iter().skip(1).position(|word| is_verb(word));
+    let before = words.get(..verb.map_or(words.len(), |at| at + 1));
+    let file = said(&words, &["--file"]).or_else(|| said(before.unwrap_or_default(), &["-f"]));
+    options.file = file.map(Into::into);
+    options
 }
 
 fn is_verb(word: &OsStr) -> bool {

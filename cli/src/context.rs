@@ -5,7 +5,7 @@ use std::path::Path;
 
 use alveary::{
     Agent, ConfigError, Error, FILE_NAME, Fleet, LoadOptions, OpenOptions, Opened, Supervision,
-    SwarmManager, SwarmMetrics, SwarmName, SwarmRecord, SwarmUid, recorded_swarm,
+    SwarmMetrics, SwarmName, SwarmRecord, SwarmUid, recorded_swarm,
 };
 use tempfile::TempDir;
 
@@ -34,7 +34,13 @@ impl Context {
         Ok(open(options(supervise), fleet).await?)
     }
 
-    /// The same, and takes over what bears the swarm's names in its engine.
+    /// The same, to restart its agents: also where the swarm has no file, as `spawn` makes one.
+    pub(crate) async fn open_to_supervise(&self) -> Result<Opened, Failure> {
+        let fleet = self.fleet_or_recorded()?;
+        Ok(open(options(true), fleet).await?)
+    }
+
+    /// As [`open_to_start`](Self::open_to_start), and takes over what bears the swarm's names in its engine.
     pub(crate) async fn open_to_take_over(
         &self,
         supervise: bool,
@@ -132,6 +138,21 @@ impl Context {
     /// Opens the swarm if it has ever been there.
     pub(crate) async fn open_existing(&self) -> Result<Option<Opened>, Failure> {
         self.open_if_recorded(self.fleet_or_recorded()?).await
+    }
+
+    /// The same, for who shows what there is of these, or of all: where the swarm never was, that is said of one that
+    /// somebody has named, and is an error where its agents are.
+    pub(crate) async fn open_to_show(&self, names: &[String]) -> Result<Option<Opened>, Failure> {
+        if !names.is_empty() {
+            return self.open().await.map(Some);
+        }
+        let opened = self.open_existing().await?;
+        if let (None, Some(name)) = (&opened, &self.global.swarm) {
+            note(format_args!(
+                "there has never been a swarm `{name}`; `alveary swarms --all` shows those that there are"
+            ));
+        }
+        Ok(opened)
     }
 
     async fn open_if_recorded(&self, fleet: Fleet) -> Result<Option<Opened>, Failure> {
@@ -296,22 +317,30 @@ fn recorded(
 }
 
 /// Says so where agents are there and nobody would restart them.
-pub(crate) fn note_supervision(swarm: &SwarmManager, agents: &[Agent]) -> Result<(), Error> {
+pub(crate) fn note_supervision(opened: &Opened, agents: &[Agent]) -> Result<(), Error> {
     if agents.iter().any(|agent| !agent.is_settled()) {
-        note_if_unsupervised(swarm)?;
+        note_if_unsupervised(opened)?;
     }
     Ok(())
 }
 
 /// Says so where nobody would restart agents.
-pub(crate) fn note_if_unsupervised(swarm: &SwarmManager) -> Result<(), Error> {
-    if swarm.supervision()? == Supervision::Nobody {
-        note_no_supervisor();
+pub(crate) fn note_if_unsupervised(opened: &Opened) -> Result<(), Error> {
+    if opened.swarm.supervision()? == Supervision::Nobody {
+        note_no_supervisor(opened);
     }
     Ok(())
 }
 
 /// Says that nobody restarts agents, and what to do about it.
-pub(crate) fn note_no_supervisor() {
-    note("no supervisor is running: restarts are off; `alveary up -d` starts one");
+pub(crate) fn note_no_supervisor(opened: &Opened) {
+    // Without a file there is nothing to bring up.
+    let by = if opened.fleet.file.exists() {
+        "up -d"
+    } else {
+        "spawn --restart always"
+    };
+    note(format_args!(
+        "no supervisor is running: restarts are off; `alveary {by}` starts one"
+    ));
 }

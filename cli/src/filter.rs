@@ -30,6 +30,17 @@ const STATES: [&str; 7] = [
     "pending", "starting", "running", "stopping", "exited", "failed", "unknown",
 ];
 
+impl Key {
+    /// What may stand behind it; anything where there are none.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::State => &STATES,
+            Self::Ready => &["true", "false"],
+            Self::Name | Self::Id | Self::Capability => &[],
+        }
+    }
+}
+
 /// `KEY=VALUE`.
 pub(crate) fn parse(text: &str) -> Result<Filter, String> {
     let (key, value) = text
@@ -43,17 +54,8 @@ pub(crate) fn parse(text: &str) -> Result<Filter, String> {
             let known = KEYS.map(|(name, _)| format!("`{name}`")).join(", ");
             format!("there is no filter `{}` ({known} are)", Escaped(key))
         })?;
-    let known: &[&str] = match key {
-        Key::State => &STATES,
-        Key::Ready => &["true", "false"],
-        Key::Name | Key::Id | Key::Capability => {
-            return Ok(Filter {
-                key,
-                value: value.to_owned(),
-            });
-        }
-    };
-    if known.contains(&value) {
+    let known = key.words();
+    if known.is_empty() || known.contains(&value) {
         return Ok(Filter {
             key,
             value: value.to_owned(),
@@ -77,6 +79,22 @@ impl Filter {
             Key::Ready => ready.to_string() == self.value,
         }
     }
+}
+
+/// Whether one of them is on the state: then those that have ended may be meant, too.
+pub(crate) fn name_a_state(filters: &[Filter]) -> bool {
+    filters.iter().any(|filter| filter.key == Key::State)
+}
+
+/// What may be typed, whole where only some words can stand behind the sign.
+pub(crate) fn examples() -> impl Iterator<Item = String> {
+    KEYS.iter().flat_map(|(name, key)| {
+        let words = match key.words() {
+            [] => &[""],
+            words => words,
+        };
+        words.iter().map(move |word| format!("{name}={word}"))
+    })
 }
 
 /// Whether all that is asked for is true of an agent. Of several values for one key, one is enough.

@@ -24,6 +24,7 @@ mod scrape;
 mod seat;
 mod show;
 mod steps;
+mod tips;
 mod together;
 #[cfg(feature = "top")]
 mod top;

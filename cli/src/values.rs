@@ -1,6 +1,7 @@
 //! Values of flags that need more than a type's own parser.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 /// A length of time: `10s`, `1m 30s`, or whole seconds as a bare number.
@@ -27,13 +28,59 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "it is no address and port, such as `127.0.0.1:8000`".to_owned())
 }
 
-/// A moment: by RFC 3339, or how long ago it was.
+/// How many lines of a log are meant; none: all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lines(pub(crate) Option<u64>);
+
+/// `10`, or `all`.
+pub(crate) fn lines(text: &str) -> Result<Lines, String> {
+    if text == "all" {
+        return Ok(Lines(None));
+    }
+    text.parse()
+        .map(|number| Lines(Some(number)))
+        .map_err(|_| "it is no number of lines (`10` and `all` are)".to_owned())
+}
+
+/// A whole number.
+#[cfg(feature = "coordinator")]
+pub(crate) fn whole(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "it is no whole number, such as `10`".to_owned())
+}
+
+/// A whole number within these.
+pub(crate) fn number(
+    within: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.parse().ok().filter(|number| within.contains(number));
+        number.ok_or_else(|| {
+            let (least, most) = (within.start(), within.end());
+            format!("it is no number from {least} to {most}")
+        })
+    }
+}
+
+/// From so many digits on a bare number counts from 1970: as how long ago it was, it would be before that.
+const DIGITS_OF_A_MOMENT: usize = 10;
+
+/// A moment: by RFC 3339 or its date alone, by the seconds since 1970, or by how long ago it was.
 pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
-    if let Ok(at) = humantime::parse_rfc3339_weak(text) {
+    let midnight = format!("{text}T00:00:00Z");
+    if let Ok(at) =
+        humantime::parse_rfc3339_weak(text).or_else(|_| humantime::parse_rfc3339_weak(&midnight))
+    {
         return Ok(at);
     }
-    let ago = duration(text)
-        .map_err(|_| "it is no moment (`2026-11-24T12:00:00Z` and `10m`, ten minutes ago, are)")?;
+    let wrong =
+        "it is no moment (`2026-11-24`, `2026-11-24T12:00:00Z` and `10m`, ten minutes ago, are)";
+    if text.len() >= DIGITS_OF_A_MOMENT && text.bytes().all(|digit| digit.is_ascii_digit()) {
+        let since = text.parse().ok().map(Duration::from_secs);
+        let at = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        return at.ok_or_else(|| wrong.to_owned());
+    }
+    let ago = duration(text).map_err(|_| wrong)?;
     SystemTime::now()
         .checked_sub(ago)
         .ok_or_else(|| "it is too long ago".to_owned())
@@ -77,9 +124,34 @@ mod tests {
             moment("1970-01-01T00:01:00Z"),
             Ok(SystemTime::UNIX_EPOCH + Duration::from_mins(1))
         );
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_hours(490_092);
+        assert_eq!(moment("2025-11-28T12:00:00Z"), Ok(noon));
+        assert_eq!(moment("1764331200"), Ok(noon));
+        assert_eq!(moment("2025-11-28"), Ok(noon - Duration::from_hours(12)));
+        for wrong in ["99999999999999999999", "18446744073709551615", "2025-13-28"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
         let ago = moment("10m").unwrap().elapsed().unwrap();
         assert!((Duration::from_mins(10)..Duration::from_mins(11)).contains(&ago));
         assert!(moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn lines_are_a_number_of_them_or_all() {
+        assert_eq!(lines("10"), Ok(Lines(Some(10))));
+        assert_eq!(lines("all"), Ok(Lines(None)));
+        for wrong in ["x", "-1", "", "1.5"] {
+            assert!(lines(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_number_lies_within_what_is_said() {
+        let number = number(1..=9);
+        assert_eq!(number("9"), Ok(9));
+        for wrong in ["x", "0", "10", "-1"] {
+            assert_eq!(number(wrong), Err("it is no number from 1 to 9".to_owned()));
+        }
     }
 
     #[test]

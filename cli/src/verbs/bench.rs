@@ -42,11 +42,11 @@ pub(crate) struct Bench {
     against: Option<Against>,
 
     /// How many starts are measured, on each backend
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = values::number(1..=100_000))]
     spawns: u32,
 
     /// How many rounds go before that do not count
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::number(0..=1000))]
     warm_up: u32,
 
     /// Which agent of the file; its first unless said, and several where said so often
@@ -54,7 +54,7 @@ pub(crate) struct Bench {
     agent: Vec<String>,
 
     /// Start so many at once, and measure how long it takes until the last of them runs
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::number(1..=1000))]
     at_once: u32,
 
     /// How long the measuring may take; what was measured until then counts

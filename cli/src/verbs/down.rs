@@ -17,7 +17,7 @@ use crate::values;
 #[command(after_help = "Example: alveary down --time 2s")]
 pub(crate) struct Down {
     /// How long agents have between the signal that asks and force, instead of their own `stop.grace`
-    #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(short, long, alias = "timeout", value_name = "TIME", value_parser = values::duration)]
     time: Option<Duration>,
 
     /// The swarm's own volumes, too, with all that its agents have written there

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::follow::{Following, What};
 use crate::outcome::Outcome;
 use crate::output::{self, LinePrinter, LineStyle, note};
-use crate::values;
+use crate::values::{self, Lines};
 
 /// Shows what agents wrote
 ///
@@ -27,9 +27,9 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// Of each agent only the last so many lines of its standard output, and as many of its standard error
-    #[arg(short = 'n', long, value_name = "LINES")]
-    tail: Option<u64>,
+    /// Of each agent only the last so many lines of its standard output, and as many of its standard error, or `all`
+    #[arg(short = 'n', long, value_name = "LINES", value_parser = values::lines)]
+    tail: Option<Lines>,
 
     /// Nothing older than this moment, or than so long ago
     #[arg(long, value_name = "WHEN", value_parser = values::moment)]
@@ -54,11 +54,8 @@ pub(crate) struct Logs {
 
 impl Logs {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
-        let Some(opened) = context.open_existing().await? else {
-            return match self.names.first() {
-                None => Ok(Outcome::Done),
-                Some(_) => context.open().await.map(|_| Outcome::Done),
-            };
+        let Some(opened) = context.open_to_show(&self.names).await? else {
+            return Ok(Outcome::Done);
         };
         let swarm = opened.swarm;
         let agents = if self.names.is_empty() {
@@ -134,7 +131,7 @@ impl Logs {
 
     fn options(&self) -> LogOptions {
         let mut options = LogOptions::default();
-        options.tail = self.tail;
+        options.tail = self.tail.and_then(|Lines(number)| number);
         options.since = self.since;
         options.until = self.until;
         options

@@ -7,16 +7,17 @@ use std::io::Write;
 use alveary::{Agent, Opened};
 use clap::Args;
 
+use crate::bulk;
 use crate::context::{Context, in_the_files_order, note_if_unsupervised};
 use crate::failure::Failure;
 use crate::filter::{self, Filter};
 use crate::outcome::Outcome;
-use crate::output::{self, Form, Table, about, age, form, note};
+use crate::output::{self, Form, Table, about, age, form};
 use crate::record::{AgentRecord, in_short, ports_in_short};
 
 /// Shows the agents of the swarm
 ///
-/// Those that have not ended, unless --all is given. A swarm that never was has none.
+/// Those that have not ended, and with --all, by name or by state those that have, too. A swarm that never was has none.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE, after_long_help = about::<AgentRecord<'static>>(EXAMPLE))]
 pub(crate) struct Ps {
@@ -33,7 +34,7 @@ pub(crate) struct Ps {
     no_trunc: bool,
 
     /// Only agents of which this is true
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = filter::parse)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = filter::parse, add = crate::complete::filters())]
     filter: Vec<Filter>,
 
     /// How to print them: `table`, or a line each: `json`, or a template
@@ -46,10 +47,14 @@ pub(crate) struct Ps {
     /// those that have changed are printed.
     #[arg(short, long, conflicts_with = "quiet")]
     watch: bool,
+
+    /// Agents, by name, by group, by id or by the beginning of an id; all without it
+    #[arg(value_name = "NAME", add = crate::complete::agents())]
+    names: Vec<String>,
 }
 
 const EXAMPLE: &str = "\
-Example: alveary ps --all --filter state=exited --format '{{ name }} {{ exit.code }}'
+Example: alveary ps --filter state=exited --format '{{ name }} {{ exit.code }}'
 Filters: name, id, state, capability, ready; the same key twice means either, two keys mean both.";
 
 /// How much of an id is shown where it need not be whole: as much as tells a few thousand apart.
@@ -72,24 +77,22 @@ impl Ps {
         if self.watch {
             return watch::run(self, context).await;
         }
-        let Some(opened) = context.open_existing().await? else {
+        let Some(opened) = context.open_to_show(&self.names).await? else {
             self.print(&[], "", "")?;
-            if let Some(name) = &context.global.swarm {
-                note(format_args!(
-                    "there has never been a swarm `{name}`; `alveary swarms --all` shows those that there are"
-                ));
-            }
             return Ok(Outcome::Done);
         };
         let swarm = &opened.swarm;
         // Of a thousand agents each look takes its time: one is enough.
-        let agents = swarm.list().await?;
+        let mut agents = swarm.list().await?;
         let somebody_lives = agents.iter().any(|agent| !agent.is_settled());
+        if !self.names.is_empty() {
+            agents = bulk::resolve(swarm, &self.names).await?;
+        }
         let agents = self.meant(&opened, agents);
         let backend = swarm.backend().kind();
         self.print(&agents, opened.fleet.swarm.as_str(), backend.as_str())?;
         if somebody_lives {
-            note_if_unsupervised(swarm)?;
+            note_if_unsupervised(&opened)?;
         }
         Ok(Outcome::Done)
     }
@@ -97,8 +100,9 @@ impl Ps {
     /// Those that are to be shown.
     fn meant(&self, opened: &Opened, mut agents: Vec<Agent>) -> Vec<Agent> {
         in_the_files_order(&opened.fleet, &mut agents);
+        let ended_too = self.all || !self.names.is_empty() || filter::name_a_state(&self.filter);
         agents.retain(|agent| {
-            (self.all || !agent.is_settled())
+            (ended_too || !agent.is_settled())
                 && filter::matches(&self.filter, &agent.info, Some(&agent.group), agent.ready)
         });
         agents

@@ -19,7 +19,7 @@ use alveary::StopOptions;
 #[command(after_help = "Example: alveary restart echo-2")]
 pub(crate) struct Restart {
     /// How long they have between the signal that asks and force, instead of their own `stop.grace`
-    #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(short, long, alias = "timeout", value_name = "TIME", value_parser = values::duration)]
     time: Option<Duration>,
 
     #[command(flatten)]
@@ -28,8 +28,9 @@ pub(crate) struct Restart {
 
 impl Restart {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
-        let swarm = context.open().await?.swarm;
-        let agents = bulk::meant(&swarm, &self.whom).await?;
+        let opened = context.open().await?;
+        let swarm = &opened.swarm;
+        let agents = bulk::meant(swarm, &self.whom).await?;
         let meant: HashSet<_> = agents.iter().map(|agent| agent.id().clone()).collect();
         let mut options = StopOptions::default();
         options.grace = self.time;
@@ -37,7 +38,7 @@ impl Restart {
             agents,
             "restarting",
             |agent| {
-                let (swarm, options) = (&swarm, options.clone());
+                let options = options.clone();
                 async move { swarm.restart(agent.id(), options).await }
             },
             |info| format!("is {}", info.state),
@@ -46,8 +47,8 @@ impl Restart {
         let agents = swarm.list().await?;
         let started = agents.iter().filter(|agent| meant.contains(agent.id()));
         let started = started.map(|agent| (agent.id().clone(), agent.state().clone()));
-        let outcome = outcome.or(coming::arrived(&swarm, started).await);
-        note_supervision(&swarm, &agents)?;
+        let outcome = outcome.or(coming::arrived(swarm, started).await);
+        note_supervision(&opened, &agents)?;
         Ok(outcome)
     }
 }

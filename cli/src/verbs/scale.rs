@@ -1,9 +1,10 @@
 //! `scale`: changes how many members groups have.
 
-use alveary::{Agent, UpOptions, UpOutcome};
+use alveary::{Agent, Error, FleetAgent, SwarmManager, UpOptions, UpOutcome};
 use clap::Args;
 
 use crate::coming;
+use crate::complete;
 use crate::context::{Context, note_followed, note_supervision};
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -19,7 +20,7 @@ use crate::values::{self, Count};
 #[command(after_help = "Example: alveary scale echo=10 scribe=0")]
 pub(crate) struct Scale {
     /// A group of the file, and how many members it is to have
-    #[arg(value_name = "NAME=N", required = true, value_parser = values::count)]
+    #[arg(value_name = "NAME=N", required = true, value_parser = values::count, add = complete::counts())]
     counts: Vec<Count>,
 }
 
@@ -29,8 +30,9 @@ impl Scale {
         note_followed(&opened);
         let (swarm, fleet) = (&opened.swarm, &opened.fleet);
         // Every name is looked up before anything is done for the first.
-        for Count { name, .. } in &self.counts {
-            fleet.find_agent(name).map_err(alveary::Error::from)?;
+        for count in &self.counts {
+            let agent = fleet.find_agent(&count.name).map_err(Error::from)?;
+            refuse_what_is_in_the_way(swarm, agent, count.count).await?;
         }
         let mut outcome = Outcome::Done;
         for Count { name, count } in &self.counts {
@@ -58,9 +60,35 @@ impl Scale {
             let arrived = coming::arrived(swarm, started).await;
             outcome = outcome.or(steps::outcome(&report)).or(arrived);
         }
-        note_supervision(swarm, &swarm.list().await?)?;
+        note_supervision(&opened, &swarm.list().await?)?;
         Ok(outcome)
     }
+}
+
+/// An agent that somebody has started by one of these names is not to be ended for a member.
+async fn refuse_what_is_in_the_way(
+    swarm: &SwarmManager,
+    of: &FleetAgent,
+    count: u32,
+) -> Result<(), Failure> {
+    let is_one = |agent: &Agent| {
+        let member = of.member(agent.name());
+        member.is_some_and(|member| member.index <= count)
+    };
+    let agents = swarm.list().await?;
+    let mut others = agents
+        .iter()
+        .filter(|agent| agent.group != of.name && !agent.is_settled() && is_one(agent));
+    let Some(name) = others.next().map(Agent::name) else {
+        return Ok(());
+    };
+    Err(Failure::input(
+        format!(
+            "an agent `{name}` lives already, and was not started as one of `{}`",
+            of.name
+        ),
+        format!("end that one first: `alveary rm --force {name}`, or ask for fewer"),
+    ))
 }
 
 /// How many there are now, and what was done for it.

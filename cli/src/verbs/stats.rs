@@ -52,7 +52,7 @@ struct Readings(HashMap<AgentId, Usage>);
 
 impl Stats {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
-        let Some(opened) = context.open_existing().await? else {
+        let Some(opened) = context.open_to_show(&self.names).await? else {
             self.print(&[])?;
             return Ok(Outcome::Done);
         };

@@ -21,7 +21,7 @@ use alveary::StopOptions;
 #[command(after_help = "Example: alveary stop -t 2s echo")]
 pub(crate) struct Stop {
     /// How long they have between the asking and force, instead of their own `stop.grace`
-    #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(short, long, alias = "timeout", value_name = "TIME", value_parser = values::duration)]
     time: Option<Duration>,
 
     /// The signal that asks, instead of their own `stop.signal`

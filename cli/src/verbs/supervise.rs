@@ -36,7 +36,7 @@ impl Supervise {
             note(format_args!("this stays in its caller's session: {error}"));
         }
         let mut interrupts = Interrupts::take()?;
-        let mut opened = context.open_to_start(true).await?;
+        let mut opened = context.open_to_supervise().await?;
         if let Some(listen) = self.metrics {
             opened.fleet.metrics = Some(MetricsTable::at(listen));
         }

@@ -49,7 +49,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "TIME", requires = "wait", default_value = "5m", value_parser = values::duration)]
     wait_timeout: Duration,
 
-    /// Stop and remove agents that the file does not name any more
+    /// Stop and remove agents that the file does not name: of `spawn` and beyond its counts, too
     #[arg(long)]
     prune: bool,
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::time::Duration;
 
-use alveary::{Agent, Error, Supervision, SwarmManager};
+use alveary::{Agent, Error, Opened, Supervision};
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -35,13 +35,14 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
-        let swarm = context.open().await?.swarm;
-        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let opened = context.open().await?;
+        let swarm = &opened.swarm;
+        let agents = bulk::resolve(swarm, &self.names.names).await?;
         let mut ends: FuturesUnordered<_> = agents
             .iter()
             .map(|agent| async { (agent.name(), swarm.wait_settled(agent.id()).await) })
             .collect();
-        let mut in_vain = std::pin::pin!(tell_if_in_vain(&swarm, &agents));
+        let mut in_vain = std::pin::pin!(tell_if_in_vain(&opened, &agents));
         let mut outcome = Outcome::Done;
         loop {
             let next = tokio::select! {
@@ -64,15 +65,15 @@ impl Wait {
 
 /// Says so, once, when one of these has ended, is to be started again, and nobody is there to do it: until
 /// somebody is, waiting for its end is in vain.
-async fn tell_if_in_vain(swarm: &SwarmManager, waited: &[Agent]) -> Result<Infallible, Error> {
+async fn tell_if_in_vain(opened: &Opened, waited: &[Agent]) -> Result<Infallible, Error> {
     loop {
         let is_meant = |agent: &Agent| waited.iter().any(|waited| waited.id() == agent.id());
-        let agents = swarm.list().await?;
+        let agents = opened.swarm.list().await?;
         let due = agents
             .iter()
             .any(|agent| agent.restarting && is_meant(agent));
-        if due && swarm.supervision()? == Supervision::Nobody {
-            note_no_supervisor();
+        if due && opened.swarm.supervision()? == Supervision::Nobody {
+            note_no_supervisor(opened);
             return std::future::pending().await;
         }
         tokio::time::sleep(LOOK).await;

@@ -209,6 +209,49 @@ fn a_name_that_another_file_has_taken() {
 }
 
 #[test]
+fn what_is_called_otherwise_elsewhere() {
+    let hive = Hive::new("swarm = \"demo\"");
+    for (args, tip) in [
+        (&["start", "a"][..], "`alveary up NAME`"),
+        (&["run", "true"], "`alveary spawn -- PROGRAM`"),
+        (&["status"], "`alveary ps`"),
+        (&["list"], "`alveary ps`"),
+        (&["version"], "`alveary --version`"),
+        (&["ps", "--json"], "`--format json`"),
+        (&["ps", "-o", "json"], "`--format json`"),
+        (&["up", "--remove-orphans"], "`alveary up --prune`"),
+    ] {
+        let ran = hive.run(args);
+        assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
+        assert!(ran.stderr().contains(tip), "{args:?}: {ran}");
+        assert_eq!(ran.stderr().matches("tip:").count(), 1, "{args:?}: {ran}");
+    }
+    for verb in ["stop", "restart"] {
+        let ran = hive.run(&[verb, "--timeout", "soon", "a"]);
+        assert!(ran.stderr().contains("no length of time"), "{verb}: {ran}");
+    }
+}
+
+#[test]
+fn a_number_that_is_none() {
+    let hive = Hive::new("swarm = \"demo\"");
+    for (args, words) in [
+        (
+            &["logs", "-n", "x"][..],
+            "no number of lines (`10` and `all` are)",
+        ),
+        (&["bench", "-n", "x"], "no number from 1 to 100000"),
+        (&["bench", "-n", "0"], "no number from 1 to 100000"),
+        #[cfg(feature = "coordinator")]
+        (&["task", "list", "--limit", "x"], "no whole number"),
+    ] {
+        let ran = hive.run(args);
+        assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
+        assert!(ran.stderr().contains(words), "{args:?}: {ran}");
+    }
+}
+
+#[test]
 fn what_is_typed_wrong() {
     let hive = Hive::new("swarm = \"demo\"");
     for args in [

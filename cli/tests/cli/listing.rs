@@ -36,9 +36,15 @@ fn a_swarm_that_never_was_is_empty() {
 #[test]
 fn a_name_that_no_swarm_ever_had_is_said_to_be_none() {
     let hive = Hive::new("swarm = \"demo\"");
-    let ran = hive.run(&["-p", "dmeo", "ps"]);
-    assert_eq!(ran.code(), Some(0), "{ran}");
-    assert!(ran.stderr().contains("`dmeo`"), "{ran}");
+    for args in [&["ps"][..], &["logs"], &["stats", "--no-stream"]] {
+        let ran = hive.run(&[&["-p", "dmeo"], args].concat());
+        assert_eq!(ran.code(), Some(0), "{args:?}: {ran}");
+        assert!(ran.stderr().contains("`dmeo`"), "{args:?}: {ran}");
+        // One of its agents was meant to be there.
+        let ran = hive.run(&[&["-p", "dmeo"], args, &["echo"]].concat());
+        assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
+        assert!(ran.stderr().contains("`dmeo`"), "{args:?}: {ran}");
+    }
 }
 
 #[test]
@@ -109,13 +115,33 @@ fn ps_shows_what_has_not_ended_unless_asked_for_all_and_filters() {
     let count = |args: &[&str]| hive.ok(args).lines().count();
     assert_eq!(count(&["ps", "-q"]), 2);
     assert_eq!(count(&["ls", "-a", "-q"]), 3);
-    assert_eq!(count(&["ps", "-a", "-q", "-f", "state=exited"]), 1);
+    assert_eq!(count(&["ps", "-q", "-f", "state=exited"]), 1);
+    assert_eq!(count(&["ps", "-q", "-f", "state=running"]), 2);
+    assert_eq!(count(&["ps", "-q", "-f", "name=brief"]), 0);
     assert_eq!(count(&["ps", "-a", "-q", "--filter", "name=echo"]), 2);
     assert_eq!(count(&["ps", "-a", "-q", "--filter", "capability=talk"]), 2);
     let table = hive.ok(&["ps", "-a"]);
     assert!(table.starts_with("NAME"), "{table}");
     assert!(table.contains("exited with code 7"), "{table}");
     assert_eq!(hive.run(&["ps", "--filter", "colour=red"]).code(), Some(2));
+}
+
+#[test]
+fn ps_shows_those_that_are_named_whether_or_not_they_have_ended() {
+    let hive = up();
+    let names = |args: &[&str]| hive.ok(&[&["ps", "--format", "{{ name }}"], args].concat());
+    assert_eq!(names(&["brief"]), "brief\n");
+    assert_eq!(names(&["echo-2", "brief"]), "echo-2\nbrief\n");
+    assert_eq!(names(&["echo"]), "echo-1\necho-2\n");
+    assert_eq!(names(&["echo", "-f", "name=echo-1"]), "echo-1\n");
+    let id = hive.agent("echo-1")["agent_id"].clone();
+    assert_eq!(names(&[&id.as_str().unwrap()[..8]]), "echo-1\n");
+    let refused = hive.run(&["ps", "ecko-1"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(
+        refused.stderr().contains("did you mean `echo-1`?"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -142,6 +168,10 @@ fn logs_of_one_agent_are_its_bytes_and_those_of_several_bear_names() {
     let hive = up();
     assert_eq!(hive.ok(&["logs", "echo-1"]), "one\ntwo\nthree\n");
     assert_eq!(hive.ok(&["logs", "-n", "1", "echo-1"]), "three\n");
+    for all in [&["-n", "all"][..], &["--tail", "all"]] {
+        let args = [&["logs"], all, &["echo-1"]].concat();
+        assert_eq!(hive.ok(&args), "one\ntwo\nthree\n");
+    }
     assert_eq!(
         hive.ok(&["logs", "-n", "1", "echo"]),
         "echo-1 | three\necho-2 | three\n"
@@ -155,6 +185,14 @@ fn logs_of_one_agent_are_its_bytes_and_those_of_several_bear_names() {
         "one\ntwo\nthree\n"
     );
     assert_eq!(hive.ok(&["logs", "--until", "1h", "echo-1"]), "");
+    // A Unix time, as of 2020, and a date.
+    for long_ago in ["1577836800", "2020-01-01"] {
+        assert_eq!(
+            hive.ok(&["logs", "--since", long_ago, "echo-1"]),
+            "one\ntwo\nthree\n"
+        );
+        assert_eq!(hive.ok(&["logs", "--until", long_ago, "echo-1"]), "");
+    }
     let timed = hive.ok(&["logs", "-t", "-n", "1", "echo-1"]);
     assert!(timed.contains("Z three"), "{timed}");
 }

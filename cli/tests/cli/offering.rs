@@ -28,7 +28,7 @@ fn agents_are_offered_by_name_from_the_file_and_from_the_state_folder() {
     assert_eq!(offered(&hive, &["up", "be"]), ["bee", "bee-1", "bee-2"]);
     hive.ok(&["spawn", "--name", "wasp", "sleep", "1000"]);
     for verb in [
-        "logs", "stop", "inspect", "exec", "events", "stats", "rm", "restart", "wait",
+        "logs", "stop", "inspect", "exec", "events", "stats", "rm", "restart", "wait", "ps",
     ] {
         assert_eq!(offered(&hive, &[verb, "wa"]), ["wasp"], "{verb}");
     }
@@ -40,6 +40,10 @@ fn agents_are_offered_by_name_from_the_file_and_from_the_state_folder() {
         ["wasp"]
     );
     assert_eq!(offered(&hive, &["-p", "de"]), ["demo"]);
+    assert_eq!(offered(&hive, &["scale", "be"]), ["bee="]);
+    assert_eq!(offered(&hive, &["--backend", "pro"]), ["process"]);
+    assert_eq!(offered(&hive, &["ps", "--filter", "cap"]), ["capability="]);
+    assert_eq!(offered(&hive, &["ps", "-f", "state=ex"]), ["state=exited"]);
     // By the swarm's name, when the file is gone.
     std::fs::remove_file(hive.path().join("alveary.toml")).unwrap();
     assert!(offered(&hive, &["-p", "demo", "logs", ""]).contains(&"wasp".to_owned()));

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Ps;
+use crate::bulk;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
@@ -37,7 +38,11 @@ pub(super) async fn run(ps: &Ps, context: &Context) -> Result<Outcome, Failure> 
     let mut pace = interval(LOOK);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let agents = opened.swarm.list().await?;
+        let mut agents = opened.swarm.list().await?;
+        // Whoever is not there yet, or no more, may come.
+        agents.retain(|agent| {
+            ps.names.is_empty() || ps.names.iter().any(|name| bulk::means(name, agent))
+        });
         shown.show(&ps.meant(&opened, agents), Some(&opened))?;
         tokio::select! {
             event = events.next() => {

@@ -12,6 +12,7 @@ use crate::coordinating::Names;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::output::{Form, about};
+use crate::values;
 
 /// Shows tasks, in the order in which they were given
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub(crate) struct List {
     newest: bool,
 
     /// At most so many
-    #[arg(short = 'n', long, value_name = "TASKS")]
+    #[arg(short = 'n', long, value_name = "TASKS", value_parser = values::whole)]
     limit: Option<u32>,
 }
 
