@@ -28,6 +28,7 @@ mod tips;
 mod together;
 #[cfg(feature = "top")]
 mod top;
+mod typed;
 mod unit;
 mod values;
 mod verbs;

@@ -16,7 +16,7 @@ mod time;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 pub(crate) use canvas::Canvas;
-pub(crate) use escape::write_escaped;
+pub(crate) use escape::{Harmless, write_escaped};
 pub(crate) use excerpt::excerpt;
 pub(crate) use fetches::Fetches;
 pub(crate) use form::{Field, Form, Record, about, form};

@@ -25,9 +25,98 @@ pub(crate) fn write_escaped(out: &mut impl Write, bytes: &[u8]) -> io::Result<()
     Ok(())
 }
 
+/// The same for what comes in pieces and may be a prompt: all of it goes out at once but for the beginning of a character,
+/// or of a line's end, that the next piece may finish.
+#[derive(Debug)]
+pub(crate) struct Harmless<W> {
+    out: W,
+    begun: Vec<u8>,
+}
+
+impl<W: Write> Harmless<W> {
+    /// Writes to `out`.
+    pub(crate) fn new(out: W) -> Self {
+        Self {
+            out,
+            begun: Vec::new(),
+        }
+    }
+
+    /// Takes a piece.
+    pub(crate) fn piece(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.begun.extend_from_slice(piece);
+        let rest = self
+            .begun
+            .split_off(self.begun.len() - unfinished(&self.begun));
+        let whole = std::mem::replace(&mut self.begun, rest);
+        self.write(&whole)
+    }
+
+    /// No more comes: what was begun goes out as it is.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.begun);
+        self.write(&rest)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(line) => {
+                    write_escaped(&mut self.out, line.strip_suffix(b"\r").unwrap_or(line))?;
+                    self.out.write_all(b"\n")?;
+                }
+                None => write_escaped(&mut self.out, line)?,
+            }
+        }
+        self.out.flush()
+    }
+}
+
+/// How many bytes at the end may be only the beginning of something.
+fn unfinished(bytes: &[u8]) -> usize {
+    if bytes.ends_with(b"\r") {
+        return 1;
+    }
+    let last = bytes.utf8_chunks().last();
+    let last = last.map_or(&[][..], |chunk| chunk.invalid());
+    match std::str::from_utf8(last) {
+        Err(error) if error.error_len().is_none() => last.len(),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn in_pieces(pieces: &[&[u8]]) -> String {
+        let mut harmless = Harmless::new(Vec::new());
+        for piece in pieces {
+            harmless.piece(piece).unwrap();
+        }
+        harmless.end().unwrap();
+        String::from_utf8(harmless.out).unwrap()
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_as_if_it_came_at_once() {
+        assert_eq!(
+            in_pieces(&[b"5 \xe2", b"\x82\xac \xf0\x9f", b"\x90", b"\x9d"]),
+            "5 € 🐝"
+        );
+        assert_eq!(in_pieces(&[b"a\r", b"\nb\r", b"c\r\n"]), "a\nb\\rc\n");
+        assert_eq!(
+            in_pieces(&[b"\xe2\x82", b"x\xff\xe2", b"\x1b\r"]),
+            r"\xe2\x82x\xff\xe2\u{1b}\r"
+        );
+    }
+
+    #[test]
+    fn a_prompt_is_there_before_its_line_is_whole() {
+        let mut harmless = Harmless::new(Vec::new());
+        harmless.piece(b"name? ").unwrap();
+        assert_eq!(harmless.out, b"name? ");
+    }
 
     fn escaped(bytes: &[u8]) -> String {
         let mut out = Vec::new();

@@ -1,12 +1,14 @@
 //! `exec`: runs a program beside an agent.
 
+mod out;
+
 use std::future::pending;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::pin::pin;
 
 use alveary::{
-    Agent, Error, Escaped, ExecSpec, ExecStdin, Execution, ExitStatus, LogStreamKind, Operation,
-    SwarmManager, TtySize, User,
+    Agent, Error, ErrorKind, Escaped, ExecSpec, ExecStdin, Execution, ExitStatus, LogStreamKind,
+    Operation, SwarmManager, TtySize, User,
 };
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -19,12 +21,14 @@ use crate::context::Context;
 use crate::failure::{Failure, outcome_of, tell_of};
 use crate::keyboard::{self, DetachKeys, Raw, Watcher};
 use crate::outcome::Outcome;
-use crate::output::{note, write_escaped};
+use crate::output::note;
+use crate::typed;
+use out::Out;
 
 /// Runs a program in an agent's surroundings
 ///
 /// In its container, or beside it as its user, in its directory, with its environment. What it ends with is what this
-/// ends with.
+/// ends with: 126 where it cannot be executed, and 127 where it is not there.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: alveary exec -it echo-1 sh")]
 pub(crate) struct Exec {
@@ -81,11 +85,14 @@ impl Exec {
                 "use a backend that does",
             )
         })?;
-        let running = match exec.run(agent.id(), &self.spec(size)?).await {
+        let spec = self.spec(size)?;
+        spec.validate()
+            .map_err(|error| about_flags(error.with_agent(agent.id()).with_name(agent.name())))?;
+        let running = match exec.run(agent.id(), &spec).await {
             Ok(running) => running,
             Err(error) => {
-                tell_of(agent.name(), &error);
-                return Ok(outcome_of(&error));
+                tell_of(agent.name(), &about_flags(error.clone()));
+                return Ok(unbegun(&error));
             }
         };
         // Before the first key, and until all is written: a terminal that is left so is of no use. Where no keys come
@@ -180,13 +187,17 @@ impl Exec {
         };
         let mut let_go = pin!(keys.until_let_go());
         let mut resized = signal(SignalKind::window_change())?;
-        let escapes = !self.tty;
+        let mut stdout = Out::new(io::stdout(), self.tty);
+        let mut stderr = Out::new(io::stderr(), self.tty);
         while let Some(from) = &mut output {
             tokio::select! {
                 chunk = from.next() => match chunk {
                     Some(chunk) => {
                         let chunk = chunk?;
-                        write(chunk.stream, &chunk.bytes, escapes)?;
+                        match chunk.stream {
+                            LogStreamKind::Stderr => stderr.piece(&chunk.bytes)?,
+                            _ => stdout.piece(&chunk.bytes)?,
+                        }
                     }
                     None => output = None,
                 },
@@ -198,6 +209,8 @@ impl Exec {
                 }
             }
         }
+        stdout.end()?;
+        stderr.end()?;
         Ok(Some(running.wait().await?))
     }
 }
@@ -243,30 +256,31 @@ impl Keys {
     }
 }
 
-/// Hands on what the program writes: to a terminal that is not the program's own, harmless.
-fn write(stream: LogStreamKind, bytes: &[u8], escapes: bool) -> io::Result<()> {
-    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
-    let (out, is_terminal): (&mut dyn Write, bool) = match stream {
-        LogStreamKind::Stderr => {
-            let is_terminal = stderr.is_terminal();
-            (&mut stderr, is_terminal)
-        }
-        _ => {
-            let is_terminal = stdout.is_terminal();
-            (&mut stdout, is_terminal)
-        }
-    };
-    if escapes && is_terminal {
-        let mut harmless = Vec::with_capacity(bytes.len());
-        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            if number > 0 {
-                harmless.push(b'\n');
-            }
-            write_escaped(&mut harmless, line.strip_suffix(b"\r").unwrap_or(line))?;
-        }
-        out.write_all(&harmless)?;
-    } else {
-        out.write_all(bytes)?;
+/// What a program is told to have ended with that could not be begun, as in a shell: it is there, or it is not.
+const CANNOT_BE_RUN: u8 = 126;
+const IS_NOT_THERE: u8 = 127;
+
+/// How backends say that there is none.
+const NO_PROGRAM: [&str; 2] = ["there is no program", "program is not in the image"];
+
+/// What the shell is told of a program that did not begin. One that did may have ended with anything else.
+fn unbegun(error: &Error) -> Outcome {
+    if error.kind() != ErrorKind::InvalidSpec {
+        return outcome_of(error);
     }
-    out.flush()
+    let is_not_there = |words: &&str| error.message().contains(words);
+    Outcome::Program(if NO_PROGRAM.iter().any(is_not_there) {
+        IS_NOT_THERE
+    } else {
+        CANNOT_BE_RUN
+    })
+}
+
+/// The same with a cure that speaks of what was typed.
+fn about_flags(error: Error) -> Error {
+    let cure = error.cure().map(|cure| typed::cure(cure, "--workdir"));
+    match cure {
+        Some(cure) => error.with_cure(cure),
+        None => error,
+    }
 }

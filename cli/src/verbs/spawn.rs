@@ -3,22 +3,27 @@
 use std::error::Error as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use alveary::{AgentId, ConfigError, Error, FILE_NAME, Fleet, UpOptions, UpOutcome};
+use alveary::{
+    Agent, AgentId, AgentState, ByteSize, ConfigError, Error, Escaped, FILE_NAME, Fleet, UpOptions,
+    UpOutcome,
+};
 use clap::{Args, ValueHint};
 use toml::{Table, Value};
 
 use crate::coming;
 use crate::context::{Context, note_followed};
 use crate::detach::leave_supervisor;
-use crate::failure::{Failure, tell_of};
+use crate::failure::{Failure, outcome_of, tell_of};
 use crate::outcome::Outcome;
 use crate::output::{self, note};
+use crate::typed;
 
 /// Starts one agent that stands in no file
 ///
-/// It is of the swarm as if it stood in its file, defaults and all, until it is removed. Its id is printed.
+/// It is of the swarm as if it stood in its file, defaults and all, until it is removed: by `rm`, `down` or
+/// `up --prune`. Its id is printed.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: alveary spawn --name scribe -e LOG=debug -- python3 agent.py")]
 pub(crate) struct Spawn {
@@ -48,40 +53,52 @@ pub(crate) struct Spawn {
 
     /// How much memory it may hold, such as 256MiB
     #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
+    memory: Option<ByteSize>,
 
-    /// Whether it is started again: never, on-failure or always
-    #[arg(long, value_name = "POLICY")]
+    /// Whether it is started again
+    #[arg(long, value_name = "POLICY", value_parser = ["never", "on-failure", "always"])]
     restart: Option<String>,
 
     /// The program and its arguments; the image's own, without
-    #[arg(
-        value_name = "PROGRAM",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
     command: Vec<String>,
 }
 
 impl Spawn {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let name = self.name.clone().unwrap_or_else(|| self.drawn_name());
-        let (file, text) = written(context, &name)?;
-        let fleet = self.with_one_more(context, &name, file, text);
+        if let Some(absent) = self.env_file.iter().find(|file| !Path::new(file).exists()) {
+            return Err(Failure::input(
+                format!("there is no file `{}`", Escaped(absent)),
+                "give --env-file one that is there",
+            ));
+        }
+        let (file, written) = written(context, &name)?;
+        let fleet = self.with_one_more(context, &name, file, written);
         let started = async { self.start(context, &name, fleet?).await }.await;
-        started.map_err(without_place)
+        started.map_err(|failure| self.as_typed(&name, failure))
     }
 
     async fn start(&self, context: &Context, name: &str, fleet: Fleet) -> Result<Outcome, Failure> {
         let opened = context.open_fleet_to_start(fleet).await?;
         note_followed(&opened);
+        if opened.swarm.find(name).await?.is_some_and(|of| lives(&of)) {
+            return Err(lives_already(name));
+        }
         let options = UpOptions::default().with_names([name]);
         let report = opened.swarm.up(&opened.fleet, options).await?;
         let mut outcome = Outcome::Done;
         for up in &report.outcomes {
-            if let Err(error) = &up.result {
-                tell_of(&up.step.name, error);
-                outcome = outcome.or(crate::failure::outcome_of(error));
+            match &up.result {
+                // Somebody else has started one of this name at the same moment.
+                Ok(_) if up.step.name == name && up.started().is_none() => {
+                    return Err(lives_already(name));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tell_of(&up.step.name, &about_flags(error));
+                    outcome = outcome.or(outcome_of(error));
+                }
             }
         }
         let started: Vec<_> = report
@@ -113,15 +130,20 @@ impl Spawn {
         context: &Context,
         name: &str,
         file: PathBuf,
-        mut text: String,
+        mut whole: Table,
     ) -> Result<Fleet, Failure> {
-        text.push('\n');
-        text.push_str(&self.table(name)?);
-        Ok(Fleet::parse(&text, file, &context.load_options()).map_err(Error::from)?)
+        let agents = whole
+            .entry("agents")
+            .or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(agents) = agents {
+            agents.insert(name.to_owned(), Value::Table(self.table()?));
+        }
+        let fleet = Fleet::parse(&whole.to_string(), file, &context.load_options());
+        Ok(fleet.map_err(Error::from)?)
     }
 
     /// The agent as a file has it.
-    fn table(&self, name: &str) -> Result<String, Failure> {
+    fn table(&self) -> Result<Table, Failure> {
         let array =
             |words: &[String]| Value::Array(words.iter().cloned().map(Value::String).collect());
         let mut agent = Table::new();
@@ -162,8 +184,9 @@ impl Spawn {
         if !env.is_empty() {
             agent.insert("env".to_owned(), Value::Table(env));
         }
+        let memory = self.memory.map(|size| size.0.to_string());
         for (key, within, value) in [
-            ("limits", "memory", &self.memory),
+            ("limits", "memory", &memory),
             ("container", "image", &self.image),
         ] {
             if let Some(value) = value {
@@ -171,9 +194,36 @@ impl Spawn {
                 agent.insert(key.to_owned(), Value::Table(table));
             }
         }
-        let agents = Table::from_iter([(name.to_owned(), Value::Table(agent))]);
-        let whole = Table::from_iter([("agents".to_owned(), Value::Table(agents))]);
-        Ok(whole.to_string())
+        Ok(agent)
+    }
+
+    /// What is wrong with the agent, without a place: it stands in no file where somebody could look it up.
+    fn as_typed(&self, name: &str, failure: Failure) -> Failure {
+        let Some(error) = failure.as_error() else {
+            return failure;
+        };
+        let error = about_flags(error);
+        let source = error.source();
+        let Some(config) = source.and_then(|source| source.downcast_ref::<ConfigError>()) else {
+            return error.into();
+        };
+        match (config.position(), config.file()) {
+            (None, Some(file)) if !self.env_file.is_empty() => Failure::input(
+                format!("{file}: {}", config.message()),
+                "mend it, or give --env-file another",
+            ),
+            (None, _) => failure,
+            (Some(_), _) => {
+                let of_it = format!("the agent `{name}`: ");
+                let message = config.message();
+                // A name that was drawn tells nobody anything.
+                let drawn = message.strip_prefix(&of_it).filter(|_| self.name.is_none());
+                Failure::input(
+                    drawn.unwrap_or(message),
+                    error.cure().unwrap_or("say it otherwise"),
+                )
+            }
+        }
     }
 
     /// The name of its program, and letters that nobody else has.
@@ -190,13 +240,13 @@ impl Spawn {
 }
 
 /// The swarm's file, and what is written in it. Nobody of this name is.
-fn written(context: &Context, name: &str) -> Result<(PathBuf, String), Failure> {
+fn written(context: &Context, name: &str) -> Result<(PathBuf, Table), Failure> {
     let options = context.load_options();
     let fleet = match Fleet::load(&options) {
         Ok(fleet) => fleet,
         // A swarm of this one agent.
         Err(error) if error.is_no_file() && options.file.is_none() => {
-            return Ok((FILE_NAME.into(), String::new()));
+            return Ok((FILE_NAME.into(), Table::new()));
         }
         Err(error) => return Err(Error::from(error).into()),
     };
@@ -206,23 +256,31 @@ fn written(context: &Context, name: &str) -> Result<(PathBuf, String), Failure> 
             format!("bring that one up by `alveary up {name}`, or say another --name"),
         ));
     }
-    let text = fs::read_to_string(&fleet.file).map_err(|error| {
-        let what = format!("{} cannot be read: {error}", fleet.file.display());
+    let unreadable = |why: &dyn std::fmt::Display| {
+        let what = format!("{} cannot be read: {why}", fleet.file.display());
         Failure::input(what, "let yourself read it")
-    })?;
-    Ok((fleet.file, text))
+    };
+    let text = fs::read_to_string(&fleet.file).map_err(|error| unreadable(&error))?;
+    let table = text.parse::<Table>().map_err(|error| unreadable(&error))?;
+    Ok((fleet.file, table))
 }
 
-/// What is wrong with the agent, without a place: it stands in no file where somebody could look it up.
-fn without_place(failure: Failure) -> Failure {
-    let config = failure
-        .as_error()
-        .and_then(|error| error.source()?.downcast_ref::<ConfigError>());
-    match config {
-        Some(config) if config.position().is_some() => Failure::input(
-            config.message(),
-            config.cure().unwrap_or("say it otherwise"),
-        ),
-        _ => failure,
+/// Whether it is there and could be spoken to, or is about to be. One that never was started is not.
+fn lives(agent: &Agent) -> bool {
+    !agent.is_settled() && !matches!(agent.state(), AgentState::Pending)
+}
+
+fn lives_already(name: &str) -> Failure {
+    Failure::input(
+        format!("an agent `{name}` lives already"),
+        format!("say another --name, or end that one first: `alveary rm --force {name}`"),
+    )
+}
+
+/// The same with a cure that speaks of what was typed.
+fn about_flags(error: &Error) -> Error {
+    match error.cure() {
+        Some(cure) => error.clone().with_cure(typed::cure(cure, "--cwd")),
+        None => error.clone(),
     }
 }

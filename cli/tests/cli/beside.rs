@@ -125,8 +125,60 @@ fn a_program_is_run_beside_one_agent_that_is_there() {
         assert_eq!(refused.code(), Some(2), "{refused}");
         assert!(refused.stderr().contains(words), "{refused}");
     }
-    let absent = hive.run(&["exec", "bee-1", "alveary-absent"]);
-    assert_eq!(absent.code(), Some(2), "{absent}");
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_told_as_by_a_shell() {
+    let hive = up();
+    std::fs::write(hive.path().join("plain"), "").unwrap();
+    for (args, code, words) in [
+        (
+            &["bee-1", "alveary-absent"][..],
+            127,
+            "help: install it, or name another program",
+        ),
+        (
+            &["bee-1", "./alveary-absent"],
+            127,
+            "help: name another program",
+        ),
+        (&["bee-1", "./plain"], 126, "chmod +x"),
+        (&["bee-1", "/"], 126, "help: name another program"),
+        (
+            &["-w", "/alveary-absent", "bee-1", "true"],
+            126,
+            "help: make it, or correct --workdir",
+        ),
+        (
+            &["-w", "here", "bee-1", "true"],
+            2,
+            "help: give the whole path",
+        ),
+    ] {
+        let refused = hive.run(&[&["exec"], args].concat());
+        assert_eq!(refused.code(), Some(code), "{args:?}: {refused}");
+        assert!(refused.stderr().contains(words), "{args:?}: {refused}");
+        assert!(
+            refused.stderr().contains("agent bee-1: "),
+            "{args:?}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn what_comes_in_pieces_is_whole_on_a_terminal() {
+    let hive = up();
+    let mut command = hive.command();
+    command.args(["exec", "bee-1", "sh", "-c"]);
+    command.arg(
+        "printf 'half: \\342'; until test -e go; do sleep 0.01; done; printf '\\202\\254 10%%\\r'",
+    );
+    let mut pty = Pty::run(&command);
+    // What can be shown is shown at once: it may be a prompt.
+    pty.expect("half: ");
+    std::fs::write(hive.path().join("go"), "").unwrap();
+    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+    assert!(pty.shown().contains(r"half: € 10%\r"), "{}", pty.shown());
 }
 
 #[test]

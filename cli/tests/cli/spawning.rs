@@ -55,6 +55,16 @@ fn what_is_spawned_where_there_is_no_file_is_seen_and_ended_from_there() {
     assert_eq!(ran.code(), Some(2), "{ran}");
     hive.ok(&["spawn", "--name", "scribe", "--", "sleep", "1000"]);
     let pid = pid_of(&hive.agent("scribe"));
+    // There is nothing to bring up.
+    let ps = hive.run(&["ps"]);
+    assert!(!ps.stderr().contains("`alveary up"), "{ps}");
+    assert!(
+        ps.stderr().contains("`alveary spawn --restart always`"),
+        "{ps}"
+    );
+    hive.ok(&["spawn", "--restart", "always", "sleep", "1000"]);
+    let ps = hive.run(&["ps"]);
+    assert_eq!(ps.stderr(), "", "{ps}");
     hive.ok(&["down"]);
     assert!(!is_alive(pid));
 }
@@ -81,6 +91,7 @@ fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
     let hive = Hive::new(
         "swarm = \"demo\"\n[agents.echo]\ncommand = [\"true\"]\n[agents.bee]\ncount = 2\ncommand = [\"true\"]\n",
     );
+    fs::write(hive.path().join("more.env"), "no variable\n").unwrap();
     for (args, words) in [
         (
             &["spawn", "--name", "echo", "true"][..],
@@ -92,9 +103,30 @@ fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
         ),
         (&["spawn", "--name", "a/b", "true"], "a/b"),
         (&["spawn", "--memory", "much", "true"], "much"),
-        (&["spawn", "alveary-absent"], "alveary-absent"),
-        (&["spawn", "--restart", "sometimes", "true"], "sometimes"),
-        (&["spawn"], "command"),
+        (
+            &["spawn", "--restart", "unless-stopped", "true"],
+            "[possible values: never, on-failure, always]",
+        ),
+        (
+            &["spawn", "--env-file", "absent.env", "true"],
+            "there is no file `absent.env`\nhelp: give --env-file",
+        ),
+        (
+            &["spawn", "--env-file", "more.env", "true"],
+            "more.env: line 1: there is no `=` in it\nhelp: mend it, or give --env-file another",
+        ),
+        (
+            &["spawn", "--cwd", "absent", "true"],
+            "\nhelp: make the folder, or correct --cwd",
+        ),
+        (
+            &["spawn", "alveary-absent"],
+            "error: there is no program `alveary-absent` in PATH\nhelp: install it, or name another program",
+        ),
+        (
+            &["spawn"],
+            "error: it has no command\nhelp: name a program behind `--`, or give `command` in `[defaults]`",
+        ),
     ] {
         let refused = hive.run(args);
         assert_eq!(refused.code(), Some(2), "{args:?}: {refused}");
@@ -106,6 +138,101 @@ fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
         );
     }
     assert!(hive.agents().is_empty(), "{:?}", hive.agents());
+}
+
+#[test]
+fn a_name_that_somebody_lives_by_is_refused_and_one_of_an_ended_agent_is_free() {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    let spawn = |program: &[&str]| {
+        let args = [&["spawn", "--name", "scribe"], program].concat();
+        hive.run(&args)
+    };
+    assert_eq!(spawn(&["sleep", "1000"]).code(), Some(0));
+    let before = hive.agent("scribe");
+    for program in [&["sleep", "1000"][..], &["sleep", "2000"]] {
+        let refused = spawn(program);
+        assert_eq!(refused.code(), Some(2), "{program:?}: {refused}");
+        assert_eq!(refused.stdout(), "", "{program:?}");
+        for words in ["an agent `scribe` lives already", "rm --force scribe"] {
+            assert!(refused.stderr().contains(words), "{program:?}: {refused}");
+        }
+        assert_eq!(hive.agent("scribe"), before, "{program:?}");
+    }
+    hive.ok(&["stop", "scribe"]);
+    let ran = spawn(&["sleep", "2000"]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    let now = hive.agent("scribe");
+    assert_eq!(now["state"], "running");
+    assert_ne!(now["incarnation"], before["incarnation"]);
+    assert_eq!(ran.stdout().trim(), now["agent_id"].as_str().unwrap());
+}
+
+#[test]
+fn a_flag_that_there_is_not_is_no_program_and_behind_the_program_it_is_the_programs() {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    for flags in [&["-d"][..], &["-it"], &["--rm"], &["--cpus", "2"]] {
+        let refused = hive.run(&[&["spawn"], flags, &["sleep", "1000"]].concat());
+        assert_eq!(refused.code(), Some(2), "{flags:?}: {refused}");
+        let words = format!("unexpected argument '{}", &flags[0][..2]);
+        assert!(refused.stderr().contains(&words), "{flags:?}: {refused}");
+    }
+    assert!(hive.agents().is_empty());
+    let echo = "echo \"$@\"; exec sleep 1000";
+    for (name, before) in [("bare", &[][..]), ("behind", &["--"])] {
+        let program = [
+            before,
+            &["sh", "-c", echo, "-", "--rm", "--name", "x", "--"],
+        ]
+        .concat();
+        hive.ok(&[&["spawn", "--name", name][..], &program].concat());
+        eventually("what was its own", || {
+            (hive.ok(&["logs", name]) == "--rm --name x --\n").then_some(())
+        });
+    }
+}
+
+#[test]
+fn however_the_file_writes_its_agents_one_more_may_be_among_them() {
+    for agents in [
+        "agents = { other = { command = [\"sleep\", \"1000\"] } }\ndefaults = { env = { LOG = \"info\" } }\n",
+        "agents.other.command = [\"sleep\", \"1000\"]\ndefaults.env.LOG = \"info\"\n",
+    ] {
+        let hive = Hive::new(&format!(
+            "{agents}swarm = \"demo\"\nbackend = \"process\"\n"
+        ));
+        hive.ok(&[
+            "spawn",
+            "--name",
+            "scribe",
+            "--",
+            "sh",
+            "-c",
+            "echo $LOG; exec sleep 1000",
+        ]);
+        eventually("what the file gives it", || {
+            (hive.ok(&["logs", "scribe"]) == "info\n").then_some(())
+        });
+    }
+}
+
+#[test]
+fn one_that_bears_the_name_of_a_member_is_not_ended_for_it() {
+    let hive =
+        Hive::new("swarm = \"demo\"\n[agents.bee]\ncount = 1\ncommand = [\"sleep\", \"1000\"]\n");
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["spawn", "--name", "bee-3", "sleep", "2000"]);
+    let before = hive.agents();
+    let refused = hive.run(&["scale", "bee=3"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(
+        refused.stderr().contains("an agent `bee-3` lives"),
+        "{refused}"
+    );
+    assert_eq!(hive.agents(), before);
+    hive.ok(&["scale", "bee=2"]);
+    hive.ok(&["rm", "--force", "bee-3"]);
+    hive.ok(&["scale", "bee=3"]);
+    assert_eq!(hive.ok(&["ps", "-q", "bee"]).lines().count(), 3);
 }
 
 #[test]

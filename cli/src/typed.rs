@@ -1,0 +1,40 @@
+//! What is wrong with a program that somebody has typed: told of the keys of a file, it stands in none.
+
+/// What to do about a key, and about what was typed in its place.
+const IN_ITS_PLACE: [(&str, &str); 4] = [
+    ("correct `command`", "name another program"),
+    ("give `command` a program", NAME_ONE),
+    ("give it a `command`", NAME_ONE),
+    ("name a program first in `command`", "name a program"),
+];
+
+const NAME_ONE: &str = "name a program behind `--`, or give `command` in `[defaults]`";
+
+/// The cure for who has typed a program, and by this flag where it runs.
+pub(crate) fn cure(of_keys: &str, folder: &str) -> String {
+    let folder = format!("correct {folder}");
+    IN_ITS_PLACE
+        .into_iter()
+        .chain([("correct `cwd`", &*folder)])
+        .fold(of_keys.to_owned(), |cure, (key, typed)| {
+            cure.replace(key, typed)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cure_speaks_of_what_was_typed() {
+        assert_eq!(
+            cure("install it, or correct `command`", "--workdir"),
+            "install it, or name another program"
+        );
+        assert_eq!(
+            cure("make the folder, or correct `cwd`", "--workdir"),
+            "make the folder, or correct --workdir"
+        );
+        assert_eq!(cure("mend that", "--cwd"), "mend that");
+    }
+}
