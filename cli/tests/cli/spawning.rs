@@ -62,9 +62,19 @@ fn what_is_spawned_where_there_is_no_file_is_seen_and_ended_from_there() {
         ps.stderr().contains("`alveary spawn --restart always`"),
         "{ps}"
     );
-    hive.ok(&["spawn", "--restart", "always", "sleep", "1000"]);
+    hive.ok(&[
+        "spawn",
+        "--name",
+        "again",
+        "--restart",
+        "always",
+        "sleep",
+        "1000",
+    ]);
     let ps = hive.run(&["ps"]);
     assert_eq!(ps.stderr(), "", "{ps}");
+    crate::hive::signal(pid_of(&hive.agent("again")), rustix::process::Signal::KILL);
+    hive.until("again", "is started again", |agent| agent["restarts"] == 1);
     hive.ok(&["down"]);
     assert!(!is_alive(pid));
 }
