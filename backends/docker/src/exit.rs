@@ -4,6 +4,7 @@ use alveary_core::{EndedBy, Exit, ExitStatus, Signal};
 
 use crate::asks::{Ask, Sent};
 use crate::engine::Container;
+use crate::hint;
 
 /// What engines tell of a process that SIGKILL ended, as a shell would.
 pub(crate) const KILLED: i32 = 128 + 9;
@@ -25,7 +26,10 @@ pub(crate) fn of(container: &Container, ask: &Ask) -> Exit {
     if let Some(at) = container.finished_at {
         exit = exit.with_at(at);
     }
-    exit
+    match hint::of_memory(container) {
+        Some(hint) if exit.by == EndedBy::Itself => exit.with_hint(hint),
+        _ => exit,
+    }
 }
 
 fn by(container: &Container, ask: &Ask, by_kill: bool) -> EndedBy {

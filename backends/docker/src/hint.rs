@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
+use alveary_core::ByteSize;
+
 use crate::engine::Container;
+use crate::exit::KILLED;
 
 /// What a program that is refused something says of it, in small letters: `EPERM`, and `EACCES`.
 const NOT_PERMITTED: [&str; 3] = ["operation not permitted", "eperm", "are you root"];
@@ -246,6 +249,15 @@ pub(crate) fn died_at_once(container: &Container) -> bool {
     let lived = (container.started_at.zip(container.finished_at))
         .map(|(from, to)| to.duration_since(from).unwrap_or_default());
     container.exit_code != 0 && !container.oom && lived.is_some_and(|lived| lived < AT_ONCE)
+}
+
+/// Of one that a KILL has ended and that may have no more than so much memory. Engines lose the flag of memory now and
+/// then, above all of those that live for a moment.
+pub(crate) fn of_memory(container: &Container) -> Option<String> {
+    let limit = container.memory.map(ByteSize)?;
+    (container.exit_code == KILLED && !container.oom).then(|| {
+        format!("perhaps its memory ran out, of which it may have {limit}: see `limits.memory`")
+    })
 }
 
 /// The last of these words, on one line.

@@ -33,11 +33,8 @@ impl Agent {
     }
 }
 
-/// By how much the flag of memory may come later than the end is seen, where nothing of ours limits the memory.
+/// By how much the flag of memory may come later than the end is seen. One that is later than this never comes.
 const FLAG_IS_LATE: Duration = Duration::from_millis(300);
-
-/// The same where it is limited, and a KILL that is nobody's is most likely the kernel's: a busy engine takes longer.
-const FLAG_OF_A_LIMIT_IS_LATE: Duration = Duration::from_secs(3);
 
 /// How often the flag is looked for meanwhile.
 const LOOK_FOR_THE_FLAG: Duration = Duration::from_millis(100);
@@ -48,11 +45,8 @@ const FRESH: Duration = Duration::from_secs(5);
 /// How much longer the flag of memory may be on its way: not at all where the end is an old one.
 fn flag_may_come_for(container: &Container) -> Duration {
     let since = container.finished_at.and_then(|at| at.elapsed().ok());
-    match (since, container.memory) {
-        (Some(since), Some(_)) if since < FRESH => FLAG_OF_A_LIMIT_IS_LATE
-            .saturating_sub(since)
-            .max(FLAG_IS_LATE),
-        (Some(since), None) if since < FRESH => FLAG_IS_LATE,
+    match since {
+        Some(since) if since < FRESH => FLAG_IS_LATE,
         _ => Duration::ZERO,
     }
 }

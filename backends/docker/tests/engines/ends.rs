@@ -17,16 +17,14 @@ use crate::listening::Listening;
 /// Longer than an engine takes to tell of an end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// So often an engine does not lose its flag in a row.
+const MOST: usize = 5;
+
 pub(crate) async fn memory_somebody_else_and_we_are_told_apart(engine: TestEngine) {
     let here = Here::on(&engine);
     for backend in both(&here).await {
         let by = backend.kind().clone();
-        // It holds in memory what it is given without end.
-        let eats = AgentSpec::new("trial", ["sh", "-c", "exec tail /dev/zero"])
-            .limits(Limits::default().memory(ByteSize::mib(16)));
-        let (_, exit) = run_to_its_end(&*backend, &eats).await;
-        // Podman 4.3 on this kernel does not flag it, and nobody guesses it in its place.
-        assert_eq!(exit.oom, engine.name != "podman", "by {by}: {exit}");
+        ends_for_want_of_memory(&engine, &*backend).await;
 
         let (_, itself) = run_to_its_end(&*backend, &sh("kill -9 $$")).await;
         let killed = lives(&*backend, &sh("echo ready; exec sleep 1000")).await;
@@ -48,6 +46,28 @@ pub(crate) async fn memory_somebody_else_and_we_are_told_apart(engine: TestEngin
         assert_eq!(ours.by, EndedBy::UsByForce, "by {by}: {ours}");
         remove_all(&*backend).await;
     }
+}
+
+/// Podman 4.3 on this kernel does not flag it, and Docker loses its flag now and then, above all of an agent that hardly
+/// lives. Nobody guesses it in their place: what is told is what the engine says, and else there is a hint.
+async fn ends_for_want_of_memory(engine: &TestEngine, backend: &dyn AgentBackend) {
+    let by = backend.kind();
+    // It holds in memory what it is given without end.
+    let eats = AgentSpec::new("trial", ["sh", "-c", "sleep 1; exec tail /dev/zero"])
+        .limits(Limits::default().memory(ByteSize::mib(16)));
+    for _ in 0..MOST {
+        let (id, exit) = run_to_its_end(backend, &eats).await;
+        let info = backend.inspect(&id).await.expect("it has ended");
+        let container = info.handle.expect("it has a container");
+        let said = engine.client(&["inspect", "--format={{.State.OOMKilled}}", &container]);
+        assert_eq!(exit.oom, said == "true", "by {by}: {exit}");
+        let hint = exit.hint.as_deref().unwrap_or_default();
+        assert_eq!(hint.contains("memory"), !exit.oom, "by {by}: {hint}");
+        if exit.oom || engine.name == "podman" {
+            return;
+        }
+    }
+    panic!("by {by}: {MOST} times in a row the engine flags nothing");
 }
 
 pub(crate) async fn a_wait_ends_when_somebody_takes_the_agent_away(engine: TestEngine) {
