@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +50,10 @@ impl Ask {
 
 /// How long the outcome of a sending that is under way elsewhere is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A sending of which nothing was recorded for so long is not under way any more: whoever was at it got no answer, or
+/// has died.
+const OVER: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The asks of one swarm: in a folder that all its managers on this host share, or in memory where it keeps
@@ -57,7 +61,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) enum Asks {
     Shared(PathBuf),
-    Alone(Mutex<HashMap<Ref, Ask>>),
+    Alone(Mutex<HashMap<Ref, (Ask, Instant)>>),
 }
 
 impl Asks {
@@ -67,22 +71,31 @@ impl Asks {
 
     /// What was sent, as far as is known now.
     pub(crate) fn get(&self, container: &Ref) -> Ask {
-        match self {
-            Self::Alone(asks) => locked(asks).get(container).cloned().unwrap_or_default(),
+        self.dated(container).0
+    }
+
+    /// The same, and how long ago it was recorded.
+    fn dated(&self, container: &Ref) -> (Ask, Duration) {
+        let recorded = match self {
+            Self::Alone(asks) => locked(asks)
+                .get(container)
+                .map(|(ask, at)| (ask.clone(), at.elapsed())),
             // Nobody ever writes half a record; what cannot be read says nothing.
-            Self::Shared(folder) => fs::read(folder.join(container.as_str()))
-                .ok()
-                .and_then(|text| serde_json::from_slice(&text).ok())
-                .unwrap_or_default(),
-        }
+            Self::Shared(folder) => read(&folder.join(container.as_str())),
+        };
+        recorded.unwrap_or_default()
+    }
+
+    /// Until when whoever asks now waits for outcomes.
+    pub(crate) fn patience() -> Instant {
+        Instant::now() + PATIENCE
     }
 
     /// What was sent, after a sending that is under way has come to its outcome, or has taken too long.
-    pub(crate) async fn settled(&self, container: &Ref) -> Ask {
-        let until = Instant::now() + PATIENCE;
+    pub(crate) async fn settled(&self, container: &Ref, until: Instant) -> Ask {
         loop {
-            let ask = self.get(container);
-            if !ask.is_open() || Instant::now() >= until {
+            let (ask, age) = self.dated(container);
+            if !ask.is_open() || age >= OVER || Instant::now() >= until {
                 return ask;
             }
             sleep(LOOK_AGAIN).await;
@@ -97,7 +110,7 @@ impl Asks {
                 locked(asks).remove(container);
             }
             Self::Alone(asks) => {
-                locked(asks).insert(container.clone(), ask.clone());
+                locked(asks).insert(container.clone(), (ask.clone(), Instant::now()));
             }
             Self::Shared(folder) if nothing => {
                 return match fs::remove_file(folder.join(container.as_str())) {
@@ -125,8 +138,18 @@ impl Asks {
     }
 }
 
-fn locked(asks: &Mutex<HashMap<Ref, Ask>>) -> MutexGuard<'_, HashMap<Ref, Ask>> {
+fn locked<T>(asks: &Mutex<T>) -> MutexGuard<'_, T> {
     asks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(file: &Path) -> Option<(Ask, Duration)> {
+    let mut file = fs::File::open(file).ok()?;
+    let at = file.metadata().and_then(|data| data.modified()).ok()?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).ok()?;
+    // What is of a time to come is of a clock that was set back since.
+    let age = at.elapsed().unwrap_or(Duration::MAX);
+    Some((serde_json::from_slice(&text).ok()?, age))
 }
 
 #[cfg(test)]
@@ -160,6 +183,31 @@ mod tests {
             ..Ask::default()
         };
         asks.set(&container(), &open).unwrap();
-        assert_eq!(asks.settled(&container()).await, open);
+        let began = Instant::now();
+        let settled = asks.settled(&container(), Asks::patience()).await;
+        assert_eq!(settled, open);
+        assert!(began.elapsed() >= PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sending_of_long_ago_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for asks in [Asks::new(None), Asks::new(Some(folder.path().to_owned()))] {
+            let open = Ask {
+                kill: Sent::Perhaps,
+                ..Ask::default()
+            };
+            asks.set(&container(), &open).unwrap();
+            tokio::time::advance(OVER).await;
+            if let Asks::Shared(folder) = &asks {
+                let file = folder.join(container().as_str());
+                let file = fs::File::options().append(true).open(file).unwrap();
+                file.set_modified(std::time::SystemTime::now() - OVER)
+                    .unwrap();
+            }
+            let asked = Instant::now();
+            let settled = asks.settled(&container(), Asks::patience()).await;
+            assert_eq!((settled, asked.elapsed()), (open, Duration::ZERO));
+        }
     }
 }

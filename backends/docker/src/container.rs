@@ -42,6 +42,7 @@ use crate::config::Settings;
 use crate::engine::{Engine, EngineFacts, Ref};
 use crate::names::Names;
 use crate::policy::Policies;
+use agent::Last;
 use secrets::Secrets;
 use turns::Turns;
 
@@ -235,11 +236,14 @@ impl<E: Engine> AgentBackend for Containers<E> {
     }
 
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
-        if let Some(info) = self.0.comings.get(id) {
-            return Ok(info);
+        match self.0.comings.get(id) {
+            Some(info) if !info.state.has_ended() => return Ok(info),
+            _ => {}
         }
-        let agent = self.find(id, Operation::Inspect).await?;
-        Ok(self.info(&agent).await)
+        match self.find_or_failed(id, Operation::Inspect).await? {
+            Last::There(agent) => Ok(self.info(&agent).await),
+            Last::Failed(info, _) => Ok(*info),
+        }
     }
 
     async fn list(&self, options: ListOptions) -> Result<Vec<AgentInfo>> {
@@ -247,12 +251,14 @@ impl<E: Engine> AgentBackend for Containers<E> {
             .agents()
             .await
             .map_err(|trouble| trouble.error(Operation::List))?;
-        let mut infos = self.0.comings.all();
+        let beside = |id: &AgentId| self.0.comings.beside(id, agents.get(id));
+        let mut infos: Vec<_> = self.0.comings.ids().iter().filter_map(beside).collect();
         let coming: HashSet<AgentId> = infos.iter().map(|info| info.id.clone()).collect();
         self.hear_all(&agents).await;
+        let settled_by = Asks::patience();
         for agent in agents.values() {
             if !coming.contains(&agent.marks.id) {
-                infos.push(self.as_known(agent).await);
+                infos.push(self.as_known(agent, settled_by).await);
             }
         }
         infos.retain(|info| !(options.living_only && info.state.has_ended()));

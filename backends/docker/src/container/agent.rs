@@ -10,6 +10,7 @@ use alveary_core::{
 use tokio::time::Instant;
 
 use super::{Containers, named};
+use crate::asks::Asks;
 use crate::classify::Trouble;
 use crate::engine::{Container, Engine, Phase};
 use crate::exit;
@@ -31,6 +32,13 @@ impl Agent {
     pub(super) fn is_intent(&self) -> bool {
         self.container.phase == Phase::Created
     }
+}
+
+/// What is the last that is known of an agent.
+pub(super) enum Last {
+    There(Box<Agent>),
+    /// A start that came to nothing, and what the engine has all the same.
+    Failed(Box<AgentInfo>, Option<Box<Agent>>),
 }
 
 /// By how much the flag of memory may come later than the end is seen. One that is later than this never comes.
@@ -103,6 +111,18 @@ impl<E: Engine> Containers<E> {
         }
     }
 
+    /// The agent, or what became of a start of it that was accepted here and has come to nothing.
+    pub(super) async fn find_or_failed(&self, id: &AgentId, operation: Operation) -> Result<Last> {
+        let found = match self.find(id, operation).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(error),
+            found => Ok(Box::new(found?)),
+        };
+        match self.0.comings.beside(id, found.as_deref().ok()) {
+            Some(info) if info.state.has_ended() => Ok(Last::Failed(Box::new(info), found.ok())),
+            _ => Ok(Last::There(found?)),
+        }
+    }
+
     /// Every agent of this swarm; of two containers of one, the one that bears its name.
     pub(super) async fn agents(&self) -> Result<BTreeMap<AgentId, Agent>, Trouble> {
         self.meet().await?;
@@ -124,15 +144,20 @@ impl<E: Engine> Containers<E> {
 
     /// How it ended, with what is [known](Self::hear) of its last words.
     pub(super) async fn exit(&self, container: &Container) -> Exit {
-        let exit = self.bare_exit(container).await;
+        self.exit_by(container, Asks::patience()).await
+    }
+
+    /// The same; what was sent to it may come to its outcome until then.
+    async fn exit_by(&self, container: &Container, settled_by: Instant) -> Exit {
+        let exit = self.bare_exit(container, settled_by).await;
         match self.0.hints.of(&container.id) {
             Some(hint) if exit.by == EndedBy::Itself => exit.with_hint(hint),
             _ => exit,
         }
     }
 
-    async fn bare_exit(&self, container: &Container) -> Exit {
-        let ask = self.0.asks.settled(&container.id).await;
+    async fn bare_exit(&self, container: &Container, settled_by: Instant) -> Exit {
+        let ask = self.0.asks.settled(&container.id, settled_by).await;
         let killed = container.exit_code == exit::KILLED && !container.oom;
         if killed && !ask.is_any() && self.flag_comes(container).await {
             let flagged = Container {
@@ -159,7 +184,7 @@ impl<E: Engine> Containers<E> {
         false
     }
 
-    async fn state(&self, container: &Container) -> AgentState {
+    async fn state(&self, container: &Container, settled_by: Instant) -> AgentState {
         match container.phase {
             Phase::Created if !container.error.is_empty() => AgentState::Failed {
                 reason: container.error.clone(),
@@ -172,24 +197,27 @@ impl<E: Engine> Containers<E> {
                 AgentState::Stopping
             }
             Phase::Running | Phase::Paused => AgentState::Running,
-            Phase::Removing | Phase::Ended => AgentState::Exited(self.exit(container).await),
+            Phase::Removing | Phase::Ended => {
+                AgentState::Exited(self.exit_by(container, settled_by).await)
+            }
         }
     }
 
     /// How it stands now, its last words heard.
     pub(super) async fn info(&self, agent: &Agent) -> AgentInfo {
         self.hear(&agent.container).await;
-        self.as_known(agent).await
+        self.as_known(agent, Asks::patience()).await
     }
 
-    /// How it stands now, as far as that is known without asking the engine again.
-    pub(super) async fn as_known(&self, agent: &Agent) -> AgentInfo {
+    /// How it stands now, as far as that is known without asking the engine again. Whoever asks for many waits once for
+    /// what was sent to them.
+    pub(super) async fn as_known(&self, agent: &Agent, settled_by: Instant) -> AgentInfo {
         let Agent { container, marks } = agent;
         let mut info = AgentInfo::new(
             marks.id.clone(),
             marks.incarnation,
             marks.name.clone(),
-            self.state(container).await,
+            self.state(container, settled_by).await,
         );
         info.handle = Some(container.id.as_str().to_owned());
         info.pid = container.pid.filter(|_| self.engine().is_local());

@@ -8,6 +8,8 @@ use alveary_core::{AgentEvent, AgentId, AgentInfo, AgentState, Fetch};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use super::agent::Agent;
+use crate::engine::Ref;
 use crate::plan::Plan;
 
 /// More than are fetched for at once.
@@ -25,14 +27,26 @@ struct Coming {
     called_off: CancellationToken,
     /// Its image is there and its container is being made: too late to call it off.
     goes_on: bool,
+    /// The container of the last start, whose place it was to take.
+    last: Option<Ref>,
+}
+
+impl Coming {
+    /// Whether this start has come to nothing and the engine tells of another one since, which some other manager has
+    /// begun. What the engine has outweighs what was known here, but for what this start left or was to replace.
+    fn is_outlived_by(&self, agent: &Agent) -> bool {
+        let left = agent.is_intent() && agent.marks.incarnation == self.info.incarnation;
+        let last = agent.has_ended() && self.last.as_ref() == Some(&agent.container.id);
+        !(left || last)
+    }
 }
 
 /// What became of calling one off.
 pub(super) enum CalledOff {
     /// It never starts.
     Yes,
-    /// It had come to nothing before, for this reason.
-    Failed(String),
+    /// It had come to nothing before.
+    Failed,
     /// It is on its way, and has a container in a moment.
     TooLate,
 }
@@ -57,7 +71,12 @@ impl Comings {
     }
 
     /// One is accepted, and waits. The token is cancelled where it is called off.
-    pub(super) fn begin(&self, plan: &Plan, reason: String) -> (AgentInfo, CancellationToken) {
+    pub(super) fn begin(
+        &self,
+        plan: &Plan,
+        last: Option<Ref>,
+        reason: String,
+    ) -> (AgentInfo, CancellationToken) {
         let marks = &plan.marks;
         let state = AgentState::Starting {
             reason: Some(reason),
@@ -76,6 +95,7 @@ impl Comings {
             info: info.clone(),
             called_off: called_off.clone(),
             goes_on: false,
+            last,
         };
         self.agents().insert(marks.id.clone(), coming);
         self.tell(&info);
@@ -102,23 +122,40 @@ impl Comings {
             .is_some_and(|coming| !coming.info.state.has_ended())
     }
 
-    /// It came to nothing after its caller had been told that it is accepted.
-    pub(super) fn fail(&self, id: &AgentId, reason: String) {
+    /// It came to nothing after its caller had been told that it is accepted. `false`: the engine has another start of it,
+    /// and that one is to be told.
+    pub(super) fn fail(&self, id: &AgentId, reason: String, there: Option<&Agent>) -> bool {
         let mut agents = self.agents();
+        // Who was called off has been told so.
         let Some(coming) = agents.get_mut(id) else {
-            return;
+            return true;
         };
+        if there.is_some_and(|agent| coming.is_outlived_by(agent)) {
+            return false;
+        }
         coming.info.state = AgentState::Failed { reason };
         self.tell(&coming.info);
+        true
     }
 
     pub(super) fn get(&self, id: &AgentId) -> Option<AgentInfo> {
         self.agents().get(id).map(|coming| coming.info.clone())
     }
 
-    pub(super) fn all(&self) -> Vec<AgentInfo> {
-        let agents = self.agents();
-        agents.values().map(|coming| coming.info.clone()).collect()
+    /// How it stands, beside what the engine has of it. One that came to nothing and was outlived is forgotten.
+    pub(super) fn beside(&self, id: &AgentId, there: Option<&Agent>) -> Option<AgentInfo> {
+        let mut agents = self.agents();
+        let coming = agents.get(id)?;
+        let failed = coming.info.state.has_ended();
+        if failed && there.is_some_and(|agent| coming.is_outlived_by(agent)) {
+            agents.remove(id);
+            return None;
+        }
+        Some(coming.info.clone())
+    }
+
+    pub(super) fn ids(&self) -> Vec<AgentId> {
+        self.agents().keys().cloned().collect()
     }
 
     /// Its image is there. `false` where it was called off meanwhile; from here on it cannot be.
@@ -136,8 +173,8 @@ impl Comings {
     pub(super) fn call_off(&self, id: &AgentId) -> Option<CalledOff> {
         let mut agents = self.agents();
         let coming = agents.get(id)?;
-        if let AgentState::Failed { reason } = &coming.info.state {
-            return Some(CalledOff::Failed(reason.clone()));
+        if coming.info.state.has_ended() {
+            return Some(CalledOff::Failed);
         }
         if coming.goes_on {
             return Some(CalledOff::TooLate);

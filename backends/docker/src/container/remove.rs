@@ -57,7 +57,7 @@ impl<E: Engine> Containers<E> {
         }
         let was_coming = match self.0.comings.call_off(id) {
             None | Some(CalledOff::TooLate) => false,
-            Some(CalledOff::Yes | CalledOff::Failed(_)) => {
+            Some(CalledOff::Yes | CalledOff::Failed) => {
                 self.0.comings.forget(id);
                 true
             }

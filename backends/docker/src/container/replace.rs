@@ -37,7 +37,9 @@ impl<E: Engine> Containers<E> {
     pub(super) async fn replace(&self, last: &Agent, plan: &Plan) -> Result<Made> {
         let next = match self.make_next(plan).await? {
             Ok(next) => next,
-            Err(no_image) => return Ok(Made::NoImage(no_image)),
+            Err(no_image) => {
+                return Ok(Made::NoImage(no_image, Some(last.container.id.clone())));
+            }
         };
         let replaced = self.take_place(last, &next, plan).await;
         match replaced {

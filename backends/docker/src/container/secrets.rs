@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use alveary_core::{
     AgentId, AgentSpec, Error, ErrorKind, Incarnation, Operation, Result, Secret, SecretDelivery,
+    SpecHash,
 };
 
 use crate::plan::Plan;
@@ -38,9 +39,16 @@ impl Secrets {
         self.0.as_ref().map(|folder| folder.join(id.as_str()))
     }
 
-    fn of_start(&self, id: &AgentId, incarnation: Incarnation) -> Option<PathBuf> {
+    /// Another spec has another folder: a start that is asked for with one while it lives from another touches nothing
+    /// of what lives.
+    fn of_start(&self, id: &AgentId, incarnation: Incarnation, spec: SpecHash) -> Option<PathBuf> {
         self.of(id)
-            .map(|folder| folder.join(incarnation.to_string()))
+            .map(|folder| folder.join(format!("{incarnation}-{spec}")))
+    }
+
+    fn of_plan(&self, plan: &Plan) -> Option<PathBuf> {
+        let marks = &plan.marks;
+        self.of_start(&marks.id, marks.incarnation, marks.spec_hash)
     }
 
     /// Where this start's secrets will lie; `None` where it has none.
@@ -51,7 +59,7 @@ impl Secrets {
         spec: &AgentSpec,
     ) -> Option<String> {
         as_file(spec).next()?;
-        let folder = self.of_start(id, incarnation)?;
+        let folder = self.of_start(id, incarnation, spec.hash())?;
         Some(folder.to_string_lossy().into_owned())
     }
 
@@ -67,7 +75,7 @@ impl Secrets {
         if values.is_empty() {
             return Ok(());
         }
-        let Some(folder) = self.of_start(&plan.marks.id, plan.marks.incarnation) else {
+        let Some(folder) = self.of_plan(plan) else {
             return Ok(());
         };
         place(&folder, owner(plan), values).map_err(|error| {
@@ -88,9 +96,14 @@ impl Secrets {
         })
     }
 
+    /// Whether there are any of this start.
+    pub(super) fn are_there(&self, plan: &Plan) -> bool {
+        self.of_plan(plan).is_some_and(|folder| folder.exists())
+    }
+
     /// The start came to nothing.
     pub(super) fn forget_start(&self, plan: &Plan) {
-        if let Some(folder) = self.of_start(&plan.marks.id, plan.marks.incarnation) {
+        if let Some(folder) = self.of_plan(plan) {
             forget(&folder);
         }
         if let Some(folder) = self.of(&plan.marks.id) {
@@ -101,12 +114,11 @@ impl Secrets {
 
     /// Earlier starts need theirs no more.
     pub(super) fn forget_others(&self, plan: &Plan) {
-        let Some(folder) = self.of(&plan.marks.id) else {
+        let (Some(folder), Some(keep)) = (self.of(&plan.marks.id), self.of_plan(plan)) else {
             return;
         };
-        let keep = plan.marks.incarnation.to_string();
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy() != keep {
+            if entry.path() != keep {
                 forget(&entry.path());
             }
         }
@@ -137,27 +149,35 @@ fn place(folder: &Path, owner: Option<(u32, u32)>, values: &Values) -> io::Resul
         .mode(0o700)
         .create(folder)?;
     for (key, secret) in values {
-        let path = folder.join(key);
-        let new = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o400)
-            .open(&path);
-        match new {
-            Ok(mut file) => {
-                file.write_all(secret.expose().as_bytes())?;
-                if let Some((uid, gid)) = owner {
-                    std::os::unix::fs::chown(&path, Some(uid), Some(gid))?;
-                }
-            }
-            // The same start, again.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+        let (path, value) = (folder.join(key), secret.expose().as_bytes());
+        // The same start, again.
+        if !lies_there(&path, value, owner) {
+            lay(&path, value, owner)?;
         }
     }
     if let Some((uid, gid)) = owner {
         std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
     }
+    Ok(())
+}
+
+fn lies_there(path: &Path, value: &[u8], owner: Option<(u32, u32)>) -> bool {
+    let is_whose = |file: fs::Metadata| owner.is_none_or(|owner| (file.uid(), file.gid()) == owner);
+    fs::metadata(path).is_ok_and(is_whose) && fs::read(path).is_ok_and(|there| there == value)
+}
+
+/// Whole and its owner's, or not at all: whoever is killed in between leaves nothing under its name.
+fn lay(path: &Path, value: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".new")
+        .permissions(fs::Permissions::from_mode(0o400))
+        .tempfile_in(folder)?;
+    file.write_all(value)?;
+    if let Some((uid, gid)) = owner {
+        fchown(file.as_file(), Some(uid), Some(gid))?;
+    }
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 

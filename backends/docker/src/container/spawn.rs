@@ -28,7 +28,8 @@ const ATTEMPTS: usize = 8;
 pub(super) enum Made {
     New(Ref),
     There(Box<Agent>),
-    NoImage(Trouble),
+    /// There is no image; and the container of the last start, where it has one.
+    NoImage(Trouble, Option<Ref>),
 }
 
 /// Who is to be told that the start is accepted, until that was done.
@@ -96,11 +97,12 @@ impl<E: Engine> Containers<E> {
             if let Err(error) = &spawned
                 && error.retry() != Retry::SameId
             {
-                this.0.secrets.forget_start(&plan);
+                this.forget_secrets(&plan).await;
             }
             match &spawned {
                 Err(error) if waiting.0.is_none() => {
-                    this.0.comings.fail(&plan.marks.id, error.to_string());
+                    this.come_to_nothing(&plan.marks.id, error.to_string())
+                        .await;
                 }
                 Err(_) => this.0.comings.forget(&plan.marks.id),
                 Ok(info) => this.0.comings.arrive(info),
@@ -111,6 +113,31 @@ impl<E: Engine> Containers<E> {
         tokio::select! {
             spawned = &mut whole => spawned,
             Ok(info) = early => Ok(info),
+        }
+    }
+
+    /// The start came to nothing. Where a container of it is there all the same, or nobody knows, its secrets stay.
+    async fn forget_secrets(&self, plan: &Plan) {
+        if !self.0.secrets.are_there(plan) {
+            return;
+        }
+        for name in [&plan.name, &plan.next_name] {
+            match self.holder(plan, name).await {
+                Ok(Holder::This(agent)) if agent.marks.spec_hash == plan.marks.spec_hash => return,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        self.0.secrets.forget_start(plan);
+    }
+
+    /// What was accepted does not start; some other manager may have brought the agent up meanwhile.
+    async fn come_to_nothing(&self, id: &AgentId, reason: String) {
+        let there = self.look_for(id).await.ok().flatten();
+        if !self.0.comings.fail(id, reason, there.as_ref())
+            && let Some(agent) = there
+        {
+            self.0.comings.arrive(&self.info(&agent).await);
         }
     }
 
@@ -138,9 +165,10 @@ impl<E: Engine> Containers<E> {
     ) -> Result<AgentInfo> {
         let mut fetched = plan.pull == Pull::Never;
         if plan.pull == Pull::Always {
-            let holder = self.holder(plan, &plan.name).await.map_err(spawning)?;
-            if !matches!(holder, Holder::This(_) | Holder::Living) {
-                self.fetch(plan, waiting).await?;
+            match self.holder(plan, &plan.name).await.map_err(spawning)? {
+                Holder::This(_) | Holder::Living => {}
+                Holder::Ended(last) => self.fetch(plan, Some(last.container.id), waiting).await?,
+                _ => self.fetch(plan, None, waiting).await?,
             }
             fetched = true;
         }
@@ -155,11 +183,11 @@ impl<E: Engine> Containers<E> {
                     return begun;
                 }
                 Ok(Made::There(agent)) => return self.go_on(plan, &agent).await,
-                Ok(Made::NoImage(trouble)) if fetched => return Err(no_image(plan, trouble)),
-                Ok(Made::NoImage(_)) => {
+                Ok(Made::NoImage(trouble, _)) if fetched => return Err(no_image(plan, trouble)),
+                Ok(Made::NoImage(_, last)) => {
                     // However long that takes, it holds up nobody else's start.
                     drop(turn);
-                    self.fetch(plan, waiting).await?;
+                    self.fetch(plan, last, waiting).await?;
                     fetched = true;
                 }
                 Err(error) => {
@@ -190,9 +218,9 @@ impl<E: Engine> Containers<E> {
     }
 
     /// Fetches the image. Whoever waits for the start is told that it is accepted when that takes a while.
-    async fn fetch(&self, plan: &Plan, waiting: &mut Waiting) -> Result<()> {
+    async fn fetch(&self, plan: &Plan, last: Option<Ref>, waiting: &mut Waiting) -> Result<()> {
         let reason = format!("the image `{}` is being fetched", plan.image);
-        let (info, called_off) = self.0.comings.begin(plan, reason);
+        let (info, called_off) = self.0.comings.begin(plan, last, reason);
         let fetched = async {
             tokio::select! {
                 fetched = SpawnPhase::Pull.time(&plan.marks.id, self.pull(&plan.image)) => fetched?,
@@ -247,7 +275,7 @@ impl<E: Engine> Containers<E> {
                 Holder::Nobody => match trouble.class {
                     // It went between the two questions.
                     Class::NameTaken => {}
-                    Class::NoImage => return Ok(Made::NoImage(trouble)),
+                    Class::NoImage => return Ok(Made::NoImage(trouble, None)),
                     // A late create starts nothing, and the next call with this start finds it.
                     Class::Lost => return Err(lost(&trouble)),
                     Class::NoNetwork | Class::NoVolume => {

@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alveary_core::{AgentId, Error, ErrorKind, Exit, Operation, Result, Signal, StopOptions};
+use alveary_core::{
+    AgentId, AgentState, Error, ErrorKind, Exit, Operation, Result, Signal, StopOptions,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Containers;
-use super::agent::{Agent, another_start};
+use super::agent::{Agent, Last, another_start};
 use super::coming::CalledOff;
-use crate::asks::Sent;
+use crate::asks::{Asks, Sent};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Container, Engine, Phase, Ref};
 
@@ -109,13 +111,21 @@ impl<E: Engine> Containers<E> {
         if let Some(exit) = self.call_off(id, &options).await? {
             return Ok(exit);
         }
-        let agent = self.find(id, Operation::Stop).await?;
-        if options
-            .incarnation
-            .is_some_and(|meant| meant != agent.marks.incarnation)
-        {
-            return Err(another_start(Operation::Stop, id));
-        }
+        let another = |incarnation| (options.incarnation).is_some_and(|meant| meant != incarnation);
+        let agent = match self.find_or_failed(id, Operation::Stop).await? {
+            Last::There(agent) if !another(agent.marks.incarnation) => agent,
+            Last::Failed(info, left) if !another(info.incarnation) => {
+                if let Some(left) = left.filter(|left| left.is_intent()) {
+                    self.never_start(&left).await?;
+                }
+                let reason = match info.state {
+                    AgentState::Failed { reason } => reason,
+                    state => state.to_string(),
+                };
+                return Ok(Exit::unknown(reason));
+            }
+            _ => return Err(another_start(Operation::Stop, id)),
+        };
         if agent.has_ended() {
             self.restart_no_more(&agent)
                 .await
@@ -125,10 +135,7 @@ impl<E: Engine> Containers<E> {
             return Ok(self.exit(&agent.container).await);
         }
         if agent.is_intent() {
-            // Taken away without force, so that it cannot be started any more by a start that is late.
-            self.sweep(&agent)
-                .await
-                .map_err(|trouble| trouble.error(Operation::Stop))?;
+            self.never_start(&agent).await?;
             return Ok(Exit::unknown("it was never started"));
         }
         let grace = options.grace.unwrap_or(agent.marks.grace).min(NO_LIMIT);
@@ -162,11 +169,21 @@ impl<E: Engine> Containers<E> {
         }
     }
 
+    /// Taken away without force, so that it cannot be started any more by a start that is late.
+    async fn never_start(&self, intent: &Agent) -> Result<()> {
+        let swept = self.sweep(intent).await;
+        swept.map_err(|trouble| trouble.error(Operation::Stop))
+    }
+
     /// Ends what has no container yet. `None`: it has one, or is nobody.
     async fn call_off(&self, id: &AgentId, options: &StopOptions) -> Result<Option<Exit>> {
         let Some(info) = self.0.comings.get(id) else {
             return Ok(None);
         };
+        if info.state.has_ended() {
+            // The engine may have another start of it by now.
+            return Ok(None);
+        }
         if options
             .incarnation
             .is_some_and(|meant| meant != info.incarnation)
@@ -175,13 +192,12 @@ impl<E: Engine> Containers<E> {
         }
         match self.0.comings.call_off(id) {
             Some(CalledOff::Yes) => Ok(Some(Exit::unknown("it was never started"))),
-            Some(CalledOff::Failed(reason)) => Ok(Some(Exit::unknown(reason))),
             Some(CalledOff::TooLate) => {
                 // Whoever starts it keeps its seat until it has.
                 drop(self.seat(id).lock().await);
                 Ok(None)
             }
-            None => Ok(None),
+            Some(CalledOff::Failed) | None => Ok(None),
         }
     }
 
@@ -222,10 +238,14 @@ impl<E: Engine> Containers<E> {
         }
     }
 
-    /// Sends the signal that asks, once, whichever manager of this swarm is first.
+    /// Sends the signal that asks, once, whichever manager of this swarm is first. Where nobody knows whether it was
+    /// sent, twice does less harm than not at all.
     async fn ask(&self, container: &Ref, signal: Signal) -> Result<(), Trouble> {
-        let before = self.0.asks.get(container);
-        if before.term != Sent::No {
+        let mut before = self.0.asks.get(container);
+        if before.term == Sent::Perhaps {
+            before = self.0.asks.settled(container, Asks::patience()).await;
+        }
+        if before.term == Sent::Yes {
             return Ok(());
         }
         let with = |term| {
@@ -239,7 +259,7 @@ impl<E: Engine> Containers<E> {
             // Whether it was sent is not known; the grace passes, and then there is force.
             Err(trouble) if trouble.class == Class::Lost => Ok(()),
             Err(trouble) => {
-                self.note(container, &with(Sent::No))?;
+                self.note(container, &before)?;
                 if matches!(trouble.class, Class::NotRunning | Class::NoContainer) {
                     return Ok(());
                 }

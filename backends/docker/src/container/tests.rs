@@ -2,6 +2,8 @@
 
 mod fake;
 mod late;
+mod managers;
+mod secrets;
 mod whose;
 
 use std::sync::atomic::Ordering;

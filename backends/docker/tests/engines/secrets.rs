@@ -24,7 +24,7 @@ pub(crate) async fn an_agent_cannot_change_its_secret(engine: TestEngine) {
         let id = AgentId::random();
         let options = SpawnOptions::default();
         let file = (here.secrets().join(id.as_str()))
-            .join(options.incarnation.to_string())
+            .join(format!("{}-{}", options.incarnation, spec.hash()))
             .join("KEY");
         backend.spawn(&id, &spec, options).await.expect("it starts");
         let told = written(&*backend, &id, "told\n").await;

@@ -66,6 +66,10 @@ pub(super) struct FakeInner {
     /// How long it takes to send a signal, and what it has sent, when.
     pub(super) sends_for: Mutex<Duration>,
     pub(super) sent: Mutex<Vec<(Signal, tokio::time::Instant)>>,
+    /// So many signals are not sent, and their answers are lost.
+    pub(super) loses: AtomicUsize,
+    /// Whatever is looked for, it fails.
+    pub(super) unwell: Mutex<bool>,
     /// Its agents end by force alone.
     pub(super) stubborn: Mutex<bool>,
     /// Says that a start failed, which was carried out, and whose agent has ended already.
@@ -185,6 +189,9 @@ impl Engine for Fake {
     }
 
     async fn inspect(&self, which: &Ref) -> Answer<Option<Container>> {
+        if *self.0.unwell.lock().unwrap() {
+            return Err(Trouble::said(Some(500), "something went wrong"));
+        }
         if self.0.being_removed.load(Ordering::SeqCst) > 0
             && self.0.being_removed.fetch_sub(1, Ordering::SeqCst) == 1
         {
@@ -208,6 +215,10 @@ impl Engine for Fake {
         tokio::time::sleep(takes).await;
         let now = tokio::time::Instant::now();
         self.0.sent.lock().unwrap().push((signal, now));
+        if self.0.loses.load(Ordering::SeqCst) > 0 {
+            self.0.loses.fetch_sub(1, Ordering::SeqCst);
+            return Err(Trouble::new(Class::Lost, "no answer"));
+        }
         if *self.0.stubborn.lock().unwrap() && signal != Signal::KILL {
             return Ok(());
         }

@@ -66,7 +66,7 @@ async fn secrets_outlive_a_removal_elsewhere_while_the_image_comes() {
     engine.0.come.notify_one();
     assert_eq!(next_change(&mut events).await.state, AgentState::Running);
     let file = (dir.path().join(id.as_str()))
-        .join(info.incarnation.to_string())
+        .join(format!("{}-{}", info.incarnation, spec.hash()))
         .join("KEY");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "hunter2");
 }
