@@ -450,7 +450,8 @@ impl Engine for Api {
         while let Some(step) = not_stalled(silence, steps.next()).await? {
             let step = step?;
             if let Some(words) = step.error {
-                return Err(Trouble::said(None, words));
+                // It is in an answer that began well.
+                return Err(Trouble::said(Some(200), words));
             }
             let (Some(layer), Some(status)) = (step.id, step.status) else {
                 continue;

@@ -10,7 +10,7 @@ use alveary_core::{Error, ErrorKind, Operation, Retry};
 use humantime::format_duration;
 
 pub(crate) use told::STALLED;
-pub(crate) use words::classify;
+pub(crate) use words::{classify, is_answer, tells_of_no_registry};
 
 /// What an engine said no with, or how it failed to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,18 @@ pub(crate) enum Class {
     Refused,
     /// Anything else.
     Other,
+}
+
+impl Class {
+    /// Whether the engine was not reached, or not understood: it has said nothing of what was asked.
+    pub(crate) fn is_of_the_way(self) -> bool {
+        let (kind, ..) = self.told();
+        kind == ErrorKind::EngineUnavailable
+            || matches!(
+                self,
+                Self::Denied | Self::NotLetIn | Self::KeyRefused | Self::OtherEngine
+            )
+    }
 }
 
 impl Trouble {

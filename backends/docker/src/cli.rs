@@ -142,6 +142,9 @@ const LARGE: usize = 64 << 20;
 /// For how long a program that fetches an image may say nothing: it says nothing while a layer comes.
 const SILENCE: Duration = Duration::from_hours(1);
 
+/// No line about an image that comes is longer.
+const MAX_LINE: usize = 4 << 20;
+
 /// Podman leaves out of a log what bears the very time from which it is asked for.
 const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 
@@ -478,6 +481,10 @@ impl Engine for Cli {
                     layers.step(layer, status, None);
                     tell(layers.stage());
                 }
+            }
+            if feed.out.held.len() > MAX_LINE {
+                let words = "it says more in one line than is read";
+                return Err(Trouble::new(Class::Other, words));
             }
         }
         feed.finish().await?.well().map(|_| ())

@@ -41,7 +41,7 @@ pub struct Settings {
     pub name_prefix: Option<String>,
     /// How the engine keeps what agents write.
     pub log: LogSettings,
-    /// The most processes and threads of an agent whose `limits.nproc` says nothing.
+    /// The most processes and threads of an agent whose `limits.nproc` says nothing: 1 or more.
     pub pids: u64,
     /// Paths of the host that agents may be given although they hand out the host itself: `/`, the engine's
     /// socket, and folders that hold it.

@@ -85,6 +85,14 @@ struct Inner<E> {
 
 impl<E: Engine> Containers<E> {
     pub(crate) fn new(engine: E, settings: Settings, context: &ConnectContext) -> Result<Self> {
+        if settings.pids == 0 {
+            return Err(Error::new(
+                ErrorKind::InvalidSpec,
+                Operation::Connect,
+                "`pids = 0` in the backend's settings bounds no agent's processes",
+            )
+            .with_cure("give 1 or more, or leave it out"));
+        }
         let trouble = |error: std::io::Error| {
             Error::new(
                 ErrorKind::Engine,

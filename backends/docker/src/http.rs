@@ -63,7 +63,7 @@ const NEWEST: Version = Version(1, 51);
 pub(crate) const SMALL: usize = 4 << 20;
 
 /// How much of an error is read.
-const MAX_ERROR: usize = 64 << 10;
+pub(crate) const MAX_ERROR: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(u32, u32);

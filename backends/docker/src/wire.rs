@@ -171,6 +171,10 @@ impl InspectedState {
     }
 }
 
+/// What engines take for the first and the last of the signals without a name.
+const RTMIN: i32 = 34;
+const RTMAX: i32 = 64;
+
 /// Engines name them with `CAP_` before them and without.
 fn capabilities(names: Vec<String>) -> Vec<String> {
     let bare = |name: String| match name.strip_prefix("CAP_") {
@@ -183,12 +187,40 @@ fn capabilities(names: Vec<String>) -> Vec<String> {
 /// A name in Docker, a number in Podman.
 fn signal(value: &serde_json::Value) -> Option<Signal> {
     match value {
-        serde_json::Value::String(name) => name.parse().ok(),
+        serde_json::Value::String(name) => {
+            let known = name.parse().ok().or_else(|| real_time(name));
+            if known.is_none() && !name.is_empty() {
+                tracing::debug!(name, "the image's stop signal is none that is known here");
+            }
+            known
+        }
         serde_json::Value::Number(number) => {
             Signal::from_number(i32::try_from(number.as_i64()?).ok()?)
         }
         _ => None,
     }
+}
+
+/// The nameless ones as engines read them: `SIGRTMIN+3`, `RTMAX-1`.
+fn real_time(text: &str) -> Option<Signal> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let number = |rest: &str| {
+        let is_number = rest.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| rest.parse::<u8>().ok().map(i32::from))?
+    };
+    let after = |rest: &str, sign| match rest {
+        "" => Some(0),
+        rest => number(rest.strip_prefix(sign)?),
+    };
+    let number = if let Some(rest) = name.strip_prefix("RTMIN") {
+        RTMIN + after(rest, '+')?
+    } else {
+        RTMAX - after(name.strip_prefix("RTMAX")?, '-')?
+    };
+    (RTMIN..=RTMAX)
+        .contains(&number)
+        .then(|| Signal::from_number(number))?
 }
 
 /// `None` for the year 1, by which engines say "never".
@@ -237,7 +269,33 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn the_signal_of_an_image_is_read_by_its_name_its_number_or_its_place() {
+        let read = |value: serde_json::Value| signal(&value).map(Signal::number);
+        for (said, number) in [
+            (json!("SIGTERM"), Some(15)),
+            (json!("usr1"), Some(10)),
+            (json!("37"), Some(37)),
+            (json!(37), Some(37)),
+            // Which systemd is stopped by.
+            (json!("SIGRTMIN+3"), Some(37)),
+            (json!("rtmin"), Some(34)),
+            (json!("SIGRTMAX-1"), Some(63)),
+            (json!("RTMAX"), Some(64)),
+            (json!("SIGRTMIN+31"), None),
+            (json!("RTMAX-31"), None),
+            (json!("RTMIN++3"), None),
+            (json!("RTMIN-3"), None),
+            (json!("SIGNOTHING"), None),
+            (json!(""), None),
+        ] {
+            assert_eq!(read(said.clone()), number, "{said}");
+        }
+    }
 
     #[test]
     fn the_year_one_is_never() {

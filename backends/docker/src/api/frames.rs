@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::classify::{Class, Trouble};
 use crate::engine::LogEntry;
+use crate::http::MAX_ERROR;
 
 /// Engines cut long lines at 16 KiB; a frame that says it is longer than this is none.
 const MAX_FRAME: usize = 8 << 20;
@@ -83,10 +84,10 @@ fn decode(buffer: &mut BytesMut) -> Result<Option<LogEntry>, Trouble> {
         return Ok(None);
     };
     let stream = match header {
-        [1, 0, 0, 0, ..] => LogStreamKind::Stdout,
-        [2, 0, 0, 0, ..] => LogStreamKind::Stderr,
+        [1, 0, 0, 0, ..] => Some(LogStreamKind::Stdout),
+        [2, 0, 0, 0, ..] => Some(LogStreamKind::Stderr),
         // A message of the engine's own, about the reading.
-        [3, 0, 0, 0, ..] => return broken("an error of its own"),
+        [3, 0, 0, 0, ..] => None,
         _ => return broken("what is no frame"),
     };
     let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
@@ -98,6 +99,14 @@ fn decode(buffer: &mut BytesMut) -> Result<Option<LogEntry>, Trouble> {
     }
     buffer.advance(8);
     let frame = buffer.split_to(length).freeze();
+    let Some(stream) = stream else {
+        let words = String::from_utf8_lossy(&frame[..length.min(MAX_ERROR)]);
+        return match words.trim() {
+            "" => broken("an error of its own"),
+            // It is in an answer that began well.
+            words => Err(Trouble::said(Some(200), words)),
+        };
+    };
     let Some((at, bytes)) = dated(&frame) else {
         return broken("a frame without a time");
     };
@@ -136,6 +145,19 @@ mod tests {
         assert_eq!(entry.stream, LogStreamKind::Stderr);
         assert_eq!(&entry.bytes[..], b"\0\xff \n");
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn what_an_engine_says_of_the_reading_is_told_in_its_words() {
+        let words = "Error grabbing logs: invalid character 'x' after top-level value";
+        let mut buffer = BytesMut::from(&frame(3, format!("{words}\n").as_bytes())[..12]);
+        assert_eq!(decode(&mut buffer).unwrap(), None, "it is not all there");
+        let mut buffer = BytesMut::from(&frame(3, format!("{words}\n").as_bytes())[..]);
+        let trouble = decode(&mut buffer).unwrap_err();
+        assert_eq!(trouble, Trouble::new(Class::Other, words));
+        let mut silent = BytesMut::from(&frame(3, b"\n")[..]);
+        let trouble = decode(&mut silent).unwrap_err();
+        assert_eq!(trouble.words, "its log holds an error of its own");
     }
 
     #[test]

@@ -225,6 +225,10 @@ async fn an_image_comes_layer_by_layer_and_what_goes_wrong_is_told() {
             200,
             "{\"status\":\"Pulling\"}\n{\"errorDetail\":{\"message\":\"x\"},\"error\":\"manifest unknown\"}\n",
         ),
+        "POST /v1.41/images/create?fromImage=away%3A1" => Say::This(
+            200,
+            "{\"error\":\"Get \\\"https://away/v2/\\\": dial tcp 192.0.2.1:443: connect: connection refused\"}\n",
+        ),
         _ => Say::This(404, ""),
     });
     let mut told = Vec::new();
@@ -239,6 +243,9 @@ async fn an_image_comes_layer_by_layer_and_what_goes_wrong_is_told() {
     assert_eq!(told.last(), Some(&last));
     let trouble = played.api.pull("far:1", &mut |_| {}).await.unwrap_err();
     assert_eq!(trouble.class, Class::NoImage);
+    // It is the registry that is not reached.
+    let trouble = played.api.pull("away:1", &mut |_| {}).await.unwrap_err();
+    assert_eq!(trouble.class, Class::Other);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use super::*;
 
 /// What engines really say: Docker 20.10 and 28.5 by API and by program, Podman 4.3.
-const SAID: [(Option<u16>, &str, Class); 61] = [
+const SAID: [(Option<u16>, &str, Class); 69] = [
     (
         None,
         "error during connect: Get \"http://docker.example.com/v1.41/version\": command [ssh -- far docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed.",
@@ -277,6 +277,47 @@ const SAID: [(Option<u16>, &str, Class); 61] = [
         Class::BadRequest,
     ),
     (Some(403), "authorization denied by plugin", Class::Refused),
+    (
+        None,
+        "Error response from daemon: authorization denied by plugin opa: no",
+        Class::Refused,
+    ),
+    (
+        None,
+        "Error response from daemon: Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
+        Class::BadRequest,
+    ),
+    (
+        None,
+        "invalid reference format: repository name must be lowercase",
+        Class::BadRequest,
+    ),
+    // What an engine says of others was said by an engine.
+    (
+        Some(500),
+        "Get \"https://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: connect: connection refused",
+        Class::Other,
+    ),
+    (
+        None,
+        "Error response from daemon: Get \"https://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: connect: connection refused",
+        Class::Other,
+    ),
+    (
+        Some(500),
+        "Get \"https://registry.example.com/v2/\": x509: certificate signed by unknown authority",
+        Class::Other,
+    ),
+    (
+        None,
+        "Error response from daemon: Get \"https://registry.example.com/v2/\": http: server gave HTTP response to HTTPS client",
+        Class::Other,
+    ),
+    (
+        Some(500),
+        "failed to initialize logging driver: dial tcp 127.0.0.1:24224: connect: connection refused",
+        Class::Other,
+    ),
     (
         Some(500),
         "exec: \"docker-init\": executable file not found in $PATH",

@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 94] = [
+const WORDS: [(&str, Class); 105] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -119,7 +119,60 @@ const WORDS: [(&str, Class); 94] = [
     ),
     ("exec format error", Class::NotExecutable),
     ("is a directory: unknown", Class::NotExecutable),
+    // The API says these by a status, which programs do not tell.
+    ("invalid reference format", Class::BadRequest),
+    ("repository name must be lowercase", Class::BadRequest),
+    ("range of cpus is from", Class::BadRequest),
+    ("minimum memory limit", Class::BadRequest),
+    ("invalid mount config", Class::BadRequest),
+    ("duplicate mount point", Class::BadRequest),
+    ("unknown capability", Class::BadRequest),
+    ("invalid capability", Class::BadRequest),
+    ("invalid argument \"", Class::BadRequest),
+    ("conflicting options", Class::BadRequest),
+    ("authorization denied by plugin", Class::Refused),
 ];
+
+/// Where somebody is not reached.
+const AWAY: [&str; 11] = [
+    "connection refused",
+    "connection reset",
+    "no such host",
+    "no route to host",
+    "network is unreachable",
+    "i/o timeout",
+    "tls handshake timeout",
+    "while awaiting headers",
+    "while waiting for connection",
+    "server misbehaving",
+    "temporary failure in name resolution",
+];
+
+/// Whether it is an engine that said these words, in small letters: it was reached then, whomever it did not reach.
+pub(crate) fn is_answer(status: Option<u16>, text: &str) -> bool {
+    // Podman's program is its own engine; what it says of a registry begins so.
+    let said = ["error response from daemon", "container registry"];
+    status.is_some() || said.iter().any(|said| text.contains(said))
+}
+
+/// Whether an engine that was to fetch an image says that it does not reach the registry.
+pub(crate) fn tells_of_no_registry(words: &str) -> bool {
+    let text = words.to_lowercase();
+    AWAY.iter().any(|said| text.contains(said))
+}
+
+/// Of a connection, which may be one of the engine to somebody else.
+fn is_of_a_connection(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Unreachable
+            | Class::NotTrusted
+            | Class::OutOfDate
+            | Class::WrongName
+            | Class::NotLetIn
+            | Class::NoTls
+    )
+}
 
 /// What the words say; `status` is the API's, where it was the API that spoke.
 pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
@@ -129,7 +182,10 @@ pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
     if text.contains("dial-stdio") && at_the_end.iter().any(|said| text.contains(said)) {
         return Class::NoDockerThere;
     }
-    if let Some((_, class)) = WORDS.iter().find(|(part, _)| text.contains(part)) {
+    let answered = is_answer(status, &text);
+    let counts = |class| !(answered && is_of_a_connection(class));
+    let mut said = WORDS.iter().filter(|(part, _)| text.contains(part));
+    if let Some((_, class)) = said.find(|(_, class)| counts(*class)) {
         return *class;
     }
     // Of a program: `exec: "/x": stat /x: no such file or directory`, or `permission denied`.

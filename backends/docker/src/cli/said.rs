@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use bytes::BytesMut;
 use serde::de::DeserializeOwned;
 
-use crate::classify::{Class, Trouble};
+use crate::classify::{Class, Trouble, is_answer};
 use crate::engine::Answer;
 
 /// What a program said.
@@ -98,7 +98,7 @@ impl Said {
         let trouble = Trouble::said(None, words());
         match trouble.class {
             // The engine's own answer, whatever is in it.
-            _ if text.contains("error response from daemon") => trouble,
+            _ if is_answer(None, &text) => trouble,
             Class::Other if NOT_STARTED.contains(&code) => Trouble::new(Class::NoClient, words()),
             Class::Other
                 if heard(&["unknown flag", "unknown shorthand flag", "unknown command"]) =>
@@ -214,6 +214,18 @@ mod tests {
             (
                 "Error response from daemon: unexpected EOF in a layer",
                 Class::Other,
+            ),
+            (
+                "Error response from daemon: Get \"https://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: connect: connection refused",
+                Class::Other,
+            ),
+            (
+                "Error: initializing source docker://localhost:9/x:1: pinging container registry localhost:9: Get \"https://localhost:9/v2/\": dial tcp [::1]:9: connect: connection refused",
+                Class::Other,
+            ),
+            (
+                "Error response from daemon: Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
+                Class::BadRequest,
             ),
             ("unknown flag: --gpus", Class::NoLine),
         ] {

@@ -208,6 +208,17 @@ async fn an_answer_without_end_is_cut_off_and_its_program_ended() {
 }
 
 #[tokio::test]
+async fn a_word_about_an_image_that_never_ends_is_not_waited_for() {
+    let fake = Fake::new().on(
+        "pull",
+        "echo $$ >$here/pid; echo 'layer: Downloading'; head -c 8000000 /dev/zero | tr '\\0' x; echo; exit 0",
+    );
+    let trouble = fake.cli.pull("far:1", &mut |_| {}).await.unwrap_err();
+    assert_eq!(trouble.class, Class::Other, "{}", trouble.words);
+    until_gone(fake.pid("pid").await).await;
+}
+
+#[tokio::test]
 async fn words_without_end_are_cut_and_an_answer_is_heard_all_the_same() {
     let fake = Fake::new().on(
         "start",

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alveary_core::{Error, ErrorKind, Fetch, FetchStage, FetchUnit, Operation, Result};
+use alveary_core::{Error, ErrorKind, Fetch, FetchStage, FetchUnit, Operation, Result, Retry};
 use tokio::time::Instant;
 
 use super::Containers;
 use super::coming::Comings;
-use crate::classify::{Class, STALLED, Trouble};
+use crate::classify::{Class, STALLED, Trouble, tells_of_no_registry};
 use crate::engine::Engine;
 
 /// Which image is being fetched by whom, and of which it was seen just now that it cannot be.
@@ -136,21 +136,89 @@ impl<E: Engine> Containers<E> {
 }
 
 fn not_fetched(image: &str, trouble: Trouble) -> Error {
-    match trouble.class {
-        Class::Unreachable | Class::Denied | Class::Full => trouble.error(Operation::Spawn),
+    let error = match trouble.class {
+        // Of the engine, or of what it was asked, and not of the image.
+        class if class.is_of_the_way() => return trouble.error(Operation::Spawn),
+        Class::Full | Class::BadRequest => return trouble.error(Operation::Spawn),
+        // Nothing of the agent is begun, whatever became of the image.
+        Class::Lost => Error::new(
+            ErrorKind::EngineUnavailable,
+            Operation::Spawn,
+            format!("the engine broke off while it fetched the image `{image}`"),
+        )
+        .with_cure("see whether the engine runs, and start it again")
+        .with_retry(Retry::After(REFUSED_FOR)),
         Class::Stalled => Error::new(
             ErrorKind::Timeout,
             Operation::Spawn,
             format!("the image `{image}` does not come"),
         )
-        .with_engine_words(trouble.words)
         .with_cure(STALLED),
+        Class::Other if tells_of_no_registry(&trouble.words) => Error::new(
+            ErrorKind::ImageNotFound,
+            Operation::Spawn,
+            format!("the image `{image}` is not there, and the engine does not reach its registry"),
+        )
+        .with_cure("see to it that the engine's host reaches the registry, or build the image"),
         _ => Error::new(
             ErrorKind::ImageNotFound,
             Operation::Spawn,
             format!("the image `{image}` is not there and cannot be pulled"),
         )
-        .with_engine_words(trouble.words)
         .with_cure("build it, name another in `container.image`, or see to it that its registry can be reached"),
+    };
+    error.with_engine_words(trouble.words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind of what is told of an image, and what is told.
+    fn told(trouble: Trouble) -> (ErrorKind, Retry, String) {
+        let words = trouble.words.clone();
+        let error = not_fetched("far:1", trouble);
+        assert!(error.cure().is_some(), "{error}");
+        assert_eq!(error.engine_words(), Some(words.as_str()));
+        (error.kind(), error.retry(), error.to_string())
+    }
+
+    #[test]
+    fn an_engine_that_breaks_off_does_not_say_that_the_image_is_not_there() {
+        let ended = Trouble::new(Class::Lost, "connection closed before message completed");
+        let (kind, retry, sentence) = told(ended);
+        assert_eq!(kind, ErrorKind::EngineUnavailable, "{sentence}");
+        assert!(matches!(retry, Retry::After(_)), "{retry:?}");
+        for class in [Class::Unreachable, Class::Absent, Class::OtherEngine] {
+            let (kind, _, sentence) = told(Trouble::new(class, "x"));
+            assert_ne!(kind, ErrorKind::ImageNotFound, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_is_not_reached_is_no_engine_that_is_not_reached() {
+        for words in [
+            "Get \"https://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: connect: connection refused",
+            "Get \"https://x.example.com/v2/\": dial tcp: lookup x.example.com: no such host",
+            "failed to resolve reference \"x.example.com/a:1\": failed to do request: Head \"https://x.example.com/v2/a/manifests/1\": dial tcp 192.0.2.1:443: i/o timeout",
+            "Get \"https://x.example.com/v2/\": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+        ] {
+            let (kind, retry, sentence) = told(Trouble::said(Some(500), words));
+            assert_eq!((kind, retry), (ErrorKind::ImageNotFound, Retry::Never));
+            assert!(
+                sentence.contains("does not reach its registry"),
+                "{sentence}"
+            );
+        }
+        let unknown = Trouble::said(Some(404), "manifest for far:1 not found: manifest unknown");
+        let (kind, _, sentence) = told(unknown);
+        assert_eq!(kind, ErrorKind::ImageNotFound);
+        assert!(sentence.contains("cannot be pulled"), "{sentence}");
+    }
+
+    #[test]
+    fn a_name_that_no_engine_takes_is_the_specs_fault() {
+        let (kind, ..) = told(Trouble::said(None, "invalid reference format"));
+        assert_eq!(kind, ErrorKind::InvalidSpec);
     }
 }

@@ -49,6 +49,16 @@ fn swarm() -> (Fake, Containers<Fake>) {
     (engine, containers)
 }
 
+/// Engines would take it for no bound at all.
+#[test]
+fn a_bound_of_no_processes_is_refused() {
+    let context = ConnectContext::new(SwarmName::new("demo").unwrap(), SwarmUid::random());
+    let settings = Settings::default().with_pids(0);
+    let error = Containers::new(Fake::default(), settings, &context).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{error}");
+    assert!(error.cure().is_some(), "{error}");
+}
+
 fn spec() -> AgentSpec {
     let mut spec = AgentSpec::new("echo", ["true"]);
     spec.container.image = Some("far:1".to_owned());

@@ -21,7 +21,7 @@ pub(crate) async fn what_an_engine_refuses_is_told_with_its_kind_and_leaves_noth
 ) {
     let here = Here::on(&engine);
     let json = |value| with(value);
-    let refused = [
+    let mut refused = vec![
         (
             "an image",
             ErrorKind::ImageNotFound,
@@ -62,7 +62,23 @@ pub(crate) async fn what_an_engine_refuses_is_told_with_its_kind_and_leaves_noth
             spec.command = vec!["/absent".to_owned()];
             spec
         }),
+        (
+            "an image by no name",
+            ErrorKind::InvalidSpec,
+            json(serde_json::json!({ "image": "Alveary-Test/AGENT:1" })),
+        ),
+        (
+            "a capability",
+            ErrorKind::InvalidSpec,
+            json(serde_json::json!({ "cap_add": ["ALVEARY"] })),
+        ),
     ];
+    // Podman takes more than there are for all.
+    if engine.name != "podman" {
+        let mut spec = sh("sleep 1000");
+        spec.limits.cpus = Some(4000.0);
+        refused.push(("processors", ErrorKind::InvalidSpec, spec));
+    }
     for backend in both(&here).await {
         for (what, kind, spec) in &refused {
             let id = AgentId::random();
