@@ -96,7 +96,7 @@ impl BackendConfig for DockerApiConfig {
                 connect::Direct::to(candidate.endpoint.map_err(unreached)?),
                 patience,
             );
-            Ok::<_, Trouble>(facts(http.facts().await?).health())
+            Ok::<_, Trouble>(facts(&http.facts().await?).health())
         };
         Surroundings::of_this_process(&self.0).look(ask).await
     }

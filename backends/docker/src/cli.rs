@@ -32,7 +32,7 @@ use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::timeout;
 
 use crate::classify::{Class, Trouble, classify, not_stalled};
@@ -129,7 +129,7 @@ struct Cli {
     /// Why its engine cannot be reached, where the program itself would not say.
     beyond_reach: Option<String>,
     http: Http,
-    known: OnceCell<Known>,
+    known: Mutex<Option<Known>>,
     timeouts: Timeouts,
 }
 
@@ -168,14 +168,18 @@ impl Cli {
             http: Http::new(carried, settings.timeout.ask),
             host: settings.host.clone(),
             beyond_reach: here.beyond_reach(),
-            known: OnceCell::new(),
+            known: Mutex::default(),
             timeouts: settings.timeout.clone(),
         }
     }
 
     /// What the program and its engine are, asked once.
-    async fn known(&self) -> Answer<&Known> {
-        self.known.get_or_try_init(|| self.ask_what_it_is()).await
+    async fn known(&self) -> Answer<Known> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = &*known {
+            return Ok(known.clone());
+        }
+        Ok(known.insert(self.ask_what_it_is().await?).clone())
     }
 
     async fn ask_what_it_is(&self) -> Answer<Known> {
@@ -261,8 +265,8 @@ impl Engine for Cli {
     async fn facts(&self) -> Answer<EngineFacts> {
         let known = self.ask_what_it_is().await?;
         let facts = known.facts();
-        // The first that was told is what holds.
-        let _ = self.known.set(known);
+        // It may be of another version by now.
+        *self.known.lock().await = Some(known);
         Ok(facts)
     }
 
@@ -280,7 +284,7 @@ impl Engine for Cli {
             let call = Call::new(["system", "dial-stdio"], self.timeouts.start).with_input(request);
             return dial::made(&self.program.run(call).await?, known.speaks);
         };
-        let args = flags::create(known, name, plan)?;
+        let args = flags::create(&known, name, plan)?;
         let call = Call::new(args, self.timeouts.start).with_input(env);
         let said = self.program.run(call).await?.well()?;
         let id = |line: &str| line.len() >= 12 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -339,10 +343,8 @@ impl Engine for Cli {
     }
 
     async fn until_ended(&self, container: &Ref, patience: Duration) {
-        let podman = self
-            .known
-            .get()
-            .is_some_and(|known| known.speaks == Speaks::Podman);
+        let known = self.known.lock().await.clone();
+        let podman = known.is_some_and(|known| known.speaks == Speaks::Podman);
         let waited = if podman {
             // It looks from time to time.
             self.tell(["wait", "--interval=50ms", container.as_str()], patience)

@@ -27,7 +27,7 @@ use hyper::client::conn::http1::SendRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::classify::{Class, Trouble};
@@ -104,7 +104,8 @@ struct Inner {
     dial: Box<dyn Dial>,
     /// How long an engine's first word is waited for.
     patience: Duration,
-    facts: OnceCell<Facts>,
+    /// What the engine was found to be, until it is another one.
+    facts: Mutex<Option<Facts>>,
     kept: Kept,
 }
 
@@ -181,7 +182,7 @@ impl Http {
         Self(Arc::new(Inner {
             dial: Box::new(dial),
             patience,
-            facts: OnceCell::new(),
+            facts: Mutex::default(),
             kept: Kept::default(),
         }))
     }
@@ -196,16 +197,35 @@ impl Http {
     }
 
     /// What the engine is, asked once.
-    pub(crate) async fn facts(&self) -> Result<&Facts, Trouble> {
-        self.0.facts.get_or_try_init(|| self.ask_facts()).await
+    pub(crate) async fn facts(&self) -> Result<Facts, Trouble> {
+        let mut known = self.0.facts.lock().await;
+        if let Some(facts) = &*known {
+            return Ok(facts.clone());
+        }
+        let facts = self.ask_facts().await?;
+        Ok(known.insert(facts).clone())
     }
 
-    /// The same, asked of the engine whether or not they are known.
+    /// The same, asked of the engine whether or not they are known: it may be of another version by now.
     pub(crate) async fn facts_anew(&self) -> Result<Facts, Trouble> {
         let facts = self.ask_facts().await?;
-        // The first that were told are those that hold.
-        let _ = self.0.facts.set(facts.clone());
+        *self.0.facts.lock().await = Some(facts.clone());
         Ok(facts)
+    }
+
+    /// The answer, where it is no refusal. An engine that refuses the version that it was found to speak is of another
+    /// one since: the next request asks it first.
+    pub(crate) async fn said_well(
+        &self,
+        response: Response<Incoming>,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let answer = said_well(response).await;
+        if let Err(trouble) = &answer
+            && trouble.class == Class::Version
+        {
+            *self.0.facts.lock().await = None;
+        }
+        answer
     }
 
     async fn ask_facts(&self) -> Result<Facts, Trouble> {
@@ -307,7 +327,7 @@ impl Http {
         let path = self.versioned(path).await?;
         within(limit, async {
             let response = self.send(request(method, &path, body)?).await?;
-            read_json(said_well(response).await?, most).await
+            read_json(self.said_well(response).await?, most).await
         })
         .await
     }
@@ -325,7 +345,7 @@ impl Http {
             if response.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            let response = said_well(response).await?;
+            let response = self.said_well(response).await?;
             let value = response.headers().get(name);
             Ok(value.map(|value| value.as_bytes().to_vec()))
         })
@@ -341,7 +361,7 @@ impl Http {
     pub(crate) async fn open(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
         let path = self.versioned(path).await?;
         let response = self.send(request(method, &path, None)?).await?;
-        Ok(said_well(response).await?.into_body())
+        Ok(self.said_well(response).await?.into_body())
     }
 
     /// A connection that from now on is the caller's own.
@@ -359,7 +379,7 @@ impl Http {
             headers.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
             let response = self.send(request).await?;
             if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                said_well(response).await?;
+                self.said_well(response).await?;
                 return Err(Trouble::new(
                     Class::Other,
                     "it does not hand over its connection",
@@ -376,7 +396,7 @@ impl Http {
         let path = self.versioned(path).await?;
         within(limit, async {
             let response = self.send(request(Method::POST, &path, None)?).await?;
-            said_well(response).await?;
+            self.said_well(response).await?;
             Ok(())
         })
         .await
@@ -458,7 +478,7 @@ fn request(method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request<
 }
 
 /// The answer, where it is no refusal. Of a refusal no more is read than anybody needs.
-pub(crate) async fn said_well(response: Response<Incoming>) -> Result<Response<Incoming>, Trouble> {
+async fn said_well(response: Response<Incoming>) -> Result<Response<Incoming>, Trouble> {
     #[derive(Deserialize)]
     struct Refusal {
         message: String,

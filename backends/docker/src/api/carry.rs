@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::classify::Trouble;
-use crate::http::{Carried, Http, Sent, lost, said_well, uri};
+use crate::http::{Carried, Http, Sent, lost, uri};
 
 /// Carries what bollard asks for, in the version that it forgets to say.
 pub(super) async fn carry(
@@ -25,7 +25,7 @@ pub(super) async fn carry(
         let body = body.map_err(|error| io::Error::other(error.to_string()));
         let answer = http.send(Request::from_parts(parts, Box::pin(body) as Sent));
         // Bollard would read a refusal to its end, however long it is. Of what is well done it reads nothing here.
-        said_well(answer.await?).await
+        http.said_well(answer.await?).await
     };
     carried
         .await

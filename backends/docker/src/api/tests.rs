@@ -1,6 +1,6 @@
 //! An engine that a test plays, at a socket: what real ones do not say on demand.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -272,6 +272,58 @@ async fn every_request_names_the_version_that_the_engine_was_found_to_speak() {
         // The newest that both know.
         assert!(request.contains(" /v1.51/"), "{request}");
     }
+}
+
+/// One that serves 1.41 alone, and from then on the next ones alone.
+fn upgrades(is_new: &AtomicBool, request: &str) -> Say {
+    let is_new = is_new.load(Ordering::SeqCst);
+    match request {
+        "GET /version" if is_new => Say::This(
+            200,
+            r#"{"Version":"29.0.0","ApiVersion":"1.52","MinAPIVersion":"1.44"}"#,
+        ),
+        "GET /version" => Say::This(200, VERSION),
+        request if is_new && request.contains(" /v1.41/") => Say::This(
+            400,
+            r#"{"message":"client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version"}"#,
+        ),
+        _ => Say::This(200, "[]"),
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_was_upgraded_is_asked_anew_what_it_speaks() {
+    static IS_NEW: AtomicBool = AtomicBool::new(false);
+    let played = Played::with(|request| upgrades(&IS_NEW, request));
+    let (api, which) = (&played.api, container());
+    let asks = async || api.list("a=b", "").await.map(|_| ());
+    asks().await.unwrap();
+    // Whichever way it is asked by, its refusal is heard.
+    for refused in [0, 1] {
+        IS_NEW.store(true, Ordering::SeqCst);
+        let answer = match refused {
+            0 => asks().await,
+            _ => api.start(&which).await,
+        };
+        assert_eq!(answer.unwrap_err().class, Class::Version);
+        asks().await.unwrap();
+        let last = played.asked().pop().unwrap();
+        assert!(last.starts_with("GET /v1.51/"), "{last}");
+        IS_NEW.store(false, Ordering::SeqCst);
+        api.facts().await.unwrap();
+        asks().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_engine_whose_version_is_asked_for_is_spoken_with_in_that_one() {
+    static IS_NEW: AtomicBool = AtomicBool::new(false);
+    let played = Played::with(|request| upgrades(&IS_NEW, request));
+    let asks = async || played.api.list("a=b", "").await.map(|_| ());
+    asks().await.unwrap();
+    IS_NEW.store(true, Ordering::SeqCst);
+    assert_eq!(played.api.facts().await.unwrap().api, "1.51");
+    asks().await.unwrap();
 }
 
 #[tokio::test]

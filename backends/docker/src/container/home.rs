@@ -160,6 +160,8 @@ impl<E: Engine> Containers<E> {
     pub(super) async fn meet_again(&self) -> Answer<()> {
         self.0.home.met.store(false, Ordering::Release);
         *self.0.home.answers.lock().await = None;
+        // In whichever version it has come back.
+        self.engine().facts().await?;
         self.meet().await
     }
 

@@ -21,20 +21,58 @@ const MAX_LINKS: usize = 16;
 /// Where programs are looked for in an image that does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// All by which an image alone decides whether what an agent is to run is there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Sought {
+    image: String,
+    program: Option<String>,
+    path: Option<String>,
+    workdir: Option<String>,
+    /// Without an init, the engine itself finds out about the program.
+    init: bool,
+}
+
+impl Sought {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            image: plan.image.clone(),
+            program: plan.entrypoint.as_ref().or(plan.command.first()).cloned(),
+            path: plan.env.0.get("PATH").cloned(),
+            workdir: plan.workdir.clone(),
+            init: plan.security.init,
+        }
+    }
+}
+
+/// When something was seen to be there, and all paths that were looked at for it.
+#[derive(Debug)]
+struct Seen {
+    at: Instant,
+    paths: Vec<String>,
+}
+
 /// What was seen to be in which image.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<[String; 3], Instant>>);
+pub(super) struct Known(Mutex<HashMap<Sought, Seen>>);
 
 impl Known {
-    fn is(&self, key: &[String; 3]) -> bool {
+    /// Whether it was seen in the image just now, and nothing is mounted over it here.
+    fn is(&self, sought: &Sought, plan: &Plan) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(key).is_some_and(|seen| seen.elapsed() < BELIEVED)
+        known.get(sought).is_some_and(|seen| {
+            seen.at.elapsed() < BELIEVED && !seen.paths.iter().any(|path| is_mounted(plan, path))
+        })
     }
 
-    fn add(&self, key: [String; 3]) {
+    /// What is mounted says nothing of the image.
+    fn add(&self, sought: Sought, plan: &Plan, paths: Vec<String>) {
+        if paths.iter().any(|path| is_mounted(plan, path)) {
+            return;
+        }
+        let at = Instant::now();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, seen| seen.elapsed() < BELIEVED);
-        known.insert(key, Instant::now());
+        known.retain(|_, seen| seen.at.elapsed() < BELIEVED);
+        known.insert(sought, Seen { at, paths });
     }
 }
 
@@ -135,43 +173,50 @@ impl<E: Engine> Containers<E> {
     /// With an init before it, a program that is not there would be found out by the init alone, after the
     /// engine has said that all is well; and engines make a working directory that is not there.
     async fn has_what_it_runs(&self, plan: &Plan, container: &Ref) -> Result<(), Trouble> {
-        let program = plan.entrypoint.as_ref().or(plan.command.first());
-        let key = [
-            plan.image.clone(),
-            program.cloned().unwrap_or_default(),
-            plan.workdir.clone().unwrap_or_default(),
-        ];
-        if self.0.known.is(&key) {
+        let sought = Sought::of(plan);
+        if self.0.known.is(&sought, plan) {
             return Ok(());
         }
-        if let Some(workdir) = &plan.workdir
-            && !is_mounted(plan, workdir)
-        {
-            self.has_folder(container, workdir).await?;
+        let mut paths = Vec::new();
+        if let Some(workdir) = &plan.workdir {
+            paths.push(workdir.clone());
+            if !is_mounted(plan, workdir) {
+                self.has_folder(container, workdir, &mut paths).await?;
+            }
         }
         if plan.security.init
             && let Some(made) = self.engine().inspect(container).await?
         {
-            self.has_program(plan, &made).await?;
+            self.has_program(plan, &made, &mut paths).await?;
         }
-        self.0.known.add(key);
+        self.0.known.add(sought, plan, paths);
         Ok(())
     }
 
     /// Docker makes the folder with the container, Podman when it starts.
-    async fn has_folder(&self, container: &Ref, folder: &str) -> Result<(), Trouble> {
+    async fn has_folder(
+        &self,
+        container: &Ref,
+        folder: &str,
+        paths: &mut Vec<String>,
+    ) -> Result<(), Trouble> {
         let added = self.engine().added(container).await?;
         let folder = folder.trim_end_matches('/');
         let made = added.iter().any(|path| path == folder);
         let path = if folder.is_empty() { "/" } else { folder };
         let nothing = Some(Inside::Nothing);
-        if made || self.follow(container, path.to_owned(), None).await? == nothing {
+        if made || self.follow(container, path.to_owned(), None, paths).await? == nothing {
             return Err(Trouble::new(Class::NoFolder, ""));
         }
         Ok(())
     }
 
-    async fn has_program(&self, plan: &Plan, made: &Container) -> Result<(), Trouble> {
+    async fn has_program(
+        &self,
+        plan: &Plan,
+        made: &Container,
+        paths: &mut Vec<String>,
+    ) -> Result<(), Trouble> {
         let Some(program) = made.argv.first() else {
             return Err(Trouble::new(
                 Class::NoProgram,
@@ -194,7 +239,8 @@ impl<E: Engine> Containers<E> {
         let podman = self.learn().await?.podman;
         let mut found = Some(Class::NoProgram);
         for path in candidates {
-            match self.follow(&made.id, path, podman.then_some(plan)).await? {
+            let unseen = podman.then_some(plan);
+            match self.follow(&made.id, path, unseen, paths).await? {
                 Some(Inside::File { executable: true }) => return Ok(()),
                 Some(Inside::File { .. } | Inside::Folder) => {
                     found = found.and(Some(Class::NotExecutable));
@@ -211,15 +257,17 @@ impl<E: Engine> Containers<E> {
         }
     }
 
-    /// What is at the end of all links. `None`: it lies in what this plan mounts. Podman mounts nothing before the
+    /// What is at the end of all links; each path on the way there is noted. `None`: it lies in what this plan mounts. Podman mounts nothing before the
     /// start, and fails to look where something will be.
     async fn follow(
         &self,
         container: &Ref,
         mut path: String,
         unseen: Option<&Plan>,
+        paths: &mut Vec<String>,
     ) -> Result<Option<Inside>, Trouble> {
         for _ in 0..MAX_LINKS {
+            paths.push(path.clone());
             if unseen.is_some_and(|plan| is_mounted(plan, &path)) {
                 return Ok(None);
             }

@@ -3,6 +3,7 @@
 mod fake;
 mod late;
 mod managers;
+mod programs;
 mod secrets;
 mod whose;
 

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) use super::owners::Owner;
 use super::owners::{Given, NoArchive};
-use super::{Http, Sent, lost, no_answer, query, said_well, uri};
+use super::{Http, Sent, lost, no_answer, query, uri};
 use crate::classify::{Class, Trouble};
 use crate::engine::Ref;
 
@@ -117,9 +117,12 @@ fn is_no_path(trouble: &Trouble, status: StatusCode) -> bool {
 }
 
 /// `None`: there is nothing at this path.
-async fn there(response: Response<Incoming>) -> Result<Option<Response<Incoming>>, Trouble> {
+async fn there(
+    http: &Http,
+    response: Response<Incoming>,
+) -> Result<Option<Response<Incoming>>, Trouble> {
     let status = response.status();
-    match said_well(response).await {
+    match http.said_well(response).await {
         Ok(response) => Ok(Some(response)),
         Err(trouble) if is_no_path(&trouble, status) => Ok(None),
         Err(trouble) => Err(trouble),
@@ -155,7 +158,7 @@ pub(crate) async fn get(
     let path = http.versioned(&url(container, &[("path", path)])).await?;
     let asked = async {
         let request = super::request(Method::GET, &path, None)?;
-        there(http.send(request).await?).await
+        there(http, http.send(request).await?).await
     };
     let answer = timeout(limit, asked)
         .await
@@ -295,7 +298,7 @@ pub(crate) async fn put(
         .header(header::CONTENT_TYPE, "application/x-tar")
         .body(Box::pin(StreamBody::new(frames)) as Sent)
         .map_err(|error| Trouble::new(Class::BadRequest, error.to_string()))?;
-    let asked = async { there(http.send(request).await?).await };
+    let asked = async { there(http, http.send(request).await?).await };
     let answer = tokio::select! {
         answer = asked => answer,
         () = pace.exceeds(http.patience()) => Err(no_answer(http.patience())),

@@ -5,7 +5,7 @@ use hyper::client::conn::http1::SendRequest;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-use super::{Http, Sent, lost, read_json, request, said_well, within};
+use super::{Http, Sent, lost, read_json, request, within};
 use crate::classify::Trouble;
 
 /// Questions about one thing, for as long as somebody has them. Where a program carries the connection, this is
@@ -39,7 +39,8 @@ impl Line {
             sender.ready().await.map_err(|error| lost(&error))?;
             let request = request(Method::GET, &path, None)?;
             let answer = sender.send_request(request).await;
-            let answer = said_well(answer.map_err(|error| lost(&error))?).await?;
+            let answer = answer.map_err(|error| lost(&error))?;
+            let answer = self.http.said_well(answer).await?;
             let answer = read_json(answer, most).await?;
             *kept = Some(sender);
             Ok(answer)

@@ -59,6 +59,8 @@ pub(super) struct FakeInner {
     /// By which id it goes, and how often it was asked.
     pub(super) id: Mutex<Option<String>>,
     pub(super) asked: AtomicUsize,
+    /// How often it was asked what it is.
+    pub(super) facts: AtomicUsize,
     pub(super) come: Notify,
     pub(super) refuse: Mutex<bool>,
     /// Somebody else removes what is to be removed, which is gone when it is looked for so often.
@@ -68,6 +70,9 @@ pub(super) struct FakeInner {
     pub(super) sent: Mutex<Vec<(Signal, tokio::time::Instant)>>,
     /// So many signals are not sent, and their answers are lost.
     pub(super) loses: AtomicUsize,
+    /// Whether there is nothing at any path, and how often it was looked.
+    pub(super) empty: Mutex<bool>,
+    pub(super) looked: AtomicUsize,
     /// Whatever is looked for, it fails.
     pub(super) unwell: Mutex<bool>,
     /// Its agents end by force alone.
@@ -141,6 +146,7 @@ impl Engine for Fake {
     }
 
     async fn facts(&self) -> Answer<EngineFacts> {
+        self.0.facts.fetch_add(1, Ordering::SeqCst);
         Ok(EngineFacts {
             version: "28.5".into(),
             api: String::new(),
@@ -270,6 +276,10 @@ impl Engine for Fake {
     }
 
     async fn look(&self, _: &Ref, _: &str) -> Answer<Inside> {
+        self.0.looked.fetch_add(1, Ordering::SeqCst);
+        if *self.0.empty.lock().unwrap() {
+            return Ok(Inside::Nothing);
+        }
         Ok(Inside::File { executable: true })
     }
 

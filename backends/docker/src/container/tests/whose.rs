@@ -44,6 +44,19 @@ async fn spawned(containers: &Containers<Fake>) -> Result<AgentId> {
     containers.spawn(&id, &spec(), options).await.map(|_| id)
 }
 
+/// It may have been upgraded meanwhile.
+#[tokio::test]
+async fn an_engine_that_was_away_is_asked_anew_what_it_is() {
+    let (swarm, engine) = (Lasting::new(), engine(Some("A")));
+    let containers = swarm.on(&engine);
+    spawned(&containers).await.unwrap();
+    living(&containers).await.unwrap();
+    let asked = || engine.0.facts.load(Ordering::SeqCst);
+    assert_eq!(asked(), 1);
+    let _events = containers.events(EventOptions::default()).await.unwrap();
+    assert_eq!(asked(), 2);
+}
+
 async fn living(containers: &Containers<Fake>) -> Result<usize> {
     let listed = containers.list(ListOptions::default()).await;
     listed.map(|listed| listed.len())
