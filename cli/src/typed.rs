@@ -1,11 +1,12 @@
 //! What is wrong with a program that somebody has typed: told of the keys of a file, it stands in none.
 
 /// What to do about a key, and about what was typed in its place.
-const IN_ITS_PLACE: [(&str, &str); 4] = [
+const IN_ITS_PLACE: [(&str, &str); 5] = [
     ("correct `command`", "name another program"),
     ("give `command` a program", NAME_ONE),
     ("give it a `command`", NAME_ONE),
     ("name a program first in `command`", "name a program"),
+    ("in `container.image`", "by --image"),
 ];
 
 const NAME_ONE: &str = "name a program behind `--`, or give `command` in `[defaults]`";
@@ -34,6 +35,10 @@ mod tests {
         assert_eq!(
             cure("make the folder, or correct `cwd`", "--workdir"),
             "make the folder, or correct --workdir"
+        );
+        assert_eq!(
+            cure("pull it, or name another in `container.image`", "--cwd"),
+            "pull it, or name another by --image"
         );
         assert_eq!(cure("mend that", "--cwd"), "mend that");
     }

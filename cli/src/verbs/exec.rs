@@ -260,8 +260,12 @@ impl Keys {
 const CANNOT_BE_RUN: u8 = 126;
 const IS_NOT_THERE: u8 = 127;
 
-/// How backends say that there is none.
-const NO_PROGRAM: [&str; 2] = ["there is no program", "program is not in the image"];
+/// How backends say that there is none, or no folder for it: engines do not tell the two apart.
+const NOT_THERE: [&str; 3] = [
+    "there is no program",
+    "does not exist",
+    "is not in the image",
+];
 
 /// What the shell is told of a program that did not begin. One that did may have ended with anything else.
 fn unbegun(error: &Error) -> Outcome {
@@ -269,7 +273,7 @@ fn unbegun(error: &Error) -> Outcome {
         return outcome_of(error);
     }
     let is_not_there = |words: &&str| error.message().contains(words);
-    Outcome::Program(if NO_PROGRAM.iter().any(is_not_there) {
+    Outcome::Program(if NOT_THERE.iter().any(is_not_there) {
         IS_NOT_THERE
     } else {
         CANNOT_BE_RUN

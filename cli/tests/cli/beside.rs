@@ -143,10 +143,15 @@ fn a_program_that_cannot_be_run_is_told_as_by_a_shell() {
             "help: name another program",
         ),
         (&["bee-1", "./plain"], 126, "chmod +x"),
+        (
+            &["-w", "/dev/null", "bee-1", "true"],
+            126,
+            "correct --workdir",
+        ),
         (&["bee-1", "/"], 126, "help: name another program"),
         (
             &["-w", "/alveary-absent", "bee-1", "true"],
-            126,
+            127,
             "help: make it, or correct --workdir",
         ),
         (
