@@ -51,6 +51,10 @@ const VOLUME: &str = "data";
 /// The folder of its secrets, in that of its state.
 const SECRETS: &str = "secrets";
 
+/// So long what was removed may be called dead, and so often it is looked at.
+const AT_REST: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(100);
+
 fn declared(swarm: SwarmUid) -> Declared {
     let (mut network, mut volume) = (NetworkSpec::default(), VolumeSpec::default());
     network.name = Some(format!("faults-{swarm}-{NETWORK}"));
@@ -375,10 +379,17 @@ impl Ground {
         }
     }
 
-    /// What the backend lists is what the engine shows.
+    /// What the backend lists is what the engine shows, once a removal that was under way is over: for a moment Docker 28
+    /// calls `dead` what it has removed.
     pub(crate) async fn lists_what_is_there(&mut self) -> Vec<AgentInfo> {
-        let listed = self.listed().await;
-        let shown = self.shown();
+        let mut listed = self.listed().await;
+        let mut shown = self.shown();
+        let until = Instant::now() + AT_REST;
+        while shown.iter().any(|one| one.state == "dead") && Instant::now() < until {
+            sleep(LOOK).await;
+            listed = self.listed().await;
+            shown = self.shown();
+        }
         for container in &shown {
             if !listed
                 .iter()
