@@ -16,12 +16,16 @@ pub(crate) async fn labels_of_an_image_make_nobody_an_agent_and_no_agent_another
     let here = Here::on(&engine);
     let image = "alveary-test/labelled:1";
     let by_hand = format!("{}-by-hand", here.prefix());
+    // All that an agent of this very swarm has but its name.
+    let swarm = format!("--label=alveary.swarm={}", here.uid);
     engine.client(&[
         "run",
         "-d",
         "--net=none",
         "--name",
         &by_hand,
+        &swarm,
+        "--label=alveary.grace-ms=1000",
         image,
         "sleep",
         "1000",

@@ -7,7 +7,7 @@ use crate::common::TestEngine;
 use crate::here::{Here, sh};
 use crate::names::Networks;
 
-/// A spec that says all that an engine here can do.
+/// A spec that says all that an engine here can do, and that a program has flags for.
 fn much(podman: bool) -> AgentSpec {
     let mut limits = Limits::default().memory(ByteSize::mib(64)).nproc(64);
     limits.cpus = Some(0.5);
@@ -21,7 +21,6 @@ fn much(podman: bool) -> AgentSpec {
     }
     let mut spec = sh("sleep 1000")
         .env("KEY", "value")
-        .env("LINES", "one\ntwo")
         .limits(limits)
         .cwd("/tmp")
         .grace(std::time::Duration::from_millis(2500))
@@ -48,7 +47,9 @@ pub(crate) async fn one_spec_gives_one_container_by_either_way(engine: TestEngin
     let mut in_networks = sh("sleep 1000");
     in_networks.container.networks = networks.names.to_vec();
     let much = much(engine.name == "podman");
-    for spec in [sh("sleep 1000"), much, in_networks] {
+    // The program has no flag for this: it carries the API's own body then.
+    let lines = sh("sleep 1000").env("LINES", "one\ntwo");
+    for spec in [sh("sleep 1000"), much, lines, in_networks] {
         let mut seen = Vec::new();
         for backend in [here.api().await, here.cli().await] {
             let id = AgentId::random();
@@ -127,6 +128,14 @@ fn without_what_must_differ(inspected: &Value) -> Value {
     host.as_object_mut()
         .expect("an object")
         .remove("ContainerIDFile");
+    // Programs put these into an order of their own, and newer ones write the capability's whole name.
+    if let Some(limits) = host["Ulimits"].as_array_mut() {
+        limits.sort_by_key(|limit| limit["Name"].to_string());
+    }
+    for capability in host["CapAdd"].as_array_mut().into_iter().flatten() {
+        let name = capability.as_str().unwrap_or_default();
+        *capability = name.trim_start_matches("CAP_").into();
+    }
     // Podman writes here which port it has chosen.
     let published = host["PortBindings"].as_object_mut().into_iter().flatten();
     for binding in published.filter_map(|(_, at)| at.as_array_mut()).flatten() {
@@ -151,7 +160,7 @@ fn aliases(container: &Value) -> Value {
 }
 
 /// Where Podman writes into what its API makes other defaults than into what its program makes, and by whom it was made.
-const OF_PODMANS_OWN: [&str; 6] = [
+const OF_PODMANS_OWN: [&str; 9] = [
     ".Config.Annotations",
     ".Config.CreateCommand",
     // Not written down by its API; either way it is 0022 inside.
@@ -159,6 +168,10 @@ const OF_PODMANS_OWN: [&str; 6] = [
     ".Config.sdNotifyMode",
     ".HostConfig.LogConfig.Path",
     ".HostConfig.RestartPolicy.Name",
+    // Which its API gives to each root that is read only, and cannot be told not to.
+    ".HostConfig.Tmpfs./run:",
+    ".HostConfig.Tmpfs./tmp:",
+    ".HostConfig.Tmpfs./var/tmp:",
 ];
 
 /// What is absent and what is empty are one.
