@@ -151,7 +151,13 @@ impl<E: Engine> Containers<E> {
     async fn exit_by(&self, container: &Container, settled_by: Instant) -> Exit {
         let exit = self.bare_exit(container, settled_by).await;
         match self.0.hints.of(&container.id) {
-            Some(hint) if exit.by == EndedBy::Itself => exit.with_hint(hint),
+            Some(words) if exit.by == EndedBy::Itself => {
+                let hint = match &exit.hint {
+                    Some(hint) => format!("{hint}; {words}"),
+                    None => words,
+                };
+                exit.with_hint(hint)
+            }
             _ => exit,
         }
     }
