@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::common::TestEngine;
-use crate::here::{Here, remove_all, sh};
+use crate::here::{Here, both, remove_all, sh};
 use crate::registry::Registry;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -143,4 +143,21 @@ pub(crate) async fn an_image_is_fetched_when_it_is_said_and_given_up_when_nothin
         remove_all(&*backend).await;
         engine.client(&["rmi", "-f", &registry.image("1")]);
     }
+}
+
+pub(crate) async fn a_registry_that_is_not_reached_is_not_taken_for_the_engine(engine: TestEngine) {
+    let here = Here::on(&engine);
+    // Nobody listens at the one, and the other is nobody's name.
+    for image in ["127.0.0.1:1/alveary/absent:1", "registry.invalid/absent:1"] {
+        for backend in both(&here).await {
+            let by = backend.kind();
+            let spec = from(image.to_owned(), Pull::Missing);
+            let error = spawned(&*backend, &spec).await.expect_err("nobody has it");
+            assert_eq!(error.kind(), ErrorKind::ImageNotFound, "by {by}: {error}");
+            let told = error.to_string();
+            let registry = "the engine does not reach its registry";
+            assert!(told.contains(registry), "by {by}: {told}");
+        }
+    }
+    assert_eq!(here.containers(), Vec::<String>::new());
 }

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         cross::a_start_that_one_way_made_is_found_by_the_other,
         ends::memory_somebody_else_and_we_are_told_apart,
         ends::a_wait_ends_when_somebody_takes_the_agent_away,
+        fetching::a_registry_that_is_not_reached_is_not_taken_for_the_engine,
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
