@@ -16,7 +16,7 @@ mod time;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 pub(crate) use canvas::Canvas;
-pub(crate) use escape::{Harmless, write_escaped};
+pub(crate) use escape::Harmless;
 pub(crate) use excerpt::excerpt;
 pub(crate) use fetches::Fetches;
 pub(crate) use form::{Field, Form, Record, about, form};
@@ -52,7 +52,7 @@ pub(crate) fn print_harmless(bytes: &[u8]) -> io::Result<()> {
     let mut out = stdout();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
-        write_escaped(&mut out, text)?;
+        escape::write_escaped(&mut out, text)?;
         writeln!(out)?;
     }
     out.flush()
