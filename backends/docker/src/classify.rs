@@ -10,7 +10,9 @@ use alveary_core::{Error, ErrorKind, Operation, Retry};
 use humantime::format_duration;
 
 pub(crate) use told::STALLED;
-pub(crate) use words::{classify, is_answer, tells_of_no_registry};
+#[cfg(feature = "cli")]
+pub(crate) use words::is_answer;
+pub(crate) use words::{classify, tells_of_no_registry};
 
 /// What an engine said no with, or how it failed to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -128,6 +128,8 @@ struct Cli {
     host: Option<String>,
     /// Why its engine cannot be reached, where the program itself would not say.
     beyond_reach: Option<String>,
+    /// Whether Docker's program would add variables to what it makes.
+    gives_proxies: bool,
     http: Http,
     known: Mutex<Option<Known>>,
     timeouts: Timeouts,
@@ -168,6 +170,7 @@ impl Cli {
             http: Http::new(carried, settings.timeout.ask),
             host: settings.host.clone(),
             beyond_reach: here.beyond_reach(),
+            gives_proxies: here.gives_proxies(),
             known: Mutex::default(),
             timeouts: settings.timeout.clone(),
         }
@@ -278,7 +281,9 @@ impl Engine for Cli {
 
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
         let known = self.known().await?;
-        let Some(env) = env_file::lines(&plan.env) else {
+        // What its file cannot carry, or the program would add to, goes to the engine as it is.
+        let adds = self.gives_proxies && known.speaks == Speaks::Docker;
+        let Some(env) = env_file::lines(&plan.env).filter(|_| !adds) else {
             let body = crate::body::of(plan, known.podman)?;
             let request = dial::create(&known.api, name, &body)?;
             let call = Call::new(["system", "dial-stdio"], self.timeouts.start).with_input(request);

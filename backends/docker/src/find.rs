@@ -86,6 +86,14 @@ impl Surroundings {
         self.docker_config.clone().or_else(usual)
     }
 
+    /// Whether Docker's program gives the containers that it makes variables which nobody named: those of a proxy, over
+    /// what an agent's own environment says.
+    #[cfg(feature = "cli")]
+    pub(crate) fn gives_proxies(&self) -> bool {
+        self.config()
+            .is_some_and(|config| context::gives_proxies(&config))
+    }
+
     /// Every place, the one that counts most first.
     pub(crate) fn all(&self) -> Vec<Candidate> {
         let tls = (self.tls || self.tls_verify).then(|| Tls {

@@ -20,6 +20,7 @@ mod missing;
 mod originals;
 mod places;
 mod planned;
+mod proxied;
 #[path = "../cli/pty.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod pty;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         two_hosts::one_host_restarts_agents_and_the_other_takes_over,
         places::every_place_is_listed_with_what_it_said_and_the_cure,
         places::a_context_outweighs_sockets_and_is_outweighed_by_a_host,
+        proxied::a_proxy_of_the_programs_own_settings_reaches_no_agent,
         planned::a_dry_run_says_what_each_container_would_be,
         planned::what_a_policy_does_not_allow_is_refused_and_starts_nothing,
         planned::a_broken_policy_is_told_in_one_sentence,

@@ -13,6 +13,23 @@ use super::{Candidate, Endpoint, Tls};
 struct ConfigFile {
     #[serde(rename = "currentContext", default)]
     current_context: Option<String>,
+    /// What the program gives every container that it makes, by engine.
+    #[cfg(feature = "cli")]
+    #[serde(default)]
+    proxies: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
+}
+
+impl ConfigFile {
+    fn of(config: &Path) -> Option<Self> {
+        let text = std::fs::read(config.join("config.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+/// Whether the program gives containers variables of its own.
+#[cfg(feature = "cli")]
+pub(super) fn gives_proxies(config: &Path) -> bool {
+    ConfigFile::of(config).is_some_and(|file| !file.proxies.is_empty())
 }
 
 #[derive(Deserialize)]
@@ -31,12 +48,7 @@ struct MetaEndpoint {
 
 /// The context that is chosen, if one is; `default` is none.
 pub(super) fn chosen(named: Option<&str>, config: Option<&Path>) -> Option<Candidate> {
-    let current = || {
-        let text = std::fs::read(config?.join("config.json")).ok()?;
-        serde_json::from_slice::<ConfigFile>(&text)
-            .ok()?
-            .current_context
-    };
+    let current = || ConfigFile::of(config?)?.current_context;
     let name = named.map(ToOwned::to_owned).or_else(current)?;
     if name.is_empty() || name == "default" {
         return None;
