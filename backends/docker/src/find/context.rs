@@ -16,7 +16,7 @@ struct ConfigFile {
     /// What the program gives every container that it makes, by engine.
     #[cfg(feature = "cli")]
     #[serde(default)]
-    proxies: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
+    proxies: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
 impl ConfigFile {
