@@ -13,7 +13,7 @@ use crate::signal::Signal;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Stop {
-    /// The signal that asks. Without it the one that an image names, and [`Signal::TERM`] where there is none.
+    /// The signal that asks. Without it the one that an image names, and TERM where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<Signal>,
     /// How long it then has, before it is ended by force.
