@@ -149,3 +149,15 @@ impl Default for Timeouts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_has_as_long_as_the_original_gave_it() {
+        let limits = Timeouts::default();
+        let seconds = [limits.start, limits.remove, limits.ask].map(|limit| limit.as_secs());
+        assert_eq!(seconds, [15, 10, 5]);
+    }
+}

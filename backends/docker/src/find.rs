@@ -178,7 +178,10 @@ impl Surroundings {
 
     /// The first place where something is, or else all of them with what is the matter with each.
     pub(crate) fn choose(&self) -> Result<Endpoint, String> {
-        let mut candidates = self.candidates();
+        Self::choose_among(self.candidates())
+    }
+
+    fn choose_among(mut candidates: Vec<Candidate>) -> Result<Endpoint, String> {
         let reasons = |candidates: &[Candidate]| {
             let reason = |candidate: &Candidate| {
                 let why = candidate.absent()?;
@@ -218,25 +221,41 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_looked_for_and_each_that_is_not_there_is_told() {
-        let folder = tempfile::tempdir().unwrap();
+    fn of_the_sockets_that_are_there_the_first_in_order_is_chosen_and_each_that_is_not_is_told() {
         let here = Surroundings {
-            runtime_dir: Some(folder.path().to_owned()),
+            runtime_dir: Some("/run/user/7".into()),
+            home: Some("/home/me".into()),
             ..Default::default()
         };
-        let socket = folder.path().join("podman/podman.sock");
-        std::fs::create_dir(folder.path().join("podman")).unwrap();
-        std::fs::write(&socket, "").unwrap();
-        if !Path::new("/var/run/docker.sock").exists() {
-            assert_eq!(here.choose().unwrap(), Endpoint::Unix(socket.clone()));
-            std::fs::remove_file(&socket).unwrap();
-            if !Path::new("/run/podman/podman.sock").exists() {
-                let reasons = here.choose().unwrap_err();
-                assert!(
-                    reasons.contains("the default socket") && reasons.contains("Podman"),
-                    "{reasons}"
-                );
+        let mut all = here.candidates();
+        let order: Vec<_> = all.iter().map(|one| one.said_by.clone()).collect();
+        let names = [
+            "the default socket",
+            "a rootless engine's socket",
+            "Docker Desktop's socket",
+            "Podman's socket",
+            "Podman's socket",
+        ];
+        assert_eq!(order, names);
+        // The same places, where a test can make them.
+        let folder = tempfile::tempdir().unwrap();
+        for candidate in &mut all {
+            if let Ok(Endpoint::Unix(path)) = &mut candidate.endpoint {
+                *path = folder.path().join(path.strip_prefix("/").unwrap());
             }
+        }
+        let reasons = Surroundings::choose_among(all.clone()).unwrap_err();
+        for name in names {
+            assert!(reasons.contains(name), "{name}: {reasons}");
+        }
+        for candidate in all.iter().rev() {
+            let Ok(Endpoint::Unix(path)) = &candidate.endpoint else {
+                panic!("{}", candidate.said_by);
+            };
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+            let chosen = Surroundings::choose_among(all.clone()).unwrap();
+            assert_eq!(chosen, Endpoint::Unix(path.clone()));
         }
     }
 

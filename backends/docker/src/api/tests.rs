@@ -193,11 +193,13 @@ async fn an_engine_that_says_nothing_of_an_image_for_too_long_is_given_up() {
 #[tokio::test]
 async fn a_time_limit_of_less_than_a_second_is_that_long() {
     let limit = Duration::from_millis(500);
-    let briefly = || Timeouts::default().with_ask(limit);
+    let briefly = || Timeouts::default().with_ask(limit).with_start(limit);
     let prompt = Played::within(briefly(), |request| match request {
         "GET /version" => Say::This(404, ""),
+        "POST /v1.41/containers/x/start" => Say::This(204, ""),
         _ => Say::This(200, "[]"),
     });
+    prompt.api.start(&Ref::new("x").unwrap()).await.unwrap();
     assert_eq!(
         prompt.api.list("label", "beginning").await.unwrap().len(),
         0

@@ -1,6 +1,7 @@
 //! What is tried on real engines besides the contract: the two ways beside each other, and what engines do that
 //! nobody would guess.
 
+mod beside;
 #[path = "../common/mod.rs"]
 mod common;
 mod cross;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime starts"));
     let trials = trials![
+        beside::a_program_has_ended_though_its_child_holds_its_output,
         cross::what_one_way_started_the_other_lists_follows_and_ends,
         cross::a_start_that_one_way_made_is_found_by_the_other,
         ends::memory_somebody_else_and_we_are_told_apart,
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         restarts::what_is_stopped_is_not_restarted_by_the_engine,
         secrets::an_agent_cannot_change_its_secret,
         variables::a_large_environment_comes_whole,
+        variables::odd_values_come_as_they_were_given,
         variables::a_variable_that_no_kernel_takes_is_refused_with_its_cure,
     ];
     // Of these one Docker shows as much as the other.

@@ -25,6 +25,41 @@ pub(crate) async fn a_large_environment_comes_whole(engine: TestEngine) {
     }
 }
 
+/// Without a break in any of them, the program takes them from its file of variables, line by line.
+pub(crate) async fn odd_values_come_as_they_were_given(engine: TestEngine) {
+    let here = Here::on(&engine);
+    let odd = [
+        ("EMPTY", ""),
+        ("BLANKS", "  two before, and one behind "),
+        ("QUOTES", "'one' \"two\" `three`"),
+        ("SIGNS", "a=b #c $HOME ${X:-y} %s \\n \\"),
+        ("WIDE", "\u{fc}\u{1f41d}\u{a0}"),
+        ("lower.dotted-name", "kept"),
+        ("HASH", "#first"),
+    ];
+    let mut spec = sh("env | sort; echo ready; sleep 1000");
+    for (key, value) in odd {
+        spec = spec.env(key, value);
+    }
+    for backend in both(&here).await {
+        let id = AgentId::random();
+        let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
+        spawned.unwrap_or_else(|error| panic!("by {}: {error}", backend.kind()));
+        let output = written(&*backend, &id, "ready\n").await;
+        let output = String::from_utf8_lossy(&output);
+        let lines: Vec<&str> = output.lines().collect();
+        for (key, value) in odd {
+            let line = format!("{key}={value}");
+            assert!(
+                lines.contains(&&*line),
+                "by {}: {line} in {output}",
+                backend.kind()
+            );
+        }
+        remove_all(&*backend).await;
+    }
+}
+
 pub(crate) async fn a_variable_that_no_kernel_takes_is_refused_with_its_cure(engine: TestEngine) {
     let here = Here::on(&engine);
     let value = "x".repeat(MAX_ARGUMENT + 1 - "BIG=".len());

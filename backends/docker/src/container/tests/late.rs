@@ -49,6 +49,20 @@ async fn a_late_flag_of_memory_is_waited_for_and_one_that_never_comes_is_hinted_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_made_and_never_started_is_stopped_by_taking_it_away() {
+    let (engine, containers, id) = one_that_runs().await;
+    for container in engine.0.containers.lock().unwrap().iter_mut() {
+        container.phase = Phase::Created;
+    }
+    let exit = containers.stop(&id, StopOptions::default()).await.unwrap();
+    assert!(exit.to_string().contains("never started"), "{exit}");
+    assert!(!exit.is_success());
+    // Nothing is left that a late start could begin, and nothing was sent to it.
+    assert!(engine.0.containers.lock().unwrap().is_empty());
+    assert!(engine.0.sent.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn secrets_outlive_a_removal_elsewhere_while_the_image_comes() {
     let (engine, dir) = (Fake::default(), tempfile::tempdir().unwrap());
     let context = ConnectContext::new(SwarmName::new("demo").unwrap(), SwarmUid::random())
