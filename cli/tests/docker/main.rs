@@ -87,6 +87,7 @@ fn main() -> ExitCode {
         pulled::an_image_that_cannot_be_had_is_asked_for_once_and_told_in_one_sentence,
         pulled::what_a_detached_up_has_accepted_has_started_when_it_returns,
         refused::who_is_refused_is_called_by_name,
+        refused::a_dry_run_says_what_would_be_refused_and_shows_the_rest,
         adopted::a_swarm_whose_state_was_lost_is_told_and_taken_over,
         adopted::another_engine_at_the_swarms_address_is_refused_and_left_alone,
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,

@@ -26,3 +26,35 @@ pub(crate) fn who_is_refused_is_called_by_name(ground: &Ground) {
         }
     }
 }
+
+pub(crate) fn a_dry_run_says_what_would_be_refused_and_shows_the_rest(ground: &Ground) {
+    for (container, words) in [
+        ("networks = [\"host\", \"none\"]", "networks"),
+        ("mounts = [\"/:/host\"]", "mounts"),
+        ("devices = [\"relative\"]", "devices"),
+    ] {
+        let file = ground.file(&format!(
+            r#"
+            swarm = "refused"
+            [defaults.container]
+            image = "busybox"
+            [agents.good]
+            command = ["true"]
+            [agents.lost]
+            command = ["true"]
+            container = {{ {container} }}
+            "#
+        ));
+        let swarm = ground.swarm(file);
+        let ran = swarm.run(&["up", "--dry-run"]);
+        assert_ne!(ran.code(), Some(0), "{container}: {ran}");
+        let said = format!("{}{}", ran.stdout(), ran.stderr());
+        assert!(said.contains("good"), "{container}: {ran}");
+        assert!(
+            said.contains("lost") && said.contains(words),
+            "{container}: {ran}"
+        );
+        assert!(said.contains("help: "), "{container}: {ran}");
+        assert!(swarm.agents().is_empty());
+    }
+}
