@@ -247,6 +247,11 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(!told.contains("Echo"), "{told}");
+    // How it went is told also to whoever asks when all is over.
+    let later = shop.task(&["watch", "--after", "0", &id[..8]]).output();
+    let later = later.unwrap();
+    assert!(later.status.success());
+    assert_eq!(String::from_utf8_lossy(&later.stdout), told);
     let kinds = lines.by_ref().map(|line| {
         let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
         event["what"]["kind"].as_str().unwrap().to_owned()

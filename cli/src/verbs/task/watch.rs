@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::time::Duration;
 
 use alveary::AgentId;
 use alveary_agent::protocol::{Event, EventId, Happening, TaskId};
 use alveary_agent::{ErrorKind, News, TaskClient};
 use clap::Args;
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use super::named;
 use crate::coordinating::short;
@@ -28,23 +30,36 @@ pub(crate) struct Watch {
     tasks: Vec<String>,
 }
 
+/// So long nothing comes behind the last of what is kept.
+const QUIET: Duration = Duration::from_secs(2);
+const NO_LIMIT: Duration = Duration::from_hours(30 * 366 * 24);
+
 const EXAMPLE: &str = "Example: alveary task watch --format json";
 
 impl Watch {
     pub(super) async fn run(&self, client: &TaskClient, format: &Form) -> Result<Outcome, Failure> {
         let mut news = client.events(self.after.map(EventId)).await?;
         let mut last = self.after.map(EventId);
-        let mut open = HashSet::new();
+        let (mut open, mut over) = (HashSet::new(), HashSet::new());
         for named in &self.tasks {
             let task = named::find(client, named).await?;
             if !task.status.is_over() {
                 open.insert(task.id);
+            } else if self.after.is_some() {
+                // How it went is among what is asked for, where that is still kept.
+                over.insert(task.id);
             }
         }
         let mut names = Names::known(client).await?;
         let only = !self.tasks.is_empty();
-        while !only || !open.is_empty() {
-            let event = match news.next().await {
+        while !only || !open.is_empty() || !over.is_empty() {
+            // What is kept comes at once: of tasks that are over nothing comes behind it.
+            let is_told = only && open.is_empty();
+            let limit = if is_told { QUIET } else { NO_LIMIT };
+            let Ok(next) = timeout(limit, news.next()).await else {
+                break;
+            };
+            let event = match next {
                 Some(Ok(News::Event(event))) => event,
                 Some(Ok(News::Missed)) => {
                     note("some of what happened is not kept any more");
@@ -59,12 +74,14 @@ impl Watch {
             };
             last = Some(event.id);
             names.hear(&event.what);
-            if only && !task_of(&event.what).is_some_and(|task| open.contains(&task)) {
+            let is_meant = |task: TaskId| open.contains(&task) || over.contains(&task);
+            if only && !task_of(&event.what).is_some_and(is_meant) {
                 continue;
             }
             print(&event, &names, format)?;
             if let Happening::Completed { task, .. } | Happening::Failed { task, .. } = event.what {
                 open.remove(&task);
+                over.remove(&task);
             }
         }
         Ok(Outcome::Done)
@@ -76,7 +93,7 @@ async fn again(
     client: &TaskClient,
     last: Option<EventId>,
 ) -> Result<alveary_agent::EventStream, Failure> {
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+    const PAUSE: Duration = Duration::from_millis(500);
     let mut told = false;
     loop {
         match client.events(last).await {
