@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
@@ -190,9 +191,10 @@ impl Pty {
         };
         let mut ready = [PollFd::new(master, PollFlags::IN)];
         let moment = Timespec::try_from(Duration::from_millis(100)).unwrap();
-        if poll(&mut ready, Some(&moment)).unwrap() == 0 {
-            return true;
-        }
+        match poll(&mut ready, Some(&moment)) {
+            Ok(0) | Err(Errno::INTR) => return true,
+            told => told.unwrap(),
+        };
         let mut bytes = [0; 4096];
         match master.read(&mut bytes) {
             Ok(0) => false,
