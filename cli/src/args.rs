@@ -191,6 +191,8 @@ pub(crate) enum Verb {
     Wait(verbs::wait::Wait),
     Stop(verbs::stop::Stop),
     Kill(verbs::kill::Kill),
+    Pause(verbs::pause::Pause),
+    Unpause(verbs::unpause::Unpause),
     Restart(verbs::restart::Restart),
     Rm(verbs::rm::Rm),
     Scale(verbs::scale::Scale),

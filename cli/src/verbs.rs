@@ -20,6 +20,7 @@ pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod man;
+pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod restart;
 pub(crate) mod rm;
@@ -34,6 +35,7 @@ pub(crate) mod swarms;
 pub(crate) mod task;
 #[cfg(feature = "top")]
 pub(crate) mod top;
+pub(crate) mod unpause;
 pub(crate) mod up;
 pub(crate) mod wait;
 
@@ -79,6 +81,8 @@ async fn simple(verb: &Verb, context: &Context) -> Result<Outcome, Failure> {
         Verb::Wait(wait) => wait.run(context).await,
         Verb::Stop(stop) => stop.run(context).await,
         Verb::Kill(kill) => kill.run(context).await,
+        Verb::Pause(pause) => pause.run(context).await,
+        Verb::Unpause(unpause) => unpause.run(context).await,
         Verb::Exec(exec) => exec.run(context).await,
         Verb::Cp(cp) => cp.run(context).await,
         Verb::Events(events) => events.run(context).await,

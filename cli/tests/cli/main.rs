@@ -26,6 +26,7 @@ mod measuring;
 mod offering;
 mod ordered_end;
 mod output;
+mod pausing;
 #[cfg(feature = "top")]
 mod pressing;
 mod printing;

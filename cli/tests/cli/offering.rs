@@ -28,7 +28,8 @@ fn agents_are_offered_by_name_from_the_file_and_from_the_state_folder() {
     assert_eq!(offered(&hive, &["up", "be"]), ["bee", "bee-1", "bee-2"]);
     hive.ok(&["spawn", "--name", "wasp", "sleep", "1000"]);
     for verb in [
-        "logs", "stop", "inspect", "exec", "events", "stats", "rm", "restart", "wait", "ps",
+        "logs", "stop", "inspect", "exec", "events", "stats", "rm", "restart", "pause", "unpause",
+        "wait", "ps",
     ] {
         assert_eq!(offered(&hive, &[verb, "wa"]), ["wasp"], "{verb}");
     }
