@@ -313,10 +313,10 @@ impl Record for Row {
         ("backend", "what it ran on"),
         (
             "bare_p50_ms",
-            "what half of the bare engine's starts do not exceed, and so on",
+            "what half of the bare engine's starts do not exceed, in milliseconds",
         ),
-        ("bare_p90_ms", ""),
-        ("bare_p99_ms", ""),
+        ("bare_p90_ms", "what nine in ten of those do not exceed"),
+        ("bare_p99_ms", "what 99 in a hundred of those do not exceed"),
         ("count", "how many were measured"),
         ("p50_ms", "what half of them do not exceed, in milliseconds"),
         ("p90_ms", "what nine in ten do not exceed"),

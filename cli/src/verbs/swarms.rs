@@ -137,7 +137,7 @@ impl Record for Row {
     const FIELDS: &'static [Field] = &[
         (
             "agents",
-            "how many agents are in which state, as `agents.running`; a state that none is in is left out",
+            "how many are in each state that any is in, as `agents.running`",
         ),
         ("backend", "what its agents run on"),
         ("error", "why its agents are not known"),

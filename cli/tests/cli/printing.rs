@@ -1,6 +1,6 @@
 //! `--format` and `ps --watch`: what is printed as a user wants it, once or again and again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::process::Signal;
 use rustix::termios::Winsize;
@@ -80,15 +80,24 @@ fn a_wrong_field_is_refused_with_those_that_are_though_nothing_is_there() {
     assert!(ran.stderr().contains("neither `table` nor `json`"), "{ran}");
 }
 
-/// The fields that a verb's own help tells.
-fn told(hive: &Hive, verb: &str) -> BTreeSet<String> {
-    let help = hive.ok(&[verb, "--help"]);
+/// The fields that a verb's own help tells, and what it says of them: each has a line.
+fn fields(hive: &Hive, verb: &str) -> BTreeMap<String, String> {
+    let words = verb.split(' ').chain(["--help"]).collect::<Vec<_>>();
+    let help = hive.ok(&words);
     let (_, fields) = help.split_once("Fields").unwrap();
-    let fields = fields.lines().skip_while(|line| !line.starts_with("  "));
+    let fields = fields.lines().filter_map(|line| line.strip_prefix("  "));
     fields
-        .filter_map(|line| line.split_whitespace().next())
-        .map(ToOwned::to_owned)
+        .map(|line| {
+            let said = line.split_once("  ");
+            let (name, meaning) = said.unwrap_or_else(|| panic!("{verb}: {line}"));
+            (name.to_owned(), meaning.trim().to_owned())
+        })
         .collect()
+}
+
+/// The names of those.
+fn told(hive: &Hive, verb: &str) -> BTreeSet<String> {
+    fields(hive, verb).into_keys().collect()
 }
 
 /// The keys that lines of JSON have; of those that are objects themselves, as `exit.code`.
@@ -122,6 +131,22 @@ fn the_help_tells_each_field_that_there_is_and_no_other() {
     assert_eq!(told(&hive, "stats"), keys(&stats, &[]));
     let events = hive.ok(&["events", "--since", "1h", "--no-follow", "--format", "json"]);
     assert_eq!(told(&hive, "events"), keys(&events, &["agent"]));
+    let swarms = hive.ok(&["swarms", "--format", "json"]);
+    assert_eq!(told(&hive, "swarms"), keys(&swarms, &["agents"]));
+    std::fs::remove_file(hive.path().join("alveary.toml")).unwrap();
+    let left = hive.ok(&["gc", "--format", "json"]);
+    assert_eq!(told(&hive, "gc"), keys(&left, &[]));
+}
+
+#[test]
+fn the_help_of_a_bench_tells_each_field_of_what_it_prints_too() {
+    let hive = Hive::new(TWO);
+    let once = ["-n", "1", "--warm-up", "0", "--out", "a.json"];
+    let bench = [&["bench", "--format", "json"], &once[..]].concat();
+    assert_eq!(told(&hive, "bench"), keys(&hive.ok(&bench), &[]));
+    let compared = ["bench", "compare", "a.json", "a.json", "--format", "json"];
+    let compared = keys(&hive.ok(&compared), &[]);
+    assert_eq!(told(&hive, "bench compare"), compared);
 }
 
 #[test]
@@ -129,14 +154,24 @@ fn the_guide_tells_of_each_field_what_the_help_tells() {
     let hive = Hive::new("swarm = \"demo\"");
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/printing.md");
     let page = std::fs::read_to_string(page).unwrap();
-    for verb in ["ps", "stats", "events"] {
-        let help = hive.ok(&[verb, "--help"]);
-        let (_, fields) = help.split_once("Fields").unwrap();
-        for line in fields.lines().filter(|line| line.starts_with("  ")) {
-            let (name, meaning) = line.trim().split_once("  ").unwrap();
-            let row = format!("| `{name}` | {} |", meaning.trim());
-            assert!(page.contains(&row), "{verb}: {row}");
-        }
+    let tables = [
+        ("ps", "Of an agent, in `ps`"),
+        ("stats", "Of a reading of `stats`"),
+        ("events", "Of an event of `events`"),
+        ("swarms", "Of a swarm, in `swarms`"),
+        ("gc", "Of what `gc` would end"),
+        ("bench", "Of a step that `bench` has measured"),
+        ("bench compare", "Of a step that `bench compare` holds"),
+    ];
+    for (verb, title) in tables {
+        let (_, table) = page.split_once(title).unwrap_or_else(|| panic!("{title}"));
+        let table = table.split("\nOf ").next().unwrap();
+        let rows: Vec<&str> = table.lines().filter(|row| row.starts_with("| `")).collect();
+        let fields = fields(&hive, verb).into_iter();
+        let told: Vec<String> = fields
+            .map(|(name, meaning)| format!("| `{name}` | {meaning} |"))
+            .collect();
+        assert_eq!(rows, told, "{verb}");
     }
 }
 
