@@ -102,30 +102,43 @@ impl Startup {
             output::print_bytes(unit.text().as_bytes())?;
             return Ok(Outcome::Done);
         }
-        let folder = self.folder()?;
+        let folder = self.folder(Path::new("/"))?;
+        if self.remove {
+            self.remove_from(&folder, &unit)?;
+        } else {
+            self.write_into(&folder, &unit)?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Takes the unit out of a folder of systemd's, and says what is to be done then.
+    fn remove_from(&self, folder: &Path, unit: &Unit) -> Result<(), Failure> {
         let file = folder.join(unit.file_name());
         let shown = file.display().to_string();
         let shown = Escaped(&shown);
+        fs::remove_file(&file).map_err(|error| {
+            Failure::input(
+                format!("`{shown}` cannot be removed: {error}"),
+                "name the swarm that it was written for, with --system where it was",
+            )
+        })?;
+        // What `enable` has made: systemd disables no unit whose file is gone.
+        let wanted = folder.join(format!("{}.wants", unit.target()));
+        let _there_or_not = fs::remove_file(wanted.join(unit.file_name()));
         let (systemctl, name) = (self.systemctl(), unit.file_name());
-        if self.remove {
-            return match fs::remove_file(&file) {
-                Ok(()) => {
-                    // What `enable` has made: systemd disables no unit whose file is gone.
-                    let wanted = folder.join(format!("{}.wants", unit.target()));
-                    let _there_or_not = fs::remove_file(wanted.join(unit.file_name()));
-                    note(format_args!(
-                        "removed {shown}; then: {systemctl} stop {name}; {systemctl} daemon-reload"
-                    ));
-                    Ok(Outcome::Done)
-                }
-                Err(error) => Err(Failure::input(
-                    format!("`{shown}` cannot be removed: {error}"),
-                    "name the swarm that it was written for, with --system where it was",
-                )),
-            };
-        }
-        let written = fs::create_dir_all(&folder).and_then(|()| {
-            let mut whole = tempfile::NamedTempFile::new_in(&folder)?;
+        note(format_args!(
+            "removed {shown}; then: {systemctl} stop {name}; {systemctl} daemon-reload"
+        ));
+        Ok(())
+    }
+
+    /// Puts the unit into a folder of systemd's, and says what is to be done then.
+    fn write_into(&self, folder: &Path, unit: &Unit) -> Result<(), Failure> {
+        let file = folder.join(unit.file_name());
+        let shown = file.display().to_string();
+        let shown = Escaped(&shown);
+        let written = fs::create_dir_all(folder).and_then(|()| {
+            let mut whole = tempfile::NamedTempFile::new_in(folder)?;
             whole.write_all(unit.text().as_bytes())?;
             let readable = fs::Permissions::from_mode(0o644);
             whole.as_file().set_permissions(readable)?;
@@ -142,6 +155,7 @@ impl Startup {
                 },
             )
         })?;
+        let (systemctl, name) = (self.systemctl(), unit.file_name());
         note(format_args!("wrote {shown}"));
         note(format_args!(
             "now: {systemctl} daemon-reload && {systemctl} enable --now {name}"
@@ -149,7 +163,7 @@ impl Startup {
         if !self.system {
             note("from boot on, and not only while you are logged in: loginctl enable-linger");
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     fn systemctl(&self) -> &'static str {
@@ -160,9 +174,10 @@ impl Startup {
         }
     }
 
-    fn folder(&self) -> Result<PathBuf, Failure> {
+    /// Where systemd looks for such a unit; for those of the system, seen from this root.
+    fn folder(&self, root: &Path) -> Result<PathBuf, Failure> {
         if self.system {
-            return Ok("/etc/systemd/system".into());
+            return Ok(root.join("etc/systemd/system"));
         }
         let config = std::env::var_os("XDG_CONFIG_HOME")
             .map(PathBuf::from)
@@ -221,3 +236,6 @@ impl Startup {
             .unwrap_or_else(|| "root".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests;
