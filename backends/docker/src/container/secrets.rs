@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use alveary_core::{
@@ -70,7 +70,7 @@ impl Secrets {
             .collect()
     }
 
-    /// Writes them, for the agent's user alone.
+    /// Writes them, for all users of the agent's container and nobody else's.
     pub(super) fn place(&self, plan: &Plan, values: &Values) -> Result<()> {
         if values.is_empty() {
             return Ok(());
@@ -78,7 +78,7 @@ impl Secrets {
         let Some(folder) = self.of_plan(plan) else {
             return Ok(());
         };
-        place(&folder, owner(plan), values).map_err(|error| {
+        place(&folder, values).map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
                 io::ErrorKind::StorageFull => ErrorKind::OutOfResources,
@@ -131,52 +131,51 @@ impl Secrets {
     }
 }
 
-/// The agent's user, where it is known by number.
-fn owner(plan: &Plan) -> Option<(u32, u32)> {
-    let user = plan.user.as_ref()?;
-    let (uid, gid) = user.split_once(':').unwrap_or((user, user));
-    Some((uid.parse().ok()?, gid.parse().ok()?))
-}
+/// Who else is on this host does not get past the folder above it, and the engine mounts no more than this one.
+const MANAGERS_ALONE: u32 = 0o700;
 
-fn place(folder: &Path, owner: Option<(u32, u32)>, values: &Values) -> io::Result<()> {
-    let (parent, mut dir) = (folder.parent(), fs::DirBuilder::new());
-    dir.recursive(true).mode(0o711);
-    if let Some(parent) = parent {
-        dir.create(parent)?;
+/// Inside, the agent's user is whoever its image, its spec or its own program says; none of them can change anything.
+const ANY_USER_ENTERS: u32 = 0o755;
+const ANY_USER_READS: u32 = 0o444;
+
+fn place(folder: &Path, values: &Values) -> io::Result<()> {
+    if let Some(above) = folder.parent() {
+        make(above, MANAGERS_ALONE)?;
     }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    make(folder, ANY_USER_ENTERS)?;
     for (key, secret) in values {
         let (path, value) = (folder.join(key), secret.expose().as_bytes());
         // The same start, again.
-        if !lies_there(&path, value, owner) {
-            lay(&path, value, owner)?;
+        if !lies_there(&path, value) {
+            lay(&path, value)?;
         }
-    }
-    if let Some((uid, gid)) = owner {
-        std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
     }
     Ok(())
 }
 
-fn lies_there(path: &Path, value: &[u8], owner: Option<(u32, u32)>) -> bool {
-    let is_whose = |file: fs::Metadata| owner.is_none_or(|owner| (file.uid(), file.gid()) == owner);
-    fs::metadata(path).is_ok_and(is_whose) && fs::read(path).is_ok_and(|there| there == value)
+/// Sees to it that there is such a folder, with these rights whatever the process gives its files.
+fn make(folder: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(MANAGERS_ALONE)
+        .create(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
 }
 
-/// Whole and its owner's, or not at all: whoever is killed in between leaves nothing under its name.
-fn lay(path: &Path, value: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+fn lies_there(path: &Path, value: &[u8]) -> bool {
+    let open = |file: fs::Metadata| file.mode() & 0o777 == ANY_USER_READS;
+    fs::metadata(path).is_ok_and(open) && fs::read(path).is_ok_and(|there| there == value)
+}
+
+/// Whole, or not at all: whoever is killed in between leaves nothing under its name.
+fn lay(path: &Path, value: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     let mut file = tempfile::Builder::new()
         .prefix(".new")
-        .permissions(fs::Permissions::from_mode(0o400))
         .tempfile_in(folder)?;
     file.write_all(value)?;
-    if let Some((uid, gid)) = owner {
-        fchown(file.as_file(), Some(uid), Some(gid))?;
-    }
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(ANY_USER_READS))?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

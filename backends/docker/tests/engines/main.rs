@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         restarts::an_engine_restarts_what_is_left_to_it_and_no_oftener_than_said,
         restarts::what_is_stopped_is_not_restarted_by_the_engine,
         secrets::an_agent_cannot_change_its_secret,
+        secrets::whoever_the_agent_is_reads_its_secret,
         variables::a_large_environment_comes_whole,
         variables::odd_values_come_as_they_were_given,
         variables::a_variable_that_no_kernel_takes_is_refused_with_its_cure,

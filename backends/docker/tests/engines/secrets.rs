@@ -36,3 +36,22 @@ pub(crate) async fn an_agent_cannot_change_its_secret(engine: TestEngine) {
         assert!(!file.exists(), "by {}", backend.kind());
     }
 }
+
+/// The image, the spec or the program itself says who that is.
+pub(crate) async fn whoever_the_agent_is_reads_its_secret(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in both(&here).await {
+        for user in [Some("agent"), Some("1234"), Some("1234:4321"), None] {
+            let mut spec = sh("cat \"$KEY_FILE\"; echo; echo told; exec sleep 1000")
+                .secret("KEY", SecretSpec::given(Secret::new("hunter2")));
+            spec.container.user = user.map(ToOwned::to_owned);
+            let id = AgentId::random();
+            let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
+            spawned.expect("it starts");
+            let told = written(&*backend, &id, "told\n").await;
+            let told = String::from_utf8_lossy(&told).into_owned();
+            assert_eq!(told, "hunter2\ntold\n", "{user:?} by {}", backend.kind());
+        }
+        remove_all(&*backend).await;
+    }
+}

@@ -126,6 +126,9 @@ async fn what_was_written_by_halves_is_whole_before_its_agent_starts() {
     }
     vault.spawn(&id, &spec, start).await.unwrap();
     assert_eq!(lie_in(&folder), of(&["KEY", "MORE", "OTHER"]));
-    let mode = std::fs::metadata(folder.join("KEY")).unwrap().permissions();
-    assert_eq!(mode.mode() & 0o777, 0o400);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder.join("KEY")), 0o444);
+    assert_eq!(mode(&folder), 0o755);
+    // Nobody else of this host gets there.
+    assert_eq!(mode(folder.parent().unwrap()), 0o700);
 }
