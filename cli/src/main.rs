@@ -75,7 +75,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
 }
 
 /// On request by `ALVEARY_LOG`. The supervisor, whose stderr is a file of its own, does so unasked; and so does
-/// everyone of a record that was found damaged and is passed over.
+/// everyone of what nobody would otherwise be told of.
 fn speak_of_own_doings(verb: &Verb) -> Result<(), Failure> {
     let (filter, asked) = match (std::env::var(LOG), verb) {
         (Ok(filter), _) => (filter, true),
@@ -85,7 +85,7 @@ fn speak_of_own_doings(verb: &Verb) -> Result<(), Failure> {
         (Err(_), Verb::Agent(_)) => ("warn,alveary_agent=info".to_owned(), false),
         #[cfg(feature = "coordinator")]
         (Err(_), Verb::Coordinator(_)) => ("warn".to_owned(), false),
-        (Err(_), _) => (DAMAGE.to_owned(), false),
+        (Err(_), _) => (TOLD.to_owned(), false),
     };
     let form = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
@@ -119,6 +119,7 @@ fn not_a_filter(text: &str) -> Failure {
     )
 }
 
-/// Who reads records, and would otherwise say to nobody what is wrong with them.
-const DAMAGE: &str =
-    "alveary::state=warn,alveary::manager::store=warn,alveary_process::keep::journal=warn";
+/// Those who would otherwise say to nobody what is wrong: who reads records, and whoever makes do with less than was asked
+/// for.
+const TOLD: &str = "alveary::state=warn,alveary::manager::store=warn,alveary_process::keep::journal=warn,\
+                    alveary_docker::container::remarks=warn,alveary_docker::api::logins=warn";

@@ -5,6 +5,7 @@ mod carry;
 mod connect;
 mod frames;
 mod lines;
+mod logins;
 mod ssh;
 mod tls;
 
@@ -34,13 +35,15 @@ use crate::classify::{Class, Trouble, not_stalled};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
-    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref, Telling,
+    Answer, Container, Created, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
+    Telling,
 };
 use crate::find::{Candidate, Surroundings};
 use crate::http::{self, Http, SMALL, archive, query};
 use crate::layers::Layers;
 use crate::plan::Plan;
-use crate::wire::{Inspected, Told};
+use crate::wire::{Inspected, Made, Told};
+use logins::Logins;
 
 /// The settings of the backend that speaks the Engine API: the table `[backends.docker-api]`.
 ///
@@ -111,6 +114,7 @@ struct Api {
     http: Http,
     docker: Docker,
     timeouts: Timeouts,
+    logins: Logins,
 }
 
 /// A list of ten thousand containers.
@@ -119,6 +123,7 @@ const LARGE: usize = 64 << 20;
 impl Api {
     fn new(settings: &Settings) -> Result<Self> {
         let surroundings = Surroundings::of_this_process(settings);
+        let logins = Logins(surroundings.config());
         let http = Http::new(connect::Direct::new(surroundings), settings.timeout.ask);
         let transport = http.clone();
         let docker = Docker::connect_with_custom_transport(
@@ -144,6 +149,7 @@ impl Api {
             http,
             docker,
             timeouts: settings.timeout.clone(),
+            logins,
         })
     }
 
@@ -175,12 +181,6 @@ fn facts(told: &http::Facts) -> EngineFacts {
         api: told.api(),
         podman: told.podman,
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Made {
-    id: String,
 }
 
 #[derive(Deserialize)]
@@ -242,7 +242,7 @@ impl Engine for Api {
         Ok(told.id)
     }
 
-    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Created> {
         let facts = self.http.facts().await?;
         let body = crate::body::of(plan, facts.podman)?;
         let path = format!("/containers/create?{}", query(&[("name", name.as_str())]));
@@ -250,7 +250,7 @@ impl Engine for Api {
             .http
             .post(&path, body, self.timeouts.start, SMALL)
             .await?;
-        Ref::new(made.id)
+        made.into_created()
             .ok_or_else(|| Trouble::new(Class::Other, "it made something without an id"))
     }
 
@@ -444,7 +444,9 @@ impl Engine for Api {
         }
         let path = format!("/images/create?{}", query(&pairs));
         let silence = self.timeouts.pull.unwrap_or(SILENCE);
-        let body = not_stalled(silence, self.http.open(Method::POST, &path)).await??;
+        let login = self.logins.at_registry_of(image).await;
+        let asked = self.http.fetching(&path, login);
+        let body = not_stalled(silence, asked).await??;
         let mut steps = std::pin::pin!(lines::json::<Step>(body));
         let mut layers = Layers::default();
         while let Some(step) = not_stalled(silence, steps.next()).await? {

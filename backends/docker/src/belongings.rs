@@ -272,6 +272,9 @@ fn volume(swarm: &SwarmName, key: &str, spec: &VolumeSpec) -> Result<Meant> {
     })
 }
 
+/// A volume's is a folder's; an engine takes a longer one of a network, and tells nobody of it.
+const LENGTHS: std::ops::RangeInclusive<usize> = 2..=255;
+
 /// The swarm's name stands before it, so that two swarms of one file do not share what they did not mean to.
 fn name(
     kind: Kind,
@@ -289,13 +292,14 @@ fn name(
         }
     });
     let name = usual.and_then(|usual| Ref::new(said.map_or(usual, ToOwned::to_owned)));
-    name.filter(|name| name.as_str().len() > 1).ok_or_else(|| {
+    let fits = |name: &Ref| LENGTHS.contains(&name.as_str().len());
+    name.filter(fits).ok_or_else(|| {
         refuse(
             format!(
                 "`[{kind}s.{}]` has a name that no engine takes",
                 Escaped(key)
             ),
-            "use letters, digits, `_`, `.` and `-`, the first a letter or a digit, two at the least",
+            "use letters, digits, `_`, `.` and `-`, the first a letter or a digit, two at the least and 255 at the most",
         )
     })
 }
@@ -391,6 +395,9 @@ mod tests {
             let error = names(networks, key).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{networks}");
         }
+        let named = |length| names(&format!("[a]\nname = \"{}\"", "n".repeat(length)), "a");
+        assert!(named(255).is_ok());
+        assert_eq!(named(256).unwrap_err().kind(), ErrorKind::InvalidSpec);
     }
 
     fn network(told: &str) -> Network {

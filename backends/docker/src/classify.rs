@@ -12,7 +12,7 @@ use humantime::format_duration;
 pub(crate) use told::STALLED;
 #[cfg(feature = "cli")]
 pub(crate) use words::is_answer;
-pub(crate) use words::{classify, tells_of_no_registry};
+pub(crate) use words::{classify, tells_of_no_login, tells_of_no_registry};
 
 /// What an engine said no with, or how it failed to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub(crate) enum Class {
     NoDevice,
     NoInit,
     NoGateway,
+    /// A limit is not kept.
+    Weakened,
     PortTaken,
     Full,
     /// What is left of a start that the engine died in is in the way of this container's, for good.

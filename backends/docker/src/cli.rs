@@ -39,7 +39,8 @@ use crate::classify::{Class, Trouble, classify, not_stalled};
 use crate::config::{Settings, Timeouts};
 use crate::container::Containers;
 use crate::engine::{
-    Answer, Container, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref, Telling,
+    Answer, Container, Created, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
+    Telling,
 };
 use crate::find::{Candidate, Surroundings};
 use crate::http::Http;
@@ -153,7 +154,6 @@ const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 impl Cli {
     fn new(settings: &Settings) -> Self {
         let here = Surroundings::of_this_process(settings);
-        let container_host = std::env::var("CONTAINER_HOST").ok();
         let name = settings.program.clone();
         let program = Program {
             name: name.unwrap_or_else(|| "docker".to_owned()),
@@ -161,7 +161,7 @@ impl Cli {
         };
         let carried = Carried {
             program: program.clone(),
-            local: environment::is_local(settings, &here, container_host.as_deref()),
+            local: environment::is_local(settings, &here, |key| std::env::var_os(key)),
             patience: settings.timeout.ask,
             seen: OnceCell::new(),
         };
@@ -279,7 +279,7 @@ impl Engine for Cli {
         Ok(said.lines().next_back().unwrap_or_default().to_owned())
     }
 
-    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Created> {
         let known = self.known().await?;
         // What its file cannot carry, or the program would add to, goes to the engine as it is.
         let adds = self.gives_proxies && known.speaks == Speaks::Docker;
@@ -294,7 +294,11 @@ impl Engine for Cli {
         let said = self.program.run(call).await?.well()?;
         let id = |line: &str| line.len() >= 12 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
         let printed = said.lines().rfind(|line| id(line)).and_then(Ref::new);
-        printed.ok_or_else(|| Trouble::new(Class::Lost, "the program printed no id"))
+        let id = printed.ok_or_else(|| Trouble::new(Class::Lost, "the program printed no id"))?;
+        Ok(Created {
+            id,
+            remarks: said.remarks,
+        })
     }
 
     async fn connect(&self, container: &Ref, network: &str, alias: Option<&String>) -> Answer<()> {

@@ -13,6 +13,7 @@ mod namesakes;
 mod pieces;
 mod plans;
 mod pull;
+mod remarks;
 mod remove;
 mod replace;
 mod secrets;
@@ -79,6 +80,7 @@ struct Inner<E> {
     pulls: pull::Pulls,
     comings: coming::Comings,
     hints: last_words::Hints,
+    told: remarks::Told,
     ended: remove::Ended,
     halfway: replace::Halfway,
 }
@@ -129,6 +131,7 @@ impl<E: Engine> Containers<E> {
             pulls: pull::Pulls::default(),
             comings: coming::Comings::default(),
             hints: last_words::Hints::default(),
+            told: remarks::Told::default(),
             ended: remove::Ended::default(),
             halfway: replace::Halfway::default(),
             engine,

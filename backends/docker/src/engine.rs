@@ -96,6 +96,13 @@ pub(crate) struct Container {
     pub(crate) is_restarted: bool,
 }
 
+/// A container that was made, and what the engine remarks on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Created {
+    pub(crate) id: Ref,
+    pub(crate) remarks: Vec<String>,
+}
+
 /// Something happened to a container. Only a hint: what counts is what an inspection then finds.
 #[derive(Debug, Clone)]
 pub(crate) struct Happening {
@@ -198,7 +205,7 @@ pub(crate) trait Engine:
     async fn id(&self) -> Answer<String>;
 
     /// Makes a container under this name. Starts nothing.
-    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref>;
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Created>;
 
     /// Makes it join one more network, where others find it by this name.
     async fn connect(&self, container: &Ref, network: &str, alias: Option<&String>) -> Answer<()>;

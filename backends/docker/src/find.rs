@@ -81,7 +81,7 @@ impl Surroundings {
     }
 
     /// Docker's own folder of settings.
-    fn config(&self) -> Option<PathBuf> {
+    pub(crate) fn config(&self) -> Option<PathBuf> {
         let usual = || self.home.as_ref().map(|home| home.join(".docker"));
         self.docker_config.clone().or_else(usual)
     }

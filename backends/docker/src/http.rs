@@ -354,13 +354,30 @@ impl Http {
 
     /// An answer that flows for as long as the engine has something to say; its beginning is bounded in time.
     pub(crate) async fn stream(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
-        within(self.0.patience, self.open(method, path)).await
+        within(self.0.patience, async {
+            let path = self.versioned(path).await?;
+            self.flowing(request(method, &path, None)?).await
+        })
+        .await
     }
 
-    /// The same, whose beginning its caller bounds.
-    pub(crate) async fn open(&self, method: Method, path: &str) -> Result<Incoming, Trouble> {
+    /// The same of an image that is fetched, whose beginning the caller bounds; with the login at its registry.
+    #[cfg(feature = "api")]
+    pub(crate) async fn fetching(
+        &self,
+        path: &str,
+        login: Option<HeaderValue>,
+    ) -> Result<Incoming, Trouble> {
         let path = self.versioned(path).await?;
-        let response = self.send(request(method, &path, None)?).await?;
+        let mut request = request(Method::POST, &path, None)?;
+        if let Some(login) = login {
+            request.headers_mut().insert("x-registry-auth", login);
+        }
+        self.flowing(request).await
+    }
+
+    async fn flowing(&self, request: Request<Sent>) -> Result<Incoming, Trouble> {
+        let response = self.send(request).await?;
         Ok(self.said_well(response).await?.into_body())
     }
 

@@ -10,7 +10,26 @@ use alveary_core::Signal;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::engine::{Container, Happening, Phase, Ref};
+use crate::engine::{Container, Created, Happening, Phase, Ref};
+
+/// A container that was made.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Made {
+    id: String,
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
+}
+
+impl Made {
+    /// `None` where the engine's id is none.
+    pub(crate) fn into_created(self) -> Option<Created> {
+        Some(Created {
+            id: Ref::new(self.id)?,
+            remarks: self.warnings.unwrap_or_default(),
+        })
+    }
+}
 
 /// A container, inspected.
 #[derive(Debug, Deserialize)]

@@ -84,6 +84,7 @@ fn main() -> ExitCode {
         pulled::lines_say_that_an_image_comes_and_is_there,
         pulled::a_terminal_shows_how_far_an_image_is,
         pulled::a_bench_tells_how_long_an_image_takes,
+        pulled::a_registry_that_wants_a_login_is_given_the_one_that_was_kept,
         pulled::an_image_that_cannot_be_had_is_asked_for_once_and_told_in_one_sentence,
         pulled::what_a_detached_up_has_accepted_has_started_when_it_returns,
         refused::who_is_refused_is_called_by_name,

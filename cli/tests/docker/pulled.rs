@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 
 use crate::common::{IMAGE, TestEngine};
 use crate::ground::Ground;
@@ -23,6 +26,9 @@ const BYTES: usize = 12_000_000;
 /// So many bytes at a time, so often: the image is on its way for some seconds.
 const AT_ONCE: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(15);
+
+/// The image, without its registry.
+const NAME: &str = "alveary-test/pulled:1";
 
 /// A start is accepted after five seconds: with this the image is not there by then.
 const LONGER_THAN_A_START_WAITS: Duration = Duration::from_millis(120);
@@ -141,6 +147,56 @@ pub(crate) fn an_image_that_cannot_be_had_is_asked_for_once_and_told_in_one_sent
     assert!(said.contains(counted) && said.contains(why), "{said}");
 }
 
+/// The login is what Docker's program would have brought along, whichever way the engine is told to fetch.
+pub(crate) fn a_registry_that_wants_a_login_is_given_the_one_that_was_kept(ground: &Ground) {
+    let open = Registry::with_an_image(ground);
+    let registry = open.behind_a_login();
+    let swarm = ground.swarm(ground.file(&fleet(&registry.image)));
+    let home = tempfile::tempdir().unwrap();
+    let up = |config: &Value| {
+        let docker = home.path().join(".docker");
+        fs::create_dir_all(&docker).unwrap();
+        fs::write(docker.join("config.json"), config.to_string()).unwrap();
+        let ran = finish(swarm.command(&["up", "--detach"]).env("HOME", home.path()));
+        if ran.code() == Some(0) {
+            swarm.ok(&["down"]);
+            ground.engine.client(&["rmi", "--force", &registry.image]);
+        }
+        ran
+    };
+    let kept = |name_and_password: &str| {
+        let auth = BASE64_STANDARD.encode(name_and_password);
+        json!({ "auths": { registry.server(): { "auth": auth } } })
+    };
+    for config in [json!({}), kept("queen:wax")] {
+        let ran = up(&config);
+        assert_eq!(ran.code(), Some(125), "{ran}");
+        for words in ["wants another login", "docker login"] {
+            assert!(ran.stderr().contains(words), "{ran}");
+        }
+        assert!(!ran.stderr().contains("wax"), "{ran}");
+    }
+    let ran = up(&kept("queen:honey"));
+    assert_eq!(ran.code(), Some(0), "{ran}");
+
+    // The same from who keeps it for the program.
+    let helper = ground.path().join("bin/docker-credential-pantry");
+    let script = "#!/bin/sh\n[ \"$(cat)\" = 127.0.0.1:PORT ] && printf '{\"Username\":\"queen\",\"Secret\":\"honey\"}'\n";
+    fs::write(&helper, script.replace("127.0.0.1:PORT", registry.server())).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = up(&json!({ "credHelpers": { registry.server(): "pantry" } }));
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    // One that fails is told, and what it printed is not: it may be a password.
+    fs::write(&helper, "#!/bin/sh\ncat >/dev/null; echo wax; exit 3\n").unwrap();
+    let ran = up(&json!({ "credHelpers": { registry.server(): "pantry" } }));
+    assert_eq!(ran.code(), Some(125), "{ran}");
+    if ground.way == "docker-api" {
+        let failed = "docker-credential-pantry get` failed";
+        assert!(ran.stderr().contains(failed), "{ran}");
+        assert!(!ran.stderr().contains("wax"), "{ran}");
+    }
+}
+
 /// A registry that has no image, and counts how often one is asked for.
 struct EmptyRegistry {
     image: String,
@@ -204,8 +260,11 @@ struct Registry {
     serves: Child,
     image: String,
     engine: TestEngine,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
+
+/// The name `queen` and the password `honey`, as registries keep them.
+const QUEEN: &str = "queen:$2b$04$Nn5bwEoh0L2z6x/VqgSqeOGRDZWDvLFwlobJOBH4D9hLG1b3DP3Am\n";
 
 impl Registry {
     fn with_an_image(ground: &Ground) -> Self {
@@ -213,38 +272,42 @@ impl Registry {
     }
 
     fn with_an_image_in(ground: &Ground, pause: Duration) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // Nobody else takes a port between its being free and its being used, but the one who is asked to.
-        let port = free_port();
-        let config = folder.path().join("config.yml");
-        let text = format!(
-            "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:{port}\" }}\n",
-            folder.path().join("images").display()
-        );
-        fs::write(&config, text).unwrap();
-        let serves = Command::new(program())
-            .arg("serve")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        eventually("the registry answers", || {
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let (serves, port) = serve(folder.path(), "");
         let engine = ground.engine.clone();
-        let pushed = format!("127.0.0.1:{port}/alveary-test/pulled:1");
+        let pushed = format!("127.0.0.1:{port}/{NAME}");
         grow(&engine, folder.path(), &pushed);
         engine.client(&["push", &pushed]);
         engine.client(&["rmi", &pushed]);
         let slow = slow_way_to(port, pause);
         Self {
             serves,
-            image: format!("127.0.0.1:{slow}/alveary-test/pulled:1"),
+            image: format!("127.0.0.1:{slow}/{NAME}"),
             engine,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Another that has the same, for who logs in.
+    fn behind_a_login(&self) -> Self {
+        let users = self.folder.path().join("users");
+        fs::write(&users, QUEEN).unwrap();
+        let login = format!(
+            "auth: {{ htpasswd: {{ realm: hive, path: {} }} }}\n",
+            users.display()
+        );
+        let (serves, port) = serve(self.folder.path(), &login);
+        Self {
+            serves,
+            image: format!("127.0.0.1:{port}/{NAME}"),
+            engine: self.engine.clone(),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
+    /// What an image's name begins with.
+    fn server(&self) -> &str {
+        self.image.split_once('/').unwrap().0
     }
 }
 
@@ -254,6 +317,30 @@ impl Drop for Registry {
         let _reaped = self.serves.wait();
         self.engine.try_client(&["rmi", "--force", &self.image]);
     }
+}
+
+/// Debian's registry over the images of this folder, and where it answers.
+fn serve(folder: &Path, login: &str) -> (Child, u16) {
+    // Nobody else takes a port between its being free and its being used, but the one who is asked to.
+    let port = free_port();
+    let config = folder.join(format!("{port}.yml"));
+    let text = format!(
+        "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:{port}\" }}\n{login}",
+        folder.join("images").display()
+    );
+    fs::write(&config, text).unwrap();
+    let serves = Command::new(program())
+        .arg("serve")
+        .arg(&config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the registry answers", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    (serves, port)
 }
 
 /// The test's image and what no compression makes less of.

@@ -203,6 +203,11 @@ impl Class {
                 "a Podman before 4.7 that is rootless or elsewhere does not know the address of its host",
                 "write the address in `container.extra_hosts` in place of `host-gateway`, have agents use the name `host.containers.internal`, which Podman gives them, or use a newer Podman",
             ),
+            Self::Weakened => (
+                K::Unsupported,
+                "the engine would run it without a limit that it asks for",
+                "leave the limit out of its `limits`, or give the engine's host the cgroup controller that is missing",
+            ),
             Self::PortTaken => (
                 K::Conflict,
                 "a port that it publishes is taken",

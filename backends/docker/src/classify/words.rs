@@ -161,6 +161,23 @@ pub(crate) fn tells_of_no_registry(words: &str) -> bool {
     AWAY.iter().any(|said| text.contains(said))
 }
 
+/// Where a registry gives nothing to somebody without a login, or without the right one. One that is asked for what it
+/// has not may say the same.
+const NO_LOGIN: [&str; 6] = [
+    "no basic auth credentials",
+    "authentication required",
+    "unauthorized",
+    "incorrect username or password",
+    "may require 'docker login'",
+    "may require authorization",
+];
+
+/// Whether an engine that was to fetch an image says that the registry wants another login, or any.
+pub(crate) fn tells_of_no_login(words: &str) -> bool {
+    let text = words.to_lowercase();
+    NO_LOGIN.iter().any(|said| text.contains(said))
+}
+
 /// Of a connection, which may be one of the engine to somebody else.
 fn is_of_a_connection(class: Class) -> bool {
     matches!(

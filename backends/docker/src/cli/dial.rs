@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::known::Speaks;
 use super::said::Said;
 use crate::classify::{Class, Trouble};
-use crate::engine::{Answer, Ref};
+use crate::engine::{Answer, Created, Ref};
+use crate::wire::Made;
 
 /// A version that every engine of Docker 20.10 and newer serves, and Podman's. Docker 29 serves none below 1.44,
 /// which its program's own version tells.
@@ -49,22 +50,16 @@ pub(super) fn create(api: &str, name: &Ref, body: &[u8]) -> Answer<Vec<u8>> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Made {
-    id: String,
-}
-
-#[derive(Deserialize)]
 struct Refused {
     message: String,
 }
 
-/// The id in what the program brought back.
+/// The container in what the program brought back.
 ///
 /// `Class::NoLine`: the program carries no connection. Podman's has nowhere to carry it to where no service runs:
 /// it is its own engine.
 /// `Class::Lost`: the response is not all there.
-pub(super) fn made(said: &Said, speaks: Speaks) -> Answer<Ref> {
+pub(super) fn made(said: &Said, speaks: Speaks) -> Answer<Created> {
     if said.stdout.is_empty() && !said.is_well() {
         let trouble = said.trouble();
         return Err(match (trouble.class, speaks) {
@@ -74,10 +69,10 @@ pub(super) fn made(said: &Said, speaks: Speaks) -> Answer<Ref> {
             _ => trouble,
         });
     }
-    id(&said.stdout)
+    created(&said.stdout)
 }
 
-fn id(response: &[u8]) -> Answer<Ref> {
+fn created(response: &[u8]) -> Answer<Created> {
     let (status, body) = read(response)
         .ok_or_else(|| Trouble::new(Class::Lost, "the engine's response broke off"))?;
     if status != 201 {
@@ -89,7 +84,7 @@ fn id(response: &[u8]) -> Answer<Ref> {
     }
     serde_json::from_slice::<Made>(&body)
         .ok()
-        .and_then(|made| Ref::new(made.id))
+        .and_then(Made::into_created)
         .ok_or_else(|| Trouble::new(Class::Lost, "the engine's response names no container"))
 }
 
@@ -144,20 +139,20 @@ mod tests {
             let ends = response.len();
             for end in 0..ends - 6 {
                 assert_eq!(
-                    id(&response[..end]).unwrap_err().class,
+                    created(&response[..end]).unwrap_err().class,
                     Class::Lost,
                     "{end}"
                 );
             }
         }
-        assert_eq!(id(chunked).unwrap().as_str(), "ab12");
+        assert_eq!(created(chunked).unwrap().id.as_str(), "ab12");
     }
 
     #[test]
     fn a_refusal_is_told_in_the_engines_words() {
         let response = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"message\":\"No such image: x\"}";
         assert_eq!(
-            id(response).unwrap_err(),
+            created(response).unwrap_err(),
             Trouble::new(Class::NoImage, "No such image: x")
         );
     }

@@ -116,20 +116,35 @@ fn leave_out(env: &mut Vec<(OsString, OsString)>, keys: &[&str]) {
 pub(super) fn is_local(
     settings: &Settings,
     here: &Surroundings,
-    container_host: Option<&str>,
+    ours: impl Fn(&str) -> Option<OsString>,
 ) -> bool {
-    if speaks_podman(settings) {
-        let host = settings.host.as_deref().or(container_host);
-        return host.is_none_or(|host| host.starts_with("unix://"));
+    if !speaks_podman(settings) {
+        return here.choose().is_ok_and(|endpoint| endpoint.is_local());
     }
-    here.choose().is_ok_and(|endpoint| endpoint.is_local())
+    let said = |key: &str| ours(key).filter(|value| !value.is_empty());
+    let host = settings.host.clone().map(OsString::from);
+    match host.or_else(|| said("CONTAINER_HOST")) {
+        Some(host) => host.to_string_lossy().starts_with("unix://"),
+        // Where a connection of a name leads to, and that which is the usual one of a program for other hosts, only the
+        // program knows.
+        None => said("CONTAINER_CONNECTION").is_none() && !is_remote(settings),
+    }
+}
+
+/// Whether the program has no engine in it: it is Podman's for engines elsewhere.
+fn is_remote(settings: &Settings) -> bool {
+    program(settings).starts_with("podman-remote")
 }
 
 /// Whether the program is called as Podman's is: it finds its engine in its own ways.
 pub(super) fn speaks_podman(settings: &Settings) -> bool {
+    program(settings).starts_with("podman")
+}
+
+/// What the program is called, without its folder.
+fn program(settings: &Settings) -> &str {
     let program = settings.program.as_deref().unwrap_or_default();
-    let name = program.rsplit('/').next().unwrap_or_default();
-    name.starts_with("podman")
+    program.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -199,14 +214,26 @@ mod tests {
     }
 
     #[test]
-    fn podman_without_a_host_is_of_this_one() {
-        let settings = Settings {
-            program: Some("/usr/bin/podman".into()),
-            ..Settings::default()
+    fn podman_is_of_this_host_where_nothing_says_that_it_is_not() {
+        let local = |program: &str, said: &[(&str, &str)]| {
+            let settings = Settings {
+                program: Some(program.into()),
+                ..Settings::default()
+            };
+            let ours = |key: &str| {
+                let found = said.iter().find(|(said, _)| *said == key);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            is_local(&settings, &Surroundings::default(), ours)
         };
-        let here = Surroundings::default();
-        assert!(is_local(&settings, &here, None));
-        assert!(is_local(&settings, &here, Some("unix:///run/podman.sock")));
-        assert!(!is_local(&settings, &here, Some("ssh://core@far")));
+        assert!(local("/usr/bin/podman", &[]));
+        assert!(local("podman", &[("CONTAINER_CONNECTION", "")]));
+        assert!(!local("podman", &[("CONTAINER_CONNECTION", "far")]));
+        assert!(!local("/usr/bin/podman-remote", &[]));
+        let here = ("CONTAINER_HOST", "unix:///run/podman.sock");
+        for program in ["podman", "podman-remote"] {
+            assert!(local(program, &[here, ("CONTAINER_CONNECTION", "far")]));
+            assert!(!local(program, &[("CONTAINER_HOST", "ssh://core@far")]));
+        }
     }
 }

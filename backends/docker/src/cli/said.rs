@@ -16,6 +16,8 @@ pub(super) struct Said {
     pub(super) stdout: BytesMut,
     /// What it said on standard error, without its warnings.
     pub(super) words: String,
+    /// Its warnings.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Which a shell ends with that could not start the program.
@@ -45,7 +47,7 @@ const NOT_REACHED: [&str; 5] = [
 
 impl Said {
     pub(super) fn new(status: ExitStatus, stdout: BytesMut, stderr: &[u8]) -> Self {
-        let words = without_warnings(&String::from_utf8_lossy(stderr));
+        let (words, remarks) = sorted(&String::from_utf8_lossy(stderr));
         if status.success() && !words.is_empty() {
             tracing::debug!(words, "the program adds");
         }
@@ -53,6 +55,7 @@ impl Said {
             status,
             stdout,
             words,
+            remarks,
         }
     }
 
@@ -140,21 +143,31 @@ impl Said {
     }
 }
 
-/// Takes out what programs only remark: `WARNING: …`, and log lines of that level.
-fn without_warnings(text: &str) -> String {
-    let remark = |line: &&str| {
-        let line = line.trim_start();
-        let log = line.starts_with("time=")
-            && ["warn", "info", "debug"]
-                .iter()
-                .any(|level| line.contains(&format!("level={level}")));
-        line.is_empty() || log || line.to_ascii_lowercase().starts_with("warning:")
-    };
-    let (remarks, words): (Vec<&str>, Vec<&str>) = text.lines().partition(remark);
-    for remark in remarks.iter().filter(|remark| !remark.trim().is_empty()) {
+/// The words, and what programs only remark beside them: `WARNING: …`, and log lines of that level.
+fn sorted(text: &str) -> (String, Vec<String>) {
+    let mut words = Vec::new();
+    let mut remarks = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let bare = line.trim();
+        let log =
+            |level: &str| bare.starts_with("time=") && bare.contains(&format!("level={level}"));
+        if log("info") || log("debug") {
+            tracing::debug!(line, "the program adds");
+        } else if log("warn") {
+            let message = bare.split_once("msg=").map_or(bare, |(_, message)| message);
+            remarks.push(message.trim_matches('"').to_owned());
+        } else if let Some((_, remark)) =
+            (bare.split_once(':')).filter(|(before, _)| before.eq_ignore_ascii_case("warning"))
+        {
+            remarks.push(remark.trim().to_owned());
+        } else {
+            words.push(line);
+        }
+    }
+    for remark in &remarks {
         tracing::debug!(remark, "the program warns");
     }
-    words.join("\n")
+    (words.join("\n"), remarks)
 }
 
 #[cfg(test)]
@@ -173,7 +186,14 @@ mod tests {
     fn warnings_are_no_errors_and_hide_none() {
         let warning = "WARNING: Your kernel does not support swap limit capabilities\n\
                        time=\"2026-11-25T01:00:00Z\" level=warning msg=\"no such container\"\n";
-        assert!(said(0, "abc\n", warning).well().is_ok());
+        let well = said(0, "abc\n", warning).well();
+        assert_eq!(
+            well.ok().unwrap().remarks,
+            [
+                "Your kernel does not support swap limit capabilities",
+                "no such container"
+            ]
+        );
         let failed = said(1, "", &format!("{warning}Error: No such image: x\n"));
         let trouble = failed.well().err().unwrap();
         assert_eq!(

@@ -104,7 +104,7 @@ fn spec() -> AgentSpec {
     spec
 }
 
-async fn created(fake: &Fake, spec: &AgentSpec) -> Answer<Ref> {
+async fn created(fake: &Fake, spec: &AgentSpec) -> Answer<Created> {
     let name = Ref::new("alveary-demo-echo").unwrap();
     fake.cli.create(&name, &plan_of(spec)).await
 }
@@ -115,7 +115,9 @@ async fn warnings_around_an_answer_do_not_touch_it() {
         "create",
         &format!("cat >/dev/null; echo 'WARNING: no swap limit support' >&2; echo {ID}; echo 'WARNING: deprecated' >&2"),
     );
-    assert_eq!(created(&fake, &spec()).await.unwrap(), container());
+    let created = created(&fake, &spec()).await.unwrap();
+    assert_eq!(created.id, container());
+    assert_eq!(created.remarks, ["no swap limit support", "deprecated"]);
 }
 
 #[tokio::test]
@@ -345,7 +347,7 @@ async fn a_variable_of_more_than_one_line_goes_by_the_api_over_standard_input() 
     );
     let fake = Fake::new().on("system", &response);
     let spec = spec().env("DOCKER_HOST", "hunter2\nsecond");
-    assert_eq!(created(&fake, &spec).await.unwrap(), container());
+    assert_eq!(created(&fake, &spec).await.unwrap().id, container());
     assert!(fake.read("calls").ends_with("system dial-stdio\n"));
     assert!(!fake.read("calls").contains("hunter2"));
     assert!(!fake.read("environ").contains("hunter2"));

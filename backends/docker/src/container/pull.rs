@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Containers;
 use super::coming::Comings;
-use crate::classify::{Class, STALLED, Trouble, tells_of_no_registry};
+use crate::classify::{Class, STALLED, Trouble, tells_of_no_login, tells_of_no_registry};
 use crate::engine::Engine;
 
 /// Which image is being fetched by whom, and of which it was seen just now that it cannot be.
@@ -160,6 +160,12 @@ fn not_fetched(image: &str, trouble: Trouble) -> Error {
             format!("the image `{image}` is not there, and the engine does not reach its registry"),
         )
         .with_cure("see to it that the engine's host reaches the registry, or build the image"),
+        _ if tells_of_no_login(&trouble.words) => Error::new(
+            ErrorKind::ImageNotFound,
+            Operation::Spawn,
+            format!("the image `{image}` is not there, or its registry wants another login"),
+        )
+        .with_cure("log in to its registry with `docker login` or `podman login`, build it, or name another in `container.image`"),
         _ => Error::new(
             ErrorKind::ImageNotFound,
             Operation::Spawn,
@@ -214,6 +220,22 @@ mod tests {
         let (kind, _, sentence) = told(unknown);
         assert_eq!(kind, ErrorKind::ImageNotFound);
         assert!(sentence.contains("cannot be pulled"), "{sentence}");
+    }
+
+    #[test]
+    fn a_registry_that_wants_a_login_is_told_with_the_way_to_one() {
+        for words in [
+            "Get \"https://127.0.0.1:5000/v2/agent/manifests/1\": no basic auth credentials",
+            "Head \"https://ghcr.io/v2/a/manifests/1\": unauthorized: authentication required",
+            "pull access denied for agent, repository does not exist or may require 'docker login'",
+            "initializing source docker://127.0.0.1:5000/agent:1: reading manifest 1 in 127.0.0.1:5000/agent: authentication required",
+        ] {
+            let trouble = Trouble::said(Some(500), words);
+            let error = not_fetched("far:1", trouble);
+            assert_eq!(error.kind(), ErrorKind::ImageNotFound, "{error}");
+            assert!(error.to_string().contains("login"), "{error}");
+            assert!(error.cure().unwrap().contains("docker login"), "{error}");
+        }
     }
 
     #[test]

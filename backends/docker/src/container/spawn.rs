@@ -290,7 +290,8 @@ impl<E: Engine> Containers<E> {
     }
 
     pub(super) async fn create(&self, name: &str, plan: &Plan) -> Result<Ref, Trouble> {
-        self.engine().create(&named(name)?, plan).await
+        let created = self.engine().create(&named(name)?, plan).await?;
+        self.heed(created, &plan.limits).await
     }
 
     pub(super) async fn holder(&self, plan: &Plan, name: &str) -> Result<Holder, Trouble> {

@@ -5,6 +5,7 @@ mod late;
 mod managers;
 mod programs;
 mod secrets;
+mod weakened;
 mod whose;
 
 use std::sync::atomic::Ordering;

@@ -345,10 +345,10 @@ impl Output {
             }
             self.buffer.reserve(64 << 10);
             match timeout(self.quiet, self.from.read_buf(&mut self.buffer)).await {
-                Ok(Ok(0)) => return Ok(self.over()),
+                Ok(Ok(0)) => return self.closed(),
                 Ok(Ok(_)) => self.quiet = QUIET,
                 Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Ok(self.over());
+                    return self.closed();
                 }
                 Ok(Err(error)) => {
                     return Err(Trouble::new(Class::Lost, error.to_string()).error(Operation::Exec));
@@ -364,6 +364,22 @@ impl Output {
                 }
             }
         }
+    }
+
+    /// No more comes. In the midst of a frame that is no end: whatever else was written is lost.
+    fn closed(&self) -> Result<Option<ExecChunk>, Error> {
+        let in_a_frame =
+            self.framed && (!self.buffer.is_empty() || self.open.is_some_and(|(_, left)| left > 0));
+        let over = self.over();
+        if !in_a_frame {
+            return Ok(over);
+        }
+        Err(Error::new(
+            ErrorKind::EngineUnavailable,
+            Operation::Exec,
+            "the engine broke off what the program wrote",
+        )
+        .with_cure("see whether the engine runs, and run the program again if that does no harm"))
     }
 
     fn over(&self) -> Option<ExecChunk> {

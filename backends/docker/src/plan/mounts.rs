@@ -71,7 +71,7 @@ fn source(source: &str, settings: &Settings) -> Result<Source> {
     }
     let begins = source.starts_with(|c: char| c.is_ascii_alphanumeric());
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if begins && source.len() > 1 && source.chars().all(allowed) {
+    if begins && (2..=255).contains(&source.len()) && source.chars().all(allowed) {
         return Ok(Source::Volume(source.to_owned()));
     }
     Err(invalid(
@@ -79,7 +79,7 @@ fn source(source: &str, settings: &Settings) -> Result<Source> {
             "`{}` is neither an absolute path of the host nor a volume's name",
             Escaped(source)
         ),
-        "write the whole path, or a name of letters, digits, `_`, `.` and `-`",
+        "write the whole path, or a name of letters, digits, `_`, `.` and `-`, 255 at the most",
     ))
 }
 

@@ -245,7 +245,7 @@ impl Ground {
     }
 
     /// Its networks and its volumes.
-    fn belongings(&self) -> Vec<String> {
+    pub(crate) fn belongings(&self) -> Vec<String> {
         let networks = self.labelled("networks?");
         let volumes = self.labelled("volumes?");
         let networks = networks.as_array().unwrap().iter();
@@ -299,7 +299,11 @@ impl Ground {
     }
 
     /// The same call again and again until it says how things are, now that nothing goes wrong any more.
-    async fn at_last<T, F>(&mut self, what: &str, call: impl Fn() -> F) -> Option<Result<T, Error>>
+    pub(crate) async fn at_last<T, F>(
+        &mut self,
+        what: &str,
+        call: impl Fn() -> F,
+    ) -> Option<Result<T, Error>>
     where
         F: Future<Output = Result<T, Error>>,
     {

@@ -155,3 +155,15 @@ pub(crate) const BY_THE_PROGRAM: [&str; 5] = [
     "the_engine_says_500",
     "it_is_carried_out_after_the_time_out",
 ];
+
+/// Those that what is besides agents' lives is tried with where there is not much time.
+pub(crate) const OF_WHAT_IS_BESIDES: [&str; 8] = [
+    "it_is_cut_off_unheard",
+    "the_answer_is_lost",
+    "the_answer_is_cut_in_its_body",
+    "headers_come_and_then_nothing",
+    "it_is_carried_out_after_the_time_out",
+    "the_engine_says_500_in_garbage",
+    "the_engine_says_200_and_nothing_more",
+    "the_engine_answers_without_end",
+];

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "this whole file is tests")]
 
+mod besides;
 #[path = "../common/mod.rs"]
 #[expect(
     dead_code,
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let trials = [
         replies::trials(),
         replies::trials_by_the_program(),
+        besides::trials(),
         late::trials(),
         streams::trials(),
         forgotten::trials(),

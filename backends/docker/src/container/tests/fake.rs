@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 
 use super::super::*;
 use crate::belongings::{Belonging, Belongs, Kind, Network};
-use crate::engine::{Answer, Container, Happening, Inside, LogEntry, LogQuery, Phase, Telling};
+use crate::engine::{
+    Answer, Container, Created, Happening, Inside, LogEntry, LogQuery, Phase, Telling,
+};
 use crate::http::{Dial, Http, Io};
 use crate::labels::Labels;
 use crate::plan::Plan;
@@ -81,6 +83,8 @@ pub(super) struct FakeInner {
     pub(super) lies: Mutex<bool>,
     /// When it says of all of them that their memory ran out.
     pub(super) flags_at: Mutex<Option<tokio::time::Instant>>,
+    /// What it remarks on whatever it makes.
+    pub(super) remarks: Mutex<Vec<String>>,
     /// What it tells of a log, one time after the other.
     pub(super) tells: Mutex<VecDeque<Told>>,
 }
@@ -160,7 +164,7 @@ impl Engine for Fake {
         id.ok_or_else(|| Trouble::new(Class::Refused, "it is not said"))
     }
 
-    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Ref> {
+    async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Created> {
         if !*self.0.fetched.lock().unwrap() {
             return Err(Trouble::new(Class::NoImage, "no such image"));
         }
@@ -176,7 +180,8 @@ impl Engine for Fake {
         container.argv = vec!["/bin/true".into()];
         let id = container.id.clone();
         containers.push(container);
-        Ok(id)
+        let remarks = self.0.remarks.lock().unwrap().clone();
+        Ok(Created { id, remarks })
     }
 
     async fn connect(&self, _: &Ref, _: &str, _: Option<&String>) -> Answer<()> {

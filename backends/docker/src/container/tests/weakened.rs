@@ -1,0 +1,28 @@
+//! Engines that make less of a spec than it says.
+
+use super::*;
+
+const NO_MEMORY: &str = "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.";
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_the_engine_throws_away_is_refused_and_nothing_is_left() {
+    let (engine, containers) = swarm();
+    *engine.0.fetched.lock().unwrap() = true;
+    engine.0.remarks.lock().unwrap().push(NO_MEMORY.to_owned());
+    let mut bounded = spec();
+    bounded.limits.memory = Some(alveary_core::ByteSize(64 << 20));
+    let id = AgentId::random();
+    let spawned = containers
+        .spawn(&id, &bounded, SpawnOptions::default())
+        .await;
+    let error = spawned.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert_eq!(error.engine_words(), Some(NO_MEMORY));
+    assert!(engine.0.containers.lock().unwrap().is_empty());
+
+    // Who did not ask for it loses nothing.
+    let spawned = containers
+        .spawn(&id, &spec(), SpawnOptions::default())
+        .await;
+    assert_eq!(spawned.unwrap().state, AgentState::Running);
+}
