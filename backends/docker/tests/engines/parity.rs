@@ -1,6 +1,10 @@
 //! One spec gives one container, whichever way it is made.
 
-use alveary_core::{AgentId, AgentSpec, ByteSize, Incarnation, Limits, Restart, SpawnOptions};
+use std::path::Path;
+
+use alveary_core::{
+    AgentId, AgentSpec, ByteSize, Incarnation, Limits, Restart, Signal, SpawnOptions,
+};
 use serde_json::Value;
 
 use crate::common::TestEngine;
@@ -41,6 +45,25 @@ fn much(podman: bool) -> AgentSpec {
     spec
 }
 
+/// What else a program has flags for: what outweighs the image, and what is handed in.
+fn more(profile: &Path) -> AgentSpec {
+    let mut spec = sh("sleep 1000");
+    spec.stop.signal = Some(Signal::INT);
+    let container = serde_json::json!({
+        "entrypoint": ["/bin/sh"],
+        "init": false,
+        "devices": ["/dev/zero:/dev/given:r"],
+        "seccomp": profile,
+        "cap_add": ["CHOWN", "SETGID"],
+        "networks": ["none"],
+    });
+    spec.container = serde_json::from_value(container).expect("a good section");
+    spec.command = ["-c", "trap 'exit 0' INT; sleep 1000 & wait"]
+        .map(ToOwned::to_owned)
+        .to_vec();
+    spec
+}
+
 pub(crate) async fn one_spec_gives_one_container_by_either_way(engine: TestEngine) {
     let here = Here::on(&engine);
     let networks = Networks::on(&here);
@@ -49,7 +72,11 @@ pub(crate) async fn one_spec_gives_one_container_by_either_way(engine: TestEngin
     let much = much(engine.name == "podman");
     // The program has no flag for this: it carries the API's own body then.
     let lines = sh("sleep 1000").env("LINES", "one\ntwo");
-    for spec in [sh("sleep 1000"), much, lines, in_networks] {
+    let folder = tempfile::tempdir().expect("the temporary folder can be written");
+    let profile = folder.path().join("profile.json");
+    std::fs::write(&profile, r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#).expect("it is written");
+    let more = more(&profile);
+    for spec in [sh("sleep 1000"), much, more, lines, in_networks] {
         let mut seen = Vec::new();
         for backend in [here.api().await, here.cli().await] {
             let id = AgentId::random();

@@ -84,3 +84,31 @@ pub(crate) async fn what_is_stopped_is_not_restarted_by_the_engine(engine: TestE
         remove_all(&*backend).await;
     }
 }
+
+/// Between two starts there is nobody to be asked to end.
+pub(crate) async fn what_is_stopped_between_two_restarts_stays_so(engine: TestEngine) {
+    let here = Here::on(&engine);
+    if engine.name == "podman" {
+        return is_refused(&here).await;
+    }
+    for backend in [here.api().await, here.cli().await] {
+        let id = AgentId::random();
+        let spec = sh("echo up; exit 3").restart(Restart::always().by_engine());
+        let options = SpawnOptions::default();
+        backend.spawn(&id, &spec, options).await.expect("it starts");
+        // The engine waits twice as long each time: by now, for most of the time.
+        while starts(&*backend, &id).await < 5 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let stopped = backend.stop(&id, StopOptions::default()).await;
+        stopped.expect("it ends");
+        let before = starts(&*backend, &id).await;
+        // Longer than the engine would have waited.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let info = backend.inspect(&id).await.expect("it is there");
+        let said = format!("{:?} on {}", info.state, backend.kind());
+        assert!(matches!(info.state, AgentState::Exited(_)), "{said}");
+        assert_eq!(starts(&*backend, &id).await, before, "{said}");
+        remove_all(&*backend).await;
+    }
+}

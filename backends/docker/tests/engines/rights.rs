@@ -1,5 +1,7 @@
 //! What an agent may do and use up, seen from inside its container and told by the engine.
 
+use std::time::Duration;
+
 use alveary_core::{AgentBackend, AgentId, AgentSpec, ErrorKind, Limits, SpawnOptions};
 use serde_json::{Value, json};
 
@@ -66,6 +68,67 @@ pub(crate) async fn an_agent_may_do_little_unless_it_is_said(engine: TestEngine)
             assert_eq!(host["CapDrop"], json!(["ALL"]), "{said}");
             assert_eq!(host["SecurityOpt"], json!(["no-new-privileges"]), "{said}");
         }
+        remove_all(&*backend).await;
+    }
+}
+
+/// A shell that cannot begin another program ends.
+const BEGINS_TWENTY: &str =
+    "for i in 1 2 3 4 5; do for j in 1 2 3 4; do sleep 1000 & done; done; echo all of them; exit 7";
+
+pub(crate) async fn an_agent_has_no_more_processes_than_it_may(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in [here.api().await, here.cli().await] {
+        for (limit, fits) in [(12, false), (100, true)] {
+            let spec = sh(BEGINS_TWENTY).limits(Limits::default().nproc(limit));
+            let (_, exit) = run_to_its_end(&*backend, &spec).await;
+            let said = format!("{exit:?} of {limit} by {}", backend.kind());
+            assert_eq!(exit.code() == Some(7), fits, "{said}");
+            assert!(exit.code().is_some_and(|code| code != 0), "{said}");
+        }
+        remove_all(&*backend).await;
+    }
+}
+
+pub(crate) async fn an_agent_runs_as_whom_it_is_said(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in [here.api().await, here.cli().await] {
+        for (user, told) in [
+            (None, "0:0"),
+            (Some("agent"), "1000:1000"),
+            (Some("1234:4321"), "1234:4321"),
+        ] {
+            let id = AgentId::random();
+            let mut spec = sh("echo \"$(id -u):$(id -g) told\"; sleep 1000");
+            spec.container.user = user.map(ToOwned::to_owned);
+            let options = SpawnOptions::default();
+            backend.spawn(&id, &spec, options).await.expect("it starts");
+            let heard = written(&*backend, &id, "told\n").await;
+            let heard = String::from_utf8_lossy(&heard).into_owned();
+            let said = format!("{user:?} by {}", backend.kind());
+            assert_eq!(heard, format!("{told} told\n"), "{said}");
+        }
+        remove_all(&*backend).await;
+    }
+}
+
+/// A tenth of a processor for whoever would use a whole one.
+pub(crate) async fn an_agent_has_no_more_of_a_processor_than_it_may(engine: TestEngine) {
+    let here = Here::on(&engine);
+    for backend in [here.api().await, here.cli().await] {
+        let id = AgentId::random();
+        let mut limits = Limits::default();
+        limits.cpus = Some(0.1);
+        let spec = sh("while :; do :; done").limits(limits);
+        let options = SpawnOptions::default();
+        backend.spawn(&id, &spec, options).await.expect("it starts");
+        let stats = backend.stats().expect("usage is told");
+        let first = stats.read(&id).await.expect("it runs");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let later = stats.read(&id).await.expect("it runs");
+        let used = later.cpu_percent_since(&first).expect("two readings");
+        let said = format!("{used} % by {}", backend.kind());
+        assert!((1.0..20.0).contains(&used), "{said}");
         remove_all(&*backend).await;
     }
 }
