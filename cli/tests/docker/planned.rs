@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::ground::{Ground, POLICY};
+use crate::hive::finish;
 
 const FLEET: &str = r#"
     swarm = "demo"
@@ -97,6 +98,18 @@ pub(crate) fn what_a_policy_does_not_allow_is_refused_and_starts_nothing(ground:
         assert_ne!(ran.code(), Some(0), "{ran}");
         assert!(ran.stderr().contains("a mount of `/etc`"), "{ran}");
     }
+    assert!(swarm.agents().is_empty());
+
+    // What one allows the other may still refuse: one's own stands where one's settings are.
+    write("[containers]\ncap_add = [\"NET_BIND_SERVICE\"]\nmounts = [\"/srv\"]");
+    let swarm = ground.swarm(ground.file(&open.join("\n")));
+    let own = ground.path().join("settings/alveary/policy.toml");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "[containers]\ncap_add = []").unwrap();
+    let mut up = swarm.command(&["up", "--detach"]);
+    let ran = finish(up.env("XDG_CONFIG_HOME", ground.path().join("settings")));
+    assert_ne!(ran.code(), Some(0), "{ran}");
+    assert!(ran.stderr().contains(own.to_str().unwrap()), "{ran}");
     assert!(swarm.agents().is_empty());
 }
 

@@ -99,3 +99,29 @@ fn wrong(path: &Path, why: &str) -> Error {
     )
     .with_cure("mend it, or take it away: nothing is started until then")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    #[test]
+    fn a_users_policy_is_looked_for_where_their_settings_are() {
+        let of = |set: &[(&str, &str)]| {
+            of_user(|key| {
+                let found = set.iter().find(|(set, _)| *set == key);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        let (config, home) = (("XDG_CONFIG_HOME", "/c"), ("HOME", "/h"));
+        let in_config = Some("/c/alveary/policy.toml".into());
+        let in_home = Some("/h/.config/alveary/policy.toml".into());
+        assert_eq!(of(&[config, home]), in_config);
+        assert_eq!(of(&[home]), in_home);
+        // What depends on where one stands is nobody's settings.
+        assert_eq!(of(&[("XDG_CONFIG_HOME", "c"), home]), in_home);
+        assert_eq!(of(&[("HOME", "h")]), None);
+        assert_eq!(of(&[]), None);
+    }
+}

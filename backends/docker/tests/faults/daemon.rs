@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use libtest_mimic::{Completion, Trial};
 use tokio::time::Instant;
 
-use crate::ground::{Ground, Wanted};
+use crate::ground::{Ground, Wanted, passes};
 use crate::private::By::{self, Api, Program};
 use crate::private::{NAME, Private};
 use crate::{is_torture, missing, trial};
@@ -151,8 +151,20 @@ async fn killed(mut ground: Ground, engine: &Private, verb: Verb, live: bool) ->
     let told = ground.bounded("a call to an engine that dies", async {
         call.await.unwrap()
     });
-    let _ = told.await;
+    let told = told.await;
     engine.restart(live).await;
+    match (&told, verb) {
+        (Some(Ok(())), Verb::Stop) if ground.runs(&wanted.id) => {
+            ground.wrong("a stop that was answered, and it runs");
+        }
+        (Some(Ok(())), Verb::Create | Verb::Start) if ground.shown_of(&wanted.id).is_empty() => {
+            ground.wrong("a spawn that was answered, and nothing is there");
+        }
+        (Some(Err(error)), _) if !passes(error) => {
+            ground.wrong(format!("an engine that has died is told as: {error}"));
+        }
+        _ => {}
+    }
     match verb {
         Verb::Create | Verb::Start => {
             ground.comes_to_be(&wanted).await;

@@ -494,7 +494,7 @@ impl Drop for Ground {
 }
 
 /// Whether the same call may come to something else.
-fn passes(error: &Error) -> bool {
+pub(crate) fn passes(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Indeterminate
