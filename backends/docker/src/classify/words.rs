@@ -3,7 +3,7 @@
 use super::Class;
 
 /// What is found in an engine's words, in small letters; the first that is found counts.
-const WORDS: [(&str, Class); 105] = [
+const WORDS: [(&str, Class); 102] = [
     // Programs say these with more general words around them.
     ("host key verification failed", Class::UnknownHost),
     ("permission denied (publickey", Class::KeyRefused),
@@ -86,7 +86,6 @@ const WORDS: [(&str, Class); 105] = [
     ("port is already allocated", Class::PortTaken),
     ("address already in use", Class::PortTaken),
     ("bind source path does not exist", Class::NoMountSource),
-    ("statfs", Class::NoMountSource),
     ("unknown runtime specified", Class::NoRuntime),
     ("unknown or invalid runtime", Class::NoRuntime),
     ("no log driver named", Class::NoLogDriver),
@@ -101,9 +100,7 @@ const WORDS: [(&str, Class); 105] = [
     ("unknown user error", Class::NoUser),
     ("unable to find group", Class::NoUser),
     ("seccomp profile", Class::BadProfile),
-    ("apparmor", Class::BadProfile),
     ("chdir to cwd", Class::NoFolder),
-    ("workdir", Class::NoFolder),
     ("no space left on device", Class::Full),
     ("cannot allocate memory", Class::Full),
     ("disk quota exceeded", Class::Full),
@@ -131,6 +128,13 @@ const WORDS: [(&str, Class); 105] = [
     ("invalid argument \"", Class::BadRequest),
     ("conflicting options", Class::BadRequest),
     ("authorization denied by plugin", Class::Refused),
+];
+
+/// What may be a part of somebody's name as well: it counts where nothing else does.
+const LONE_WORDS: [(&str, Class); 3] = [
+    ("statfs", Class::NoMountSource),
+    ("apparmor", Class::BadProfile),
+    ("workdir", Class::NoFolder),
 ];
 
 /// Where somebody is not reached.
@@ -205,16 +209,19 @@ pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
     if let Some((_, class)) = said.find(|(_, class)| counts(*class)) {
         return *class;
     }
+    // `network NAME not found`: the name stands in the middle.
+    if text.contains("network ") && text.contains(" not found") {
+        return Class::NoNetwork;
+    }
+    if let Some((_, class)) = LONE_WORDS.iter().find(|(word, _)| text.contains(word)) {
+        return *class;
+    }
     // Of a program: `exec: "/x": stat /x: no such file or directory`, or `permission denied`.
     if text.contains("exec") && text.contains("no such file or directory") {
         return Class::NoProgram;
     }
     if text.contains("exec") && text.contains("permission denied") {
         return Class::NotExecutable;
-    }
-    // `network NAME not found`: the name stands in the middle.
-    if text.contains("network ") && text.contains(" not found") {
-        return Class::NoNetwork;
     }
     match status {
         Some(400) => Class::BadRequest,
