@@ -12,9 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use crate::args::Names;
 use crate::bulk;
 use crate::context::{Context, note_no_supervisor};
-use crate::failure::Failure;
+use crate::failure::{Failure, tell};
 use crate::outcome::Outcome;
 use crate::output;
+use crate::values;
 
 /// How often one looks whether an agent that is to be restarted has anybody who does it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,6 +30,10 @@ pub(crate) struct Wait {
     #[arg(long)]
     exit_code: bool,
 
+    /// How long they may take; after that it ends with 1, and they go on
+    #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
+    timeout: Option<Duration>,
+
     #[command(flatten)]
     names: Names,
 }
@@ -38,11 +43,29 @@ impl Wait {
         let opened = context.open().await?;
         let swarm = &opened.swarm;
         let agents = bulk::resolve(swarm, &self.names.names).await?;
+        let all_ended = self.all_ended(&opened, &agents);
+        let limit = self.timeout.unwrap_or(Duration::MAX);
+        match tokio::time::timeout(limit, all_ended).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let limit = humantime::format_duration(limit);
+                tell(
+                    &format!("not all have ended after {limit}"),
+                    Some("see `alveary ps`; those that have not go on"),
+                );
+                Ok(Outcome::AgentFailed)
+            }
+        }
+    }
+
+    /// Says of each how it ended, when it has.
+    async fn all_ended(&self, opened: &Opened, agents: &[Agent]) -> Result<Outcome, Failure> {
+        let swarm = &opened.swarm;
         let mut ends: FuturesUnordered<_> = agents
             .iter()
             .map(|agent| async { (agent.name(), swarm.wait_settled(agent.id()).await) })
             .collect();
-        let mut in_vain = std::pin::pin!(tell_if_in_vain(&opened, &agents));
+        let mut in_vain = std::pin::pin!(tell_if_in_vain(opened, agents));
         let mut outcome = Outcome::Done;
         loop {
             let next = tokio::select! {

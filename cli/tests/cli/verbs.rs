@@ -79,6 +79,23 @@ fn all_that_have_not_ended_are_meant_by_all() {
 }
 
 #[test]
+fn a_wait_that_takes_too_long_tells_who_has_ended_and_that_not_all_have() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "ended"]);
+    let ran = hive.run(&["wait", "--timeout", "1s", "ended", "lives"]);
+    assert_eq!(ran.code(), Some(1), "{ran}");
+    assert_eq!(ran.stdout(), "ended exited with code 0\n");
+    assert!(
+        ran.stderr().contains("not all have ended after 1s"),
+        "{ran}"
+    );
+    assert!(ran.stderr().contains("help:"), "{ran}");
+    assert!(is_alive(pid_of(&hive.agent("lives"))));
+    hive.ok(&["wait", "--exit-code", "--timeout", "1m", "ended"]);
+}
+
+#[test]
 fn ps_leaves_long_values_whole_on_request() {
     let hive = Hive::new(
         r#"
