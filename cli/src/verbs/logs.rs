@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use alveary::{Agent, ErrorKind, LogItem, LogOptions, SwarmManager};
+use alveary::{Agent, ErrorKind, LogItem, LogOptions, LogStreams, SwarmManager};
 use clap::Args;
 use futures_util::StreamExt;
 
@@ -30,6 +30,14 @@ pub(crate) struct Logs {
     /// Of each agent only the last so many lines of its standard output, and as many of its standard error, or `all`
     #[arg(short = 'n', long, value_name = "LINES", value_parser = values::lines)]
     tail: Option<Lines>,
+
+    /// Only what they wrote to standard output
+    #[arg(long)]
+    stdout: bool,
+
+    /// Only what they wrote to standard error
+    #[arg(long)]
+    stderr: bool,
 
     /// Nothing older than this moment, or than so long ago
     #[arg(long, value_name = "WHEN", value_parser = values::moment)]
@@ -134,6 +142,11 @@ impl Logs {
         options.tail = self.tail.and_then(|Lines(number)| number);
         options.since = self.since;
         options.until = self.until;
+        options.streams = match (self.stdout, self.stderr) {
+            (true, false) => LogStreams::Stdout,
+            (false, true) => LogStreams::Stderr,
+            _ => LogStreams::Both,
+        };
         options
     }
 

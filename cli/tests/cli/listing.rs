@@ -198,6 +198,25 @@ fn logs_of_one_agent_are_its_bytes_and_those_of_several_bear_names() {
 }
 
 #[test]
+fn logs_are_of_one_stream_where_that_one_is_asked_for() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.talker]
+        command = ["sh", "-c", "echo a line; echo a complaint >&2"]
+        "#,
+    );
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "talker"]);
+    for follow in [&[][..], &["-f"]] {
+        let logs = |flags: &[&str]| hive.ok(&[&["logs", "talker"], follow, flags].concat());
+        assert_eq!(logs(&["--stdout"]), "a line\n");
+        assert_eq!(logs(&["--stderr"]), "a complaint\n");
+        assert_eq!(logs(&["--stdout", "--stderr"]).lines().count(), 2);
+    }
+}
+
+#[test]
 fn followed_logs_go_on_over_a_restart_and_end_with_the_agent() {
     let hive = Hive::new(
         r#"
