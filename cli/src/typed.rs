@@ -1,4 +1,11 @@
-//! What is wrong with a program that somebody has typed: told of the keys of a file, it stands in none.
+//! What is wrong with a program, or a file of variables, that somebody has typed: told of the keys of a file, it stands in
+//! none.
+
+use std::path::Path;
+
+use alveary::Escaped;
+
+use crate::failure::Failure;
 
 /// What to do about a key, and about what was typed in its place.
 const IN_ITS_PLACE: [(&str, &str); 5] = [
@@ -20,6 +27,25 @@ pub(crate) fn cure(of_keys: &str, folder: &str) -> String {
         .fold(of_keys.to_owned(), |cure, (key, typed)| {
             cure.replace(key, typed)
         })
+}
+
+/// Whether the files of variables that somebody has typed are there.
+pub(crate) fn are_there(files: &[String]) -> Result<(), Failure> {
+    match files.iter().find(|file| !Path::new(file).exists()) {
+        None => Ok(()),
+        Some(absent) => Err(Failure::input(
+            format!("there is no file `{}`", Escaped(absent)),
+            "give --env-file one that is there",
+        )),
+    }
+}
+
+/// Why one of them cannot be used.
+pub(crate) fn not_of_variables(file: impl std::fmt::Display, why: &str) -> Failure {
+    Failure::input(
+        format!("{file}: {why}"),
+        "mend it, or give --env-file another",
+    )
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ mod out;
 
 use std::future::pending;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::pin::pin;
 
 use alveary::{
     Agent, Error, ErrorKind, Escaped, ExecSpec, ExecStdin, Execution, ExitStatus, LogStreamKind,
     Operation, SwarmManager, TtySize, User,
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,6 +44,10 @@ pub(crate) struct Exec {
     /// A variable over the agent's own; without a value, the caller's
     #[arg(short, long = "env", value_name = "KEY[=VALUE]")]
     env: Vec<String>,
+
+    /// A file of variables, over the agent's own and under those of --env
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    env_file: Vec<String>,
 
     /// The directory that it runs in
     #[arg(short, long, value_name = "PATH")]
@@ -143,6 +148,14 @@ impl Exec {
 
     fn spec(&self, size: Option<TtySize>) -> Result<ExecSpec, Failure> {
         let mut spec = ExecSpec::new(&self.command);
+        typed::are_there(&self.env_file)?;
+        for file in &self.env_file {
+            let variables = alveary::read_env_file(Path::new(file))
+                .map_err(|error| typed::not_of_variables(file, error.message()))?;
+            for (key, value) in variables {
+                spec = spec.env(key, value);
+            }
+        }
         for variable in &self.env {
             match variable.split_once('=') {
                 Some((key, value)) => spec = spec.env(key, value),

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use crate::args::Names;
 use crate::bulk;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,14 +16,25 @@ pub(crate) struct Rm {
     #[arg(short, long)]
     force: bool,
 
-    #[command(flatten)]
-    names: Names,
+    /// Every agent of the swarm that has ended; with --force every agent
+    #[arg(short, long, conflicts_with = "names")]
+    all: bool,
+
+    /// Agents, by name, by group, by id or by the beginning of an id
+    #[arg(value_name = "NAME", required_unless_present = "all", add = crate::complete::agents())]
+    names: Vec<String>,
 }
 
 impl Rm {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let swarm = context.open().await?.swarm;
-        let agents = bulk::resolve(&swarm, &self.names.names).await?;
+        let agents = if self.all {
+            let mut everyone = swarm.list().await?;
+            everyone.retain(|agent| self.force || agent.is_settled());
+            everyone
+        } else {
+            bulk::resolve(&swarm, &self.names).await?
+        };
         let options = RemoveOptions::default().with_force(self.force);
         let outcome = bulk::each(
             agents,

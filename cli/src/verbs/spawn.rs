@@ -3,10 +3,10 @@
 use std::error::Error as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use alveary::{
-    Agent, AgentId, AgentState, ByteSize, ConfigError, Error, Escaped, FILE_NAME, Fleet, UpOptions,
+    Agent, AgentId, AgentState, ByteSize, ConfigError, Error, FILE_NAME, Fleet, UpOptions,
     UpOutcome,
 };
 use clap::{Args, ValueHint};
@@ -67,12 +67,7 @@ pub(crate) struct Spawn {
 impl Spawn {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let name = self.name.clone().unwrap_or_else(|| self.drawn_name());
-        if let Some(absent) = self.env_file.iter().find(|file| !Path::new(file).exists()) {
-            return Err(Failure::input(
-                format!("there is no file `{}`", Escaped(absent)),
-                "give --env-file one that is there",
-            ));
-        }
+        typed::are_there(&self.env_file)?;
         let (file, written) = written(context, &name)?;
         let fleet = self.with_one_more(context, &name, file, written);
         let started = async { self.start(context, &name, fleet?).await }.await;
@@ -208,10 +203,9 @@ impl Spawn {
             return error.into();
         };
         match (config.position(), config.file()) {
-            (None, Some(file)) if !self.env_file.is_empty() => Failure::input(
-                format!("{file}: {}", config.message()),
-                "mend it, or give --env-file another",
-            ),
+            (None, Some(file)) if !self.env_file.is_empty() => {
+                typed::not_of_variables(file, config.message())
+            }
             (None, _) => failure,
             (Some(_), _) => {
                 let of_it = format!("the agent `{name}`: ");

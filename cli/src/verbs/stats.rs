@@ -23,6 +23,10 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE, after_long_help = about::<Row>(EXAMPLE))]
 pub(crate) struct Stats {
+    /// Show those, too, that do not run and use up nothing
+    #[arg(short, long)]
+    all: bool,
+
     /// Show it once
     #[arg(long)]
     no_stream: bool,
@@ -103,7 +107,9 @@ impl Stats {
         } else {
             bulk::resolve(swarm, &self.names).await?
         };
-        agents.retain(|agent| !agent.is_settled());
+        if !self.all {
+            agents.retain(|agent| !agent.is_settled());
+        }
         let read = agents.iter().map(|agent| facet.read(agent.id()));
         let mut rows = Vec::new();
         let mut now = HashMap::new();
@@ -119,6 +125,10 @@ impl Stats {
                 }
                 // It is not running any more, or not yet.
                 Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                    if self.all {
+                        let nothing = Usage::new(agent.info.incarnation);
+                        rows.push(Row::new(agent, &nothing, None));
+                    }
                 }
                 Err(error) => tell_of(agent.name(), &error),
             }

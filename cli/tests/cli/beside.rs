@@ -171,6 +171,37 @@ fn a_program_that_cannot_be_run_is_told_as_by_a_shell() {
 }
 
 #[test]
+fn a_program_beside_an_agent_is_given_files_of_variables() {
+    let hive = up();
+    std::fs::write(
+        hive.path().join("one.env"),
+        "KIND=queen\nMORE='x y'\nLAST=1\n",
+    )
+    .unwrap();
+    std::fs::write(hive.path().join("two.env"), "LAST=2\n").unwrap();
+    std::fs::write(hive.path().join("bad.env"), "no variable\n").unwrap();
+    let show = ["bee-1", "sh", "-c", "echo $KIND $MORE $LAST"];
+    let files = ["--env-file", "one.env", "--env-file", "two.env"];
+    let exec = |flags: &[&str]| hive.ok(&[&["exec"], &files[..], flags, &show].concat());
+    assert_eq!(exec(&[]), "queen x y 2\n");
+    assert_eq!(exec(&["-e", "MORE=z"]), "queen z 2\n");
+    for (file, words) in [
+        (
+            "absent.env",
+            "there is no file `absent.env`\nhelp: give --env-file",
+        ),
+        (
+            "bad.env",
+            "bad.env: line 1: there is no `=` in it\nhelp: mend it",
+        ),
+    ] {
+        let refused = hive.run(&["exec", "--env-file", file, "bee-1", "true"]);
+        assert_eq!(refused.code(), Some(2), "{refused}");
+        assert!(refused.stderr().contains(words), "{refused}");
+    }
+}
+
+#[test]
 fn what_comes_in_pieces_is_whole_on_a_terminal() {
     let hive = up();
     let mut command = hive.command();
@@ -201,6 +232,22 @@ fn what_agents_use_is_told_for_people_and_for_programs() {
         "{row}"
     );
     assert!(row["memory"].as_u64() > Some(0), "{row}");
+}
+
+#[test]
+fn who_uses_nothing_up_is_shown_where_all_are_asked_for() {
+    let hive = up();
+    hive.ok(&["stop", "bee-1"]);
+    let shown = |flags: &[&str]| {
+        let row = "{{ name }} {{ memory is none }}";
+        hive.ok(&[&["stats", "--no-stream", "--format", row], flags].concat())
+    };
+    assert_eq!(shown(&[]), "bee-2 false\n");
+    assert_eq!(shown(&["bee-1"]), "");
+    assert_eq!(shown(&["-a"]), "bee-1 true\nbee-2 false\n");
+    assert_eq!(shown(&["--all", "bee-1"]), "bee-1 true\n");
+    let table = hive.ok(&["stats", "--no-stream", "--all"]);
+    assert!(table.contains("bee-1 ") && table.contains(" - "), "{table}");
 }
 
 #[test]

@@ -54,6 +54,23 @@ fn rm_of_several_does_what_it_can_and_says_what_it_cannot() {
 }
 
 #[test]
+fn rm_of_all_forgets_those_that_have_ended_and_by_force_everybody() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    hive.ok(&["wait", "ended"]);
+    let pid = pid_of(&hive.agent("lives"));
+    hive.ok(&["rm", "--all"]);
+    assert_eq!(names(&hive), ["lives"]);
+    assert!(is_alive(pid));
+    hive.ok(&["rm", "-a"]);
+    assert_eq!(hive.run(&["rm"]).code(), Some(2), "rm of nobody");
+    assert_eq!(hive.run(&["rm", "-a", "lives"]).code(), Some(2));
+    hive.ok(&["rm", "-fa"]);
+    assert!(!is_alive(pid), "rm came back before the end");
+    assert!(names(&hive).is_empty());
+}
+
+#[test]
 fn all_that_have_not_ended_are_meant_by_all() {
     let hive = Hive::new(&TWO.replace(
         "[agents.ended]",
