@@ -220,12 +220,28 @@ fn what_is_called_otherwise_elsewhere() {
         (&["ps", "--json"], "`--format json`"),
         (&["ps", "-o", "json"], "`--format json`"),
         (&["up", "--remove-orphans"], "`alveary up --prune`"),
+        (&["up", "--force-recreate"], "`alveary restart`"),
+        (&["up", "--build"], "`docker build`"),
+        (&["up", "--scale", "a=2"], "`alveary scale NAME=N`"),
+        (&["up", "--scale=a=2"], "`alveary scale NAME=N`"),
+        (&["exec", "-d", "a", "true"], "put `&` behind"),
+        (&["exec", "--detach", "a", "true"], "put `&` behind"),
+        (&["exec", "-T", "a", "true"], "with -t alone"),
+        (&["ps", "--sort", "name"], "`alveary top`"),
+        (&["init", "--force"], "by --output"),
+        (&["init", "-f"], "by --output"),
+        (&["kill", "-9", "a"], "by -s"),
+        (&["kill", "-HUP", "a"], "by -s"),
+        (&["resume", "a"], "`alveary unpause`"),
     ] {
         let ran = hive.run(args);
         assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
         assert!(ran.stderr().contains(tip), "{args:?}: {ran}");
         assert_eq!(ran.stderr().matches("tip:").count(), 1, "{args:?}: {ran}");
     }
+    // Behind another verb the same word means something else, or nothing.
+    let ran = hive.run(&["ps", "--force-recreate"]);
+    assert!(!ran.stderr().contains("alveary restart"), "{ran}");
     for verb in ["stop", "restart"] {
         let ran = hive.run(&[verb, "--timeout", "soon", "a"]);
         assert!(ran.stderr().contains("no length of time"), "{verb}: {ran}");
