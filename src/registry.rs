@@ -24,6 +24,11 @@ const AUTO_ORDER: [&str; 3] = ["docker-api", "docker-cli", "process"];
 /// The backends of this project, compiled in or not: each is a feature that bears its name.
 const FEATURES: [&str; 3] = ["process", "docker-cli", "docker-api"];
 
+/// Which backends reach an engine that is named itself.
+const DOCKER: &str = "say `docker-api`, which asks Docker through its socket, or `docker-cli`, which calls its program";
+const PODMAN: &str = "say `docker-api`, which asks Podman through its socket, or `docker-cli`, which calls its program: with \
+                      `program = \"podman\"` in `[backends.docker-cli]`";
+
 /// The backends that a word can pick.
 ///
 /// [`Registry::builtin`] has those that were compiled in; a third party adds its own:
@@ -267,9 +272,12 @@ impl Registry {
             .with_cure(format!("build it with `--features {word_shown}`"));
         }
         let known = list(self.names());
-        let cure = match did_you_mean(word, self.names().chain(["auto"])) {
-            Some(guess) => format!("{guess} The known ones are {known}"),
-            None => format!("the known ones are {known}"),
+        let guess = did_you_mean(word, self.names().chain(["auto"]));
+        let cure = match (word, guess) {
+            ("docker", _) => DOCKER.to_owned(),
+            ("podman", _) => PODMAN.to_owned(),
+            (_, Some(guess)) => format!("{guess} The known ones are {known}"),
+            (_, None) => format!("the known ones are {known}"),
         };
         ConfigError::new(format!("there is no backend `{word_shown}`")).with_cure(cure)
     }

@@ -124,6 +124,27 @@ fn an_unknown_word_is_pointed_at_and_the_known_ones_are_listed() {
 }
 
 #[test]
+fn an_engine_in_a_backends_place_is_told_with_the_backends_that_reach_it() {
+    let registry = Registry::new().with::<Near>().with::<Absent>();
+    for (engine, words) in [
+        ("docker", "`docker-cli`, which calls its program"),
+        (
+            "podman",
+            "`program = \"podman\"` in `[backends.docker-cli]`",
+        ),
+    ] {
+        let error = refused(&registry, &fleet(&format!("backend = '{engine}'")));
+        let sentence = error.to_string();
+        assert!(
+            sentence.contains(&format!("no backend `{engine}`")),
+            "{sentence}"
+        );
+        assert!(sentence.contains("`docker-api`"), "{sentence}");
+        assert!(sentence.contains(words), "{sentence}");
+    }
+}
+
+#[test]
 fn an_unknown_word_in_a_variable_is_told_with_the_variable() {
     let fleet = fleet_with("backend = 'near'", &[("ALVEARY_BACKEND", "xyzzy")]);
     let error = refused(&Registry::new().with::<Near>(), &fleet);

@@ -239,6 +239,18 @@ fn what_is_called_otherwise_elsewhere() {
         assert!(ran.stderr().contains(tip), "{args:?}: {ran}");
         assert_eq!(ran.stderr().matches("tip:").count(), 1, "{args:?}: {ran}");
     }
+    for (engine, words) in [
+        ("docker", "`docker-cli`, which calls its program"),
+        (
+            "podman",
+            "`program = \"podman\"` in `[backends.docker-cli]`",
+        ),
+    ] {
+        let ran = hive.run(&["--backend", engine, "up"]);
+        assert_eq!(ran.code(), Some(2), "{ran}");
+        assert!(ran.stderr().contains("help: say `docker-api`"), "{ran}");
+        assert!(ran.stderr().contains(words), "{ran}");
+    }
     // Behind another verb the same word means something else, or nothing.
     let ran = hive.run(&["ps", "--force-recreate"]);
     assert!(!ran.stderr().contains("alveary restart"), "{ran}");
