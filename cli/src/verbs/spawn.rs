@@ -77,6 +77,14 @@ impl Spawn {
     async fn start(&self, context: &Context, name: &str, fleet: Fleet) -> Result<Outcome, Failure> {
         let opened = context.open_fleet_to_start(fleet).await?;
         note_followed(&opened);
+        let backend = opened.swarm.backend();
+        if self.image.is_some() && !backend.capabilities().container {
+            // In a file it may stand beside any backend; here somebody wanted it now.
+            note(format_args!(
+                "--image is not used: agents of {} run in no container; --backend docker-api runs them in one",
+                backend.kind()
+            ));
+        }
         if opened.swarm.find(name).await?.is_some_and(|of| lives(&of)) {
             return Err(lives_already(name));
         }

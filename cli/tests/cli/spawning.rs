@@ -97,6 +97,25 @@ fn two_of_a_program_have_names_of_their_own() {
 }
 
 #[test]
+fn an_image_where_there_are_no_containers_is_said_not_to_be_used() {
+    let hive = Hive::new("swarm = \"demo\"\n");
+    let ran = hive.run(&[
+        "spawn", "--image", "alpine", "--name", "bee", "sleep", "1000",
+    ]);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    let said = ran.stderr();
+    assert_eq!(
+        said.matches("--image is not used: agents of process")
+            .count(),
+        1,
+        "{ran}"
+    );
+    assert_eq!(hive.agent("bee")["state"], "running");
+    let without = hive.run(&["spawn", "--name", "wasp", "sleep", "1000"]);
+    assert!(!without.stderr().contains("--image"), "{without}");
+}
+
+#[test]
 fn what_cannot_be_spawned_is_told_and_nothing_is_left() {
     let hive = Hive::new(
         "swarm = \"demo\"\n[agents.echo]\ncommand = [\"true\"]\n[agents.bee]\ncount = 2\ncommand = [\"true\"]\n",
