@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use alveary::{Agent, AgentState, Exit, ExitStatus, PublishedPort};
 use serde::Serialize;
 
+use crate::failure::without_numbers;
 use crate::output::{Field, Record, rfc3339};
 
 /// The number that says which keys a reader may count on.
@@ -208,7 +209,7 @@ pub(crate) fn reason(state: &AgentState) -> Option<&str> {
 pub(crate) fn in_short(agent: &Agent) -> String {
     let mut parts = Vec::new();
     match (&agent.info.state, reason(&agent.info.state)) {
-        (_, Some(reason)) => parts.push(reason.to_owned()),
+        (_, Some(reason)) => parts.push(without_numbers(reason)),
         (AgentState::Exited(exit), None) => parts.push(exit.to_string()),
         _ => {}
     }

@@ -8,6 +8,7 @@ use alveary_agent::{Error, ErrorKind, News, TaskClient};
 use futures_util::StreamExt;
 
 use super::sheet::{Names, short};
+use crate::failure::without_numbers;
 use crate::outcome::Outcome;
 use crate::output::note;
 
@@ -58,6 +59,7 @@ impl Waiting {
                 Ok(()) => {}
                 Err(error) if error.kind().passes() => {
                     if !std::mem::replace(&mut lost, true) {
+                        let error = without_numbers(&error.to_string());
                         note(format_args!("waiting for the coordinator: {error}"));
                     }
                     tokio::time::sleep(error.after().unwrap_or(PAUSE)).await;

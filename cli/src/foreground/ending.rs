@@ -7,6 +7,7 @@ use alveary::{Error, Escaped, SwarmManager};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::failure::without_numbers;
 use crate::outcome::Outcome;
 use crate::show::Show;
 
@@ -83,7 +84,10 @@ impl Ending {
         if let Pulse::Asked(answer, until) = &mut self.pulse {
             match timeout_at(*until, answer).await {
                 Ok(Ok(None)) => self.pulse = Pulse::Felt,
-                Ok(Ok(Some(error))) => return Escaped(error.message()).to_string(),
+                Ok(Ok(Some(error))) => {
+                    let why = without_numbers(error.message());
+                    return Escaped(&why).to_string();
+                }
                 _ => return "the engine does not answer".to_owned(),
             }
         }

@@ -18,7 +18,7 @@ use crate::bench::picture;
 use crate::bench::report::{Asked, FleetFacts, Report, Run, SCHEMA, STEPS};
 use crate::bench::times::{Times, shown};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_numbers};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::{self, Bar, Field, Form, Record, Screen, Table, about, form, note, rfc3339};
@@ -232,7 +232,10 @@ fn told(report: &Report) {
         let title = run.title();
         match (&run.floor, &run.no_floor) {
             (Some(floor), _) => note(format_args!("{title}: beside {}", floor.what)),
-            (None, Some(why)) => note(format_args!("{title}: beside nothing, for {why}")),
+            (None, Some(why)) => note(format_args!(
+                "{title}: beside nothing, for {}",
+                without_numbers(why)
+            )),
             (None, None) => {}
         }
         let count = run.phases.get(run.whole()).map_or(0, Times::len);

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_numbers};
 use crate::outcome::Outcome;
 use crate::output::{self, Field, Form, Record, about, form, rfc3339};
 use crate::record::{AgentRecord, SCHEMA, reason};
@@ -133,6 +133,7 @@ impl Events {
                     )?;
                 }
                 SwarmEvent::Lost { why } => {
+                    let why = without_numbers(&why);
                     teller.tell(SystemTime::now(), "lost", teller.backend, why, None)?;
                 }
                 _ => {}
@@ -292,7 +293,7 @@ fn how_it_stands(agent: &Agent) -> String {
     let mut words = vec![state.as_str().to_owned()];
     match (state, reason(state)) {
         (AgentState::Exited(exit), _) => words.push(exit.to_string()),
-        (_, Some(reason)) => words.push(reason.to_owned()),
+        (_, Some(reason)) => words.push(without_numbers(reason)),
         _ => {}
     }
     if agent.ready && matches!(state, AgentState::Running) {

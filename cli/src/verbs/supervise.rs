@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::context::Context;
 use crate::coordinating::Beside;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_numbers};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::note;
@@ -33,6 +33,7 @@ impl Supervise {
     pub(crate) async fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         // A terminal that is closed takes its session with it: this is another.
         if let Err(error) = rustix::process::setsid() {
+            let error = without_numbers(&error.to_string());
             note(format_args!("this stays in its caller's session: {error}"));
         }
         let mut interrupts = Interrupts::take()?;
@@ -118,7 +119,8 @@ async fn restart(swarm: &SwarmManager) -> Infallible {
         )),
         Ok(_) => {}
         Err(error) => note(format_args!(
-            "it cannot be seen who restarts agents: {error}"
+            "it cannot be seen who restarts agents: {}",
+            without_numbers(&error.to_string())
         )),
     }
     swarm.wait_supervising().await;

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_numbers};
 use crate::outcome::Outcome;
 use crate::output::{self, Field, Form, Record, Table, about, form};
 use crate::record::SCHEMA;
@@ -183,12 +183,12 @@ impl Row {
                 for agent in standing.agents {
                     row.living += usize::from(!agent.is_settled());
                     if let AgentState::Unknown { why } = agent.state() {
-                        row.error = Some(why.clone());
+                        row.error = Some(without_numbers(why));
                     }
                     *row.agents.entry(agent.state().as_str()).or_default() += 1;
                 }
             }
-            Err(error) => row.error = Some(error.to_string()),
+            Err(error) => row.error = Some(without_numbers(&error.to_string())),
         }
         row
     }

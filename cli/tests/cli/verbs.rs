@@ -162,6 +162,30 @@ fn a_socket_that_nobody_reaches_by_its_path_is_told_with_the_cure_by_either_way(
     }
 }
 
+#[cfg(feature = "docker-api")]
+#[test]
+fn what_the_system_says_is_shown_without_its_numbers() {
+    let hive = Hive::new(
+        "swarm = \"demo\"\nbackend = \"docker-api\"\n[backends.docker-api]\nhost = \"unix:///nowhere.sock\"\n\
+         [agents.a]\ncommand = [\"true\"]\ncontainer = { image = \"x\" }\n",
+    );
+    for args in [
+        &["up", "-d"][..],
+        &["doctor", "--format", "json"],
+        &["swarms", "--format", "json"],
+    ] {
+        let ran = hive.run(args);
+        let said = format!("{}{}", ran.stdout(), ran.stderr());
+        assert!(
+            said.contains("No such file or directory"),
+            "{args:?}: {said}"
+        );
+        assert!(!said.contains("os error"), "{args:?}: {said}");
+    }
+    // Nothing ever ran there that could be taken down.
+    fs::remove_dir_all(hive.state()).unwrap();
+}
+
 #[test]
 fn a_keeper_that_cannot_start_is_told_as_the_backends_failure() {
     let hive = Hive::new(TWO);

@@ -296,6 +296,33 @@ fn who_waits_goes_on_when_the_coordinator_comes_back() {
 }
 
 #[test]
+fn who_watches_is_told_that_the_coordinator_is_gone_without_the_systems_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let alone = Alone::in_folder(dir.path(), &[]);
+    good(&mut task(dir.path(), &alone.url, &["add", "hum"]));
+    let mut watch = task(dir.path(), &alone.url, &["watch", "--after", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let first = told.next().unwrap().unwrap();
+    assert!(first.ends_with("given"), "{first}");
+    assert_eq!(alone.end(Signal::KILL).code(), None);
+    let mut said = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let waits = said.next().unwrap().unwrap();
+    assert!(
+        waits.starts_with("waiting for the coordinator: "),
+        "{waits}"
+    );
+    // It is reset, or refused already.
+    assert!(waits.contains("Connection "), "{waits}");
+    assert!(!waits.contains("os error"), "{waits}");
+    signal(watch.id(), Signal::INT);
+    assert_eq!(watch.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn what_an_agent_says_reaches_a_pipe_as_it_is_and_a_table_harmless() {
     let dir = tempfile::tempdir().unwrap();
     let alone = Alone::in_folder(dir.path(), &[]);

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use alveary::{EngineCandidate, Error, Fleet, Registry};
 
+use crate::failure::without_numbers;
 use crate::output::Table;
 
 /// By the word of their backend.
@@ -52,8 +53,9 @@ fn table(backend: &'static str, candidates: &[EngineCandidate]) -> Table {
 
 /// What is the matter, with the words in which it was said.
 pub(super) fn says(error: &Error) -> String {
-    match error.engine_words() {
+    let said = match error.engine_words() {
         Some(words) => format!("{}: {}", error.message(), words.trim()),
         None => error.message().to_owned(),
-    }
+    };
+    without_numbers(&said)
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::named;
 use crate::coordinating::short;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_numbers};
 use crate::outcome::Outcome;
 use crate::output::{self, Form, about, note};
 
@@ -99,6 +99,7 @@ async fn again(
         match client.events(last).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 if !std::mem::replace(&mut told, true) {
+                    let error = without_numbers(&error.to_string());
                     note(format_args!("waiting for the coordinator: {error}"));
                 }
                 tokio::time::sleep(error.after().unwrap_or(PAUSE)).await;
