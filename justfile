@@ -44,8 +44,7 @@ performance:
     } >"$measured"
     cp "$measured" "$page"
 
-# How long it takes from nothing, once crates are fetched: two cold installs and how large they are, and a first swarm of
-# one's own in a fresh clone. On a machine that is otherwise idle.
+# Two cold installs, and a first swarm of one's own in a fresh clone: how long they take. On a machine that is otherwise idle.
 from-nothing:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -134,6 +133,25 @@ pictures:
 terminal:
     cargo build --quiet -p alveary-cli
     tests/terminal "${CARGO_TARGET_DIR:-target}/debug/alveary"
+
+# The picture of `alveary bench` in docs/pictures, anew, with the `docker` of the PATH. On a machine that is otherwise idle.
+bench-picture runs='40':
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --quiet --release -p alveary-cli
+    program=$(realpath "${CARGO_TARGET_DIR:-target}/release/alveary") picture=$PWD/docs/pictures/bench.svg
+    away=$(mktemp -d)
+    trap 'rm -rf "$away"' EXIT
+    cd "$away"
+    cat >alveary.toml <<'FLEET'
+    swarm = "timed"
+    [defaults]
+    container = { image = "busybox" }
+    [agents.echo]
+    command = ["sh", "-c", "echo here; exec sleep 1000"]
+    ready = { log = "here" }
+    FLEET
+    ALVEARY_STATE_DIR=$away/state "$program" bench --backend process,docker-api,docker-cli -n {{ runs }} --picture "$picture"
 
 # Holds a coordinator against its document; arguments are schemathesis's own.
 fuzz *args:
