@@ -157,7 +157,9 @@ pub(crate) fn a_registry_that_wants_a_login_is_given_the_one_that_was_kept(groun
         let docker = home.path().join(".docker");
         fs::create_dir_all(&docker).unwrap();
         fs::write(docker.join("config.json"), config.to_string()).unwrap();
-        let ran = finish(swarm.command(&["up", "--detach"]).env("HOME", home.path()));
+        let mut command = swarm.command(&["up", "--detach"]);
+        command.env("HOME", home.path()).env("ALVEARY_LOG", "trace");
+        let ran = finish(&mut command);
         if ran.code() == Some(0) {
             swarm.ok(&["down"]);
             ground.engine.client(&["rmi", "--force", &registry.image]);
@@ -178,6 +180,15 @@ pub(crate) fn a_registry_that_wants_a_login_is_given_the_one_that_was_kept(groun
     }
     let ran = up(&kept("queen:honey"));
     assert_eq!(ran.code(), Some(0), "{ran}");
+    // Neither the password nor what bears it is in a trace.
+    let header = BASE64_STANDARD.encode(r#"{"password":"honey""#);
+    for secret in [
+        "honey",
+        &BASE64_STANDARD.encode("queen:honey"),
+        &header[..20],
+    ] {
+        assert!(!ran.stderr().contains(secret), "{secret}");
+    }
 
     // The same from who keeps it for the program.
     let helper = ground.path().join("bin/docker-credential-pantry");
