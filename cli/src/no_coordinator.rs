@@ -1,5 +1,11 @@
 //! What stands for coordinators in a program that was built without them: a file that has one is refused.
 
+#![expect(
+    clippy::unused_async,
+    clippy::unnecessary_wraps,
+    reason = "each is called as that of a program with coordinators"
+)]
+
 use std::convert::Infallible;
 use std::future::pending;
 use std::path::Path;

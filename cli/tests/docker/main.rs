@@ -10,6 +10,7 @@ mod common;
 mod copied;
 mod from_python;
 mod ground;
+mod held;
 #[path = "../cli/hive.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod hive;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         quickstart::a_coordinator_listens_where_its_containers_are_and_at_home,
         quickstart::auto_takes_no_engine_where_nobody_names_an_image,
         quickstart::what_one_way_brought_up_the_other_lists_follows_and_ends,
+        held::an_agent_is_held_still_and_goes_on,
         pulled::lines_say_that_an_image_comes_and_is_there,
         pulled::a_terminal_shows_how_far_an_image_is,
         pulled::a_bench_tells_how_long_an_image_takes,
