@@ -444,7 +444,7 @@ impl Engine for Api {
         }
         let path = format!("/images/create?{}", query(&pairs));
         let silence = self.timeouts.pull.unwrap_or(SILENCE);
-        let login = self.logins.at_registry_of(image).await;
+        let login = self.logins.at_registry_of(image, silence).await;
         let asked = self.http.fetching(&path, login);
         let body = not_stalled(silence, asked).await??;
         let mut steps = std::pin::pin!(lines::json::<Step>(body));

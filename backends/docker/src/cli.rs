@@ -148,6 +148,9 @@ const SILENCE: Duration = Duration::from_hours(1);
 /// No line about an image that comes is longer.
 const MAX_LINE: usize = 4 << 20;
 
+/// What is said each time by who stands in for Docker's program.
+const SHIM: &str = "Emulate Docker CLI";
+
 /// Podman leaves out of a log what bears the very time from which it is asked for.
 const JUST_BEFORE: SignedDuration = SignedDuration::from_micros(1);
 
@@ -295,9 +298,12 @@ impl Engine for Cli {
         let id = |line: &str| line.len() >= 12 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
         let printed = said.lines().rfind(|line| id(line)).and_then(Ref::new);
         let id = printed.ok_or_else(|| Trouble::new(Class::Lost, "the program printed no id"))?;
+        // Podman's program writes what it remarks without a word before it.
+        let bare = said.words.lines().filter(|line| !line.starts_with(SHIM));
+        let remarks = said.remarks.iter().map(String::as_str).chain(bare);
         Ok(Created {
             id,
-            remarks: said.remarks,
+            remarks: remarks.map(ToOwned::to_owned).collect(),
         })
     }
 

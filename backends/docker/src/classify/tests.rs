@@ -1,7 +1,7 @@
 use super::*;
 
 /// What engines really say: Docker 20.10 and 28.5 by API and by program, Podman 4.3.
-const SAID: [(Option<u16>, &str, Class); 71] = [
+const SAID: [(Option<u16>, &str, Class); 72] = [
     (
         None,
         "error during connect: Get \"http://docker.example.com/v1.41/version\": command [ssh -- far docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed.",
@@ -103,6 +103,11 @@ const SAID: [(Option<u16>, &str, Class); 71] = [
         None,
         "Error response from daemon: network workdir not found",
         Class::NoNetwork,
+    ),
+    (
+        Some(404),
+        "network driver \"x\": plugin \"x\" not found",
+        Class::Other,
     ),
     (
         Some(404),

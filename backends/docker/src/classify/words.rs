@@ -167,13 +167,16 @@ pub(crate) fn tells_of_no_registry(words: &str) -> bool {
 
 /// Where a registry gives nothing to somebody without a login, or without the right one. One that is asked for what it
 /// has not may say the same.
-const NO_LOGIN: [&str; 6] = [
+const NO_LOGIN: [&str; 9] = [
     "no basic auth credentials",
     "authentication required",
     "unauthorized",
     "incorrect username or password",
     "may require 'docker login'",
     "may require authorization",
+    "access to the resource is denied",
+    "authorization token has expired",
+    "403 forbidden",
 ];
 
 /// Whether an engine that was to fetch an image says that the registry wants another login, or any.
@@ -195,6 +198,14 @@ fn is_of_a_connection(class: Class) -> bool {
     )
 }
 
+/// `network NAME not found`: the name stands in the middle.
+fn tells_of_a_network(text: &str) -> bool {
+    text.split("network ").skip(1).any(|rest| {
+        let mut words = rest.split_whitespace().skip(1);
+        words.next() == Some("not") && words.next().is_some_and(|word| word.starts_with("found"))
+    })
+}
+
 /// What the words say; `status` is the API's, where it was the API that spoke.
 pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
     let text = words.to_lowercase();
@@ -209,8 +220,7 @@ pub(crate) fn classify(status: Option<u16>, words: &str) -> Class {
     if let Some((_, class)) = said.find(|(_, class)| counts(*class)) {
         return *class;
     }
-    // `network NAME not found`: the name stands in the middle.
-    if text.contains("network ") && text.contains(" not found") {
+    if tells_of_a_network(&text) {
         return Class::NoNetwork;
     }
     if let Some((_, class)) = LONE_WORDS.iter().find(|(word, _)| text.contains(word)) {

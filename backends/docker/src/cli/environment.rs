@@ -51,7 +51,11 @@ pub(super) fn of_program(
 ) -> Vec<(OsString, OsString)> {
     let mut env: Vec<(OsString, OsString)> = HANDED_ON
         .iter()
-        .filter_map(|key| Some((OsString::from(key), ours(key)?)))
+        .filter_map(|key| {
+            // Podman takes an empty one for one that names an engine elsewhere.
+            let value = ours(key).filter(|value| !value.is_empty())?;
+            Some((OsString::from(key), value))
+        })
         .collect();
     if let Some(folder) = &settings.certificates {
         leave_out(

@@ -154,8 +154,7 @@ fn sorted(text: &str) -> (String, Vec<String>) {
         if log("info") || log("debug") {
             tracing::debug!(line, "the program adds");
         } else if log("warn") {
-            let message = bare.split_once("msg=").map_or(bare, |(_, message)| message);
-            remarks.push(message.trim_matches('"').to_owned());
+            remarks.push(message_of(bare));
         } else if let Some((_, remark)) =
             (bare.split_once(':')).filter(|(before, _)| before.eq_ignore_ascii_case("warning"))
         {
@@ -168,6 +167,26 @@ fn sorted(text: &str) -> (String, Vec<String>) {
         tracing::debug!(remark, "the program warns");
     }
     (words.join("\n"), remarks)
+}
+
+/// What a line of a log says: `… msg="a \"b\"" more=…` as `a "b"`.
+fn message_of(line: &str) -> String {
+    let Some((_, rest)) = line.split_once("msg=") else {
+        return line.to_owned();
+    };
+    let Some(quoted) = rest.strip_prefix('"') else {
+        return rest.split(' ').next().unwrap_or_default().to_owned();
+    };
+    let mut message = String::new();
+    let mut chars = quoted.chars();
+    while let Some(next) = chars.next() {
+        match next {
+            '"' => break,
+            '\\' => message.extend(chars.next()),
+            _ => message.push(next),
+        }
+    }
+    message
 }
 
 #[cfg(test)]
@@ -185,13 +204,13 @@ mod tests {
     #[test]
     fn warnings_are_no_errors_and_hide_none() {
         let warning = "WARNING: Your kernel does not support swap limit capabilities\n\
-                       time=\"2026-11-25T01:00:00Z\" level=warning msg=\"no such container\"\n";
+                       time=\"2026-11-25T01:00:00Z\" level=warning msg=\"no such \\\"container\\\"\" id=x\n";
         let well = said(0, "abc\n", warning).well();
         assert_eq!(
             well.ok().unwrap().remarks,
             [
                 "Your kernel does not support swap limit capabilities",
-                "no such container"
+                "no such \"container\""
             ]
         );
         let failed = said(1, "", &format!("{warning}Error: No such image: x\n"));

@@ -212,18 +212,21 @@ fn about(belonging: &Belonging, trouble: Trouble) -> Error {
     trouble.error(Operation::Spawn)
 }
 
+/// Whatever status it has: of a network that is in use an engine says that it is forbidden to remove it.
+const IN_USE: [&str; 3] = ["active endpoints", "in use", "being used"];
+
 fn left(kind: Kind, trouble: Trouble) -> Error {
-    match trouble.class {
-        // Of a network that is in use an engine says that it is forbidden to remove it.
-        Class::Other | Class::Refused => Error::new(
-            ErrorKind::Conflict,
-            Operation::Remove,
-            format!("somebody else uses the {kind}"),
-        )
-        .with_engine_words(trouble.words)
-        .with_cure("end what uses it, and take the swarm down once more"),
-        _ => trouble.error(Operation::Remove),
+    let words = trouble.words.to_lowercase();
+    if !IN_USE.iter().any(|said| words.contains(said)) {
+        return trouble.error(Operation::Remove);
     }
+    Error::new(
+        ErrorKind::Conflict,
+        Operation::Remove,
+        format!("somebody else uses the {kind}"),
+    )
+    .with_engine_words(trouble.words)
+    .with_cure("end what uses it, and take the swarm down once more")
 }
 
 fn unreachable_host(why: impl std::fmt::Display) -> Error {
@@ -248,5 +251,33 @@ impl<E: Engine> Belongings for Containers<E> {
         let this = self.clone();
         let spec = spec.clone();
         detached(Operation::Inspect, async move { this.gateway(&spec).await }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_removed_is_in_use_only_where_the_engine_says_so() {
+        let kind = |status, words: &str| left(Kind::Network, Trouble::said(status, words)).kind();
+        for (status, words) in [
+            (
+                Some(403),
+                "error while removing network: network net id 4f1e has active endpoints",
+            ),
+            (Some(409), "remove data: volume is in use - [4f1e]"),
+            (
+                None,
+                "Error: \"net\" has associated containers with it. Use -f to forcefully delete containers and pods: network is being used",
+            ),
+        ] {
+            assert_eq!(kind(status, words), ErrorKind::Conflict, "{words}");
+        }
+        assert_eq!(kind(Some(500), "<html>"), ErrorKind::Engine);
+        assert_eq!(
+            kind(Some(403), "authorization denied by plugin"),
+            ErrorKind::PermissionDenied
+        );
     }
 }

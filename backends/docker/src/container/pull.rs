@@ -165,7 +165,7 @@ fn not_fetched(image: &str, trouble: Trouble) -> Error {
             Operation::Spawn,
             format!("the image `{image}` is not there, or its registry wants another login"),
         )
-        .with_cure("log in to its registry with `docker login` or `podman login`, build it, or name another in `container.image`"),
+        .with_cure("log in to its registry with `docker login` (Podman's program: `podman login`), build it, or name another in `container.image`"),
         _ => Error::new(
             ErrorKind::ImageNotFound,
             Operation::Spawn,
@@ -229,6 +229,8 @@ mod tests {
             "Head \"https://ghcr.io/v2/a/manifests/1\": unauthorized: authentication required",
             "pull access denied for agent, repository does not exist or may require 'docker login'",
             "initializing source docker://127.0.0.1:5000/agent:1: reading manifest 1 in 127.0.0.1:5000/agent: authentication required",
+            "reading manifest latest in docker.io/library/agent: requested access to the resource is denied",
+            "denied: Your authorization token has expired. Reauthenticate and try again.",
         ] {
             let trouble = Trouble::said(Some(500), words);
             let error = not_fetched("far:1", trouble);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Containers;
 use crate::classify::{Class, Trouble};
-use crate::engine::{Created, Engine, Ref};
+use crate::engine::{Container, Created, Engine, Ref};
 use crate::plan::PlannedLimits;
 
 /// More different remarks than any engine has.
@@ -50,7 +50,7 @@ impl<E: Engine> Containers<E> {
         let usual = self.0.settings.pids;
         for remark in remarks {
             if takes_away(&remark, limits, usual) {
-                self.engine().remove(&id, false).await?;
+                self.never_weakened(&id).await;
                 return Err(Trouble::new(Class::Weakened, remark));
             }
             if self.0.told.is_new(&remark) {
@@ -58,6 +58,27 @@ impl<E: Engine> Containers<E> {
             }
         }
         Ok(id)
+    }
+
+    /// The same of one that was made before, by a call whose answer nobody has: what the engine has left out of it.
+    pub(super) async fn heed_again(
+        &self,
+        made: &Container,
+        limits: &PlannedLimits,
+    ) -> Result<(), Trouble> {
+        if limits.memory.is_none() || made.memory.is_some() {
+            return Ok(());
+        }
+        self.never_weakened(&made.id).await;
+        let words = "the container that was made has no limit of memory";
+        Err(Trouble::new(Class::Weakened, words))
+    }
+
+    /// It is not to be started: without a limit or not at all is no choice of ours.
+    async fn never_weakened(&self, id: &Ref) {
+        if let Err(left) = self.engine().remove(id, false).await {
+            tracing::warn!(container = id.as_str(), words = %left.words, "a container that lacks a limit is left, and not started");
+        }
     }
 }
 

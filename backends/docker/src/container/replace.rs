@@ -128,7 +128,11 @@ impl<E: Engine> Containers<E> {
                 .await
                 .map_err(|trouble| trouble.error(Operation::Spawn))?
             {
-                Holder::This(agent) if is_of(&agent, plan) => return Ok(Ok(agent.container.id)),
+                Holder::This(agent) if is_of(&agent, plan) => {
+                    let heeded = self.heed_again(&agent.container, &plan.limits).await;
+                    heeded.map_err(|trouble| trouble.error(Operation::Spawn))?;
+                    return Ok(Ok(agent.container.id));
+                }
                 Holder::This(_) | Holder::Living => return Err(already_exists()),
                 Holder::Namesake(uid) => {
                     return Err(of_a_namesake("a container of its name", &[uid]));

@@ -203,11 +203,12 @@ impl<E: Engine> Containers<E> {
     async fn go_on(&self, plan: &Plan, agent: &Agent) -> Result<AgentInfo> {
         let same = agent.marks.spec_hash == plan.marks.spec_hash;
         if agent.is_intent() && agent.container.error.is_empty() {
-            return if same {
-                self.begin(plan, &agent.container.id).await
-            } else {
-                Err(already_exists())
-            };
+            if !same {
+                return Err(already_exists());
+            }
+            let heeded = self.heed_again(&agent.container, &plan.limits).await;
+            heeded.map_err(spawning)?;
+            return self.begin(plan, &agent.container.id).await;
         }
         let info = self.info(agent).await;
         if same || info.state.has_ended() {
@@ -254,6 +255,8 @@ impl<E: Engine> Containers<E> {
             let create = SpawnPhase::Create.time(&plan.marks.id, self.create(&plan.name, plan));
             let trouble = match create.await {
                 Ok(container) => return Ok(Made::New(container)),
+                // It was made, and is not to be found again.
+                Err(trouble) if trouble.class == Class::Weakened => return Err(spawning(trouble)),
                 Err(trouble) => trouble,
             };
             // Whatever it was, the start may have been made before: by a call whose answer was lost.

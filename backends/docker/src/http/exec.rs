@@ -353,7 +353,7 @@ impl Output {
                 Ok(Err(error)) => {
                     return Err(Trouble::new(Class::Lost, error.to_string()).error(Operation::Exec));
                 }
-                Err(_) if self.ended => return Ok(self.over()),
+                Err(_) if self.ended => return self.closed(),
                 Err(_) => {
                     self.ended = matches!(self.program.ended().await, Ok(Some(_)));
                     self.quiet = if self.ended {

@@ -96,10 +96,22 @@ pub(crate) async fn what_is_stopped_between_two_restarts_stays_so(engine: TestEn
         let spec = sh("echo up; exit 3").restart(Restart::always().by_engine());
         let options = SpawnOptions::default();
         backend.spawn(&id, &spec, options).await.expect("it starts");
-        // The engine waits twice as long each time: by now, for most of the time.
-        while starts(&*backend, &id).await < 5 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        // The engine waits twice as long each time: by now, for more than a second.
+        let waits = async {
+            let state = ["inspect", "--format={{.RestartCount}} {{.State.Status}}"];
+            loop {
+                let told = engine.client(&[&state[..], &[here.name_of(&id).as_str()]].concat());
+                let (count, state) = told.split_once(' ').expect("two words");
+                if state == "restarting" && count.parse::<u32>().expect("a number") >= 4 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let patience = Duration::from_mins(1);
+        tokio::time::timeout(patience, waits)
+            .await
+            .expect("it is to be started again");
         let stopped = backend.stop(&id, StopOptions::default()).await;
         stopped.expect("it ends");
         let before = starts(&*backend, &id).await;

@@ -254,6 +254,20 @@ impl Ground {
         named.collect()
     }
 
+    /// The networks that it is in.
+    pub(crate) fn networks_of(&self, id: &AgentId) -> Vec<String> {
+        let listed = self.labelled("containers/json?all=1&");
+        let mine =
+            |container: &&serde_json::Value| container["Labels"]["alveary.agent-id"] == id.as_str();
+        let mine = listed.as_array().unwrap().iter().find(mine);
+        let networks = mine.and_then(|one| one["NetworkSettings"]["Networks"].as_object());
+        networks
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     /// Waits until the engine shows the same for a while: nothing tells when it has done what nobody waits for
     /// any more.
     pub(crate) async fn until_still(&self) {
