@@ -1,9 +1,10 @@
 //! `pause` and `unpause`: agents that are held still, and go on.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
-use crate::hive::{Hive, is_alive, pid_of};
+use crate::hive::{Hive, Ran, is_alive, pid_of};
 
 const TWO: &str = r#"
     swarm = "demo"
@@ -27,6 +28,22 @@ fn is_frozen(pid: u32) -> Option<bool> {
     Some(events.contains("frozen 1"))
 }
 
+/// Whether agents can be held still here, as the answer to a `pause` of some that live tells; where not, that is said. In CI
+/// they can.
+fn can_be_tried(pause: &Ran) -> bool {
+    if !pause.stderr().contains("cannot hold its agents still here") {
+        assert_eq!(pause.code(), Some(0), "{pause}");
+        return true;
+    }
+    assert_eq!(pause.code(), Some(2), "{pause}");
+    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!in_ci, "{pause}");
+    // Not by `eprintln!`, of which nobody hears where a test passes.
+    let why = "ignored: agents cannot be held still here, without control groups; run the tests as root\n";
+    std::io::stderr().write_all(why.as_bytes()).unwrap();
+    false
+}
+
 #[test]
 fn an_agent_is_held_still_until_it_is_let_go_on_and_twice_is_as_once() {
     let hive = Hive::new(TWO);
@@ -34,12 +51,9 @@ fn an_agent_is_held_still_until_it_is_let_go_on_and_twice_is_as_once() {
     let paused = |name: &str| hive.agent(name)["paused"].clone();
     let pids = ["bee-1", "bee-2"].map(|name| pid_of(&hive.agent(name)));
     let first = hive.run(&["pause", "bee-1"]);
-    if first.stderr().contains("cannot hold its agents still here") {
-        assert_eq!(first.code(), Some(2), "{first}");
-        assert!(first.stderr().contains("help:"), "{first}");
+    if !can_be_tried(&first) {
         return;
     }
-    assert_eq!(first.code(), Some(0), "{first}");
     assert!(first.stderr().contains("bee-1 is paused"), "{first}");
     assert_eq!(pids.map(is_frozen), [Some(true), Some(false)]);
     assert_eq!(
@@ -77,7 +91,7 @@ fn who_has_ended_cannot_be_paused_and_those_beside_it_are() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d", "--wait"]);
     hive.ok(&["wait", "ended"]);
-    if hive.run(&["pause", "bee"]).code() != Some(0) {
+    if !can_be_tried(&hive.run(&["pause", "bee"])) {
         return;
     }
     hive.ok(&["unpause", "bee"]);
