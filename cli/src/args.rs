@@ -43,7 +43,8 @@ fn epilogue() -> String {
     let mut text = "\
 Example: `alveary up --detach`, then `alveary ps` and `alveary logs -f echo`.
 
-Exit codes: 0 done, 1 an agent failed, 2 bad input, 125 the backend, 130 interrupted; of `exec` those of its program.
+Exit codes: 0 done, 1 an agent failed, 2 bad input, 124 the time of `wait --timeout` was over, 125 the backend, \
+130 interrupted; of `exec` those of its program.
 
 Variables, above the file and below the flags:
 "

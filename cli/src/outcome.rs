@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     BadInput,
     /// The backend, or the system beneath, did not do it.
     Backend,
+    /// What was waited for has not come within its time.
+    TimedOut,
     /// Ctrl-C, or another signal that asks us to end.
     Interrupted,
     /// A program that was run for the caller has ended with this code.
@@ -51,6 +53,8 @@ impl Outcome {
             Self::Done => 0,
             Self::AgentFailed => 1,
             Self::BadInput => 2,
+            // As of timeout(1).
+            Self::TimedOut => 124,
             Self::Backend => 125,
             Self::Interrupted => 130,
             Self::Program(code) => code,
@@ -62,7 +66,7 @@ impl Outcome {
     pub(crate) fn or(self, other: Self) -> Self {
         let rank = |outcome| match outcome {
             Self::Done => 0,
-            Self::AgentFailed | Self::Program(_) => 1,
+            Self::AgentFailed | Self::TimedOut | Self::Program(_) => 1,
             Self::Backend => 2,
             Self::BadInput => 3,
             Self::Interrupted => 4,

@@ -92,12 +92,13 @@ fn tell_all(why: &Unstarted, names: &[String]) {
     );
 }
 
-fn whom(names: &[String]) -> String {
+/// The agents of these names, as the subject of a sentence.
+pub(crate) fn whom(names: &[impl AsRef<str>]) -> String {
     if let [name] = names {
-        return format!("agent {name}");
+        return format!("agent {}", name.as_ref());
     }
-    let named = names.iter().take(NAMED).map(String::as_str);
-    let mut named: Vec<String> = named.map(ToOwned::to_owned).collect();
+    let named = names.iter().take(NAMED).map(AsRef::as_ref);
+    let mut named: Vec<String> = named.map(str::to_owned).collect();
     if names.len() > NAMED {
         named.push(format!("{} more", names.len() - NAMED));
     }

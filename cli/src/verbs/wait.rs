@@ -15,6 +15,7 @@ use crate::context::{Context, note_no_supervisor};
 use crate::failure::{Failure, tell};
 use crate::outcome::Outcome;
 use crate::output;
+use crate::together::whom;
 use crate::values;
 
 /// How often one looks whether an agent that is to be restarted has anybody who does it.
@@ -30,7 +31,9 @@ pub(crate) struct Wait {
     #[arg(long)]
     exit_code: bool,
 
-    /// How long they may take; after that it ends with 1, and they go on
+    /// How long they may take from when it is known how they stand; after that it ends with 124, and they go on
+    ///
+    /// With 0 it asks whether they have ended.
     #[arg(short, long, value_name = "TIME", value_parser = values::duration)]
     timeout: Option<Duration>,
 
@@ -43,47 +46,54 @@ impl Wait {
         let opened = context.open().await?;
         let swarm = &opened.swarm;
         let agents = bulk::resolve(swarm, &self.names.names).await?;
-        let all_ended = self.all_ended(&opened, &agents);
-        let limit = self.timeout.unwrap_or(Duration::MAX);
-        match tokio::time::timeout(limit, all_ended).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let limit = humantime::format_duration(limit);
-                tell(
-                    &format!("not all have ended after {limit}"),
-                    Some("see `alveary ps`; those that have not go on"),
-                );
-                Ok(Outcome::AgentFailed)
-            }
-        }
+        self.all_ended(&opened, &agents).await
     }
 
     /// Says of each how it ended, when it has.
     async fn all_ended(&self, opened: &Opened, agents: &[Agent]) -> Result<Outcome, Failure> {
         let swarm = &opened.swarm;
+        let mut left: Vec<&Agent> = agents.iter().collect();
         let mut ends: FuturesUnordered<_> = agents
             .iter()
-            .map(|agent| async { (agent.name(), swarm.wait_settled(agent.id()).await) })
+            .map(|agent| async move { (agent, swarm.wait_settled(agent.id()).await) })
             .collect();
         let mut in_vain = std::pin::pin!(tell_if_in_vain(opened, agents));
+        let limit = self.timeout.unwrap_or(Duration::MAX);
+        let mut too_late = std::pin::pin!(tokio::time::sleep(limit));
         let mut outcome = Outcome::Done;
         loop {
             let next = tokio::select! {
+                // Who has ended is asked first, however short the time is.
                 biased;
                 next = ends.next() => next,
                 told = &mut in_vain => match told? {},
+                () = &mut too_late => {
+                    tell_who_has_not(&left, limit);
+                    return Ok(Outcome::TimedOut);
+                }
             };
-            let Some((name, exit)) = next else { break };
+            let Some((agent, exit)) = next else { break };
             let exit = exit?;
             let mut out = output::stdout();
-            writeln!(out, "{name} {exit}")?;
+            writeln!(out, "{} {exit}", agent.name())?;
             out.flush()?;
+            left.retain(|left| left.id() != agent.id());
             if self.exit_code && !exit.is_clean() {
                 outcome = Outcome::AgentFailed;
             }
         }
         Ok(outcome)
     }
+}
+
+fn tell_who_has_not(left: &[&Agent], limit: Duration) {
+    let names: Vec<&str> = left.iter().map(|agent| agent.name()).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    let limit = humantime::format_duration(limit);
+    tell(
+        &format!("{} {have} not ended after {limit}", whom(&names)),
+        Some("see `alveary ps`; those that have not go on"),
+    );
 }
 
 /// Says so, once, when one of these has ended, is to be started again, and nobody is there to do it: until
