@@ -20,6 +20,13 @@ use crate::outcome::Outcome;
 use crate::output::{self, note};
 use crate::typed;
 
+/// What runs agents in a container, where this program was built with it.
+const IN_ONE: &str = if cfg!(feature = "docker-api") {
+    "; --backend docker-api runs them in one"
+} else {
+    ""
+};
+
 /// Starts one agent that stands in no file
 ///
 /// It is of the swarm as if it stood in its file, defaults and all, until it is removed: by `rm`, `down` or
@@ -77,16 +84,16 @@ impl Spawn {
     async fn start(&self, context: &Context, name: &str, fleet: Fleet) -> Result<Outcome, Failure> {
         let opened = context.open_fleet_to_start(fleet).await?;
         note_followed(&opened);
+        if opened.swarm.find(name).await?.is_some_and(|of| lives(&of)) {
+            return Err(lives_already(name));
+        }
         let backend = opened.swarm.backend();
         if self.image.is_some() && !backend.capabilities().container {
             // In a file it may stand beside any backend; here somebody wanted it now.
             note(format_args!(
-                "--image is not used: agents of {} run in no container; --backend docker-api runs them in one",
+                "--image is not used: agents of {} run in no container{IN_ONE}",
                 backend.kind()
             ));
-        }
-        if opened.swarm.find(name).await?.is_some_and(|of| lives(&of)) {
-            return Err(lives_already(name));
         }
         let options = UpOptions::default().with_names([name]);
         let report = opened.swarm.up(&opened.fleet, options).await?;

@@ -110,7 +110,16 @@ fn an_image_where_there_are_no_containers_is_said_not_to_be_used() {
         1,
         "{ran}"
     );
+    assert_eq!(
+        said.contains("--backend docker-api"),
+        cfg!(feature = "docker-api"),
+        "{ran}"
+    );
     assert_eq!(hive.agent("bee")["state"], "running");
+    let again = hive.run(&["spawn", "--image", "alpine", "--name", "bee", "sleep", "1"]);
+    assert_eq!(again.code(), Some(2), "{again}");
+    assert!(again.stderr().contains("lives already"), "{again}");
+    assert!(!again.stderr().contains("--image"), "{again}");
     let without = hive.run(&["spawn", "--name", "wasp", "sleep", "1000"]);
     assert!(!without.stderr().contains("--image"), "{without}");
 }
