@@ -41,9 +41,9 @@ pub(crate) fn are_there(files: &[String]) -> Result<(), Failure> {
 }
 
 /// Why one of them cannot be used.
-pub(crate) fn not_of_variables(file: impl std::fmt::Display, why: &str) -> Failure {
+pub(crate) fn not_of_variables(file: &str, why: &str) -> Failure {
     Failure::input(
-        format!("{file}: {why}"),
+        format!("{}: {why}", Escaped(file)),
         "mend it, or give --env-file another",
     )
 }
@@ -67,5 +67,20 @@ mod tests {
             "pull it, or name another by --image"
         );
         assert_eq!(cure("mend that", "--cwd"), "mend that");
+    }
+
+    #[test]
+    fn the_name_of_a_file_drives_no_terminal() {
+        let absent = are_there(&["a\u{1b}[2J.env".to_owned()]).unwrap_err();
+        let broken = not_of_variables("a\u{1b}[2J.env", "it is empty");
+        for (failure, said) in [
+            (absent, "there is no file `a\\u{1b}[2J.env`"),
+            (broken, "a\\u{1b}[2J.env: it is empty"),
+        ] {
+            assert!(
+                matches!(&failure, Failure::Input { what, .. } if what == said),
+                "{failure:?}"
+            );
+        }
     }
 }
