@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_is_asked_by_the_registrys_name_and_its_failure_tells_no_secret() {
+    async fn a_helper_is_asked_by_the_name_of_the_registry_and_its_failure_tells_no_secret() {
         let script = r#"read -r server; [ "$server" = ghcr.io ] || { echo "credentials not found in native keychain"; exit 1; }
             printf '{"ServerURL":"ghcr.io","Username":"queen","Secret":"honey"}'"#;
         // Without a line break at its end.
