@@ -173,14 +173,16 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             return Ok(Attempt::Abandoned);
         }
         self.store.sync(&self.table)?;
-        let next = self.table.look(id, |row| {
-            // What was begun is finished, by us before or by somebody who restarts it at this moment.
-            (row.wants_restart() && row.incarnation() == Some(plan.ended))
-                .then(|| row.begun().unwrap_or_else(Incarnation::random))
+        // What was begun is finished, by us before or by somebody who restarts it at this moment.
+        let begun = self.table.look(id, |row| {
+            (row.wants_restart() && row.incarnation() == Some(plan.ended)).then(|| row.begun())
         });
-        let Some(next) = next.flatten() else {
+        let Some(begun) = begun.flatten() else {
             return Ok(Attempt::Abandoned);
         };
+        // It was counted then, or is what its users have asked for.
+        plan.counts &= begun.is_none();
+        let next = begun.unwrap_or_else(Incarnation::random);
         let answer = self.restart_now(id, next, plan.counts).await?;
         plan.counts = false;
         drop(turn);

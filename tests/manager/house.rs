@@ -12,10 +12,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use alveary::{
-    AgentBackend, AgentContext, AgentSpec, BackendConfig, ConnectContext, Fleet, LoadOptions,
-    MemoryBackend, MemoryEngine, OpenOptions, Opened, Registry, Result, Running, SwarmManager,
+    AgentBackend, AgentContext, AgentSpec, BackendConfig, ConnectContext, ErrorKind, Fleet,
+    LoadOptions, MemoryBackend, MemoryEngine, OpenOptions, Opened, Registry, Result, Running,
+    SwarmManager,
 };
 use async_trait::async_trait;
+
+use crate::lines::Lines;
 
 /// What agents can be told to do by their command.
 pub(crate) fn programs(engine: MemoryEngine) -> MemoryEngine {
@@ -72,6 +75,24 @@ impl BackendConfig for InMemory {
     }
 }
 
+/// The same, that starts nobody: its engine is away then.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct StartsNobody(InMemory);
+
+#[async_trait]
+impl BackendConfig for StartsNobody {
+    const NAME: &'static str = InMemory::NAME;
+
+    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
+        let engines = ENGINES.lock().unwrap();
+        let inner = MemoryBackend::on(&engines[&self.0.engine], context.uid);
+        let lines = Lines::over(inner);
+        lines.refuse_starts(ErrorKind::EngineUnavailable);
+        Ok(lines)
+    }
+}
+
 /// A swarm with a state folder.
 pub(crate) struct House {
     root: tempfile::TempDir,
@@ -114,8 +135,15 @@ impl House {
     }
 
     pub(crate) async fn try_open(&self, fleet: Fleet, supervise: bool) -> Result<Opened> {
+        self.open_by::<InMemory>(fleet, supervise).await
+    }
+
+    async fn open_by<C>(&self, fleet: Fleet, supervise: bool) -> Result<Opened>
+    where
+        C: BackendConfig + Default + serde::de::DeserializeOwned,
+    {
         OpenOptions::new()
-            .registry(Registry::new().with::<InMemory>())
+            .registry(Registry::new().with::<C>())
             .supervise(supervise)
             .secrets_root(self.root.path().join("secrets"))
             .open_fleet(fleet)
@@ -132,6 +160,12 @@ impl House {
     pub(crate) async fn shell(&self) -> SwarmManager {
         let opened = self.try_open(self.fleet(SOMEBODY), false).await.unwrap();
         opened.swarm
+    }
+
+    /// One whose starts come to nothing.
+    pub(crate) async fn shell_that_starts_nobody(&self) -> SwarmManager {
+        let opened = self.open_by::<StartsNobody>(self.fleet(SOMEBODY), false);
+        opened.await.unwrap().swarm
     }
 
     /// By which name the backend's settings know the engine.

@@ -34,8 +34,12 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new() -> Arc<Self> {
+        Self::over(memory())
+    }
+
+    pub(crate) fn over(inner: MemoryBackend) -> Arc<Self> {
         Arc::new(Self {
-            inner: memory(),
+            inner,
             cut: AtomicBool::new(false),
             cutting: broadcast::Sender::new(1),
             hold: AtomicBool::new(false),

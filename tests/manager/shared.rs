@@ -428,3 +428,21 @@ async fn down_forgets_nobody_who_was_started_while_it_took_its_time() {
     assert_eq!(down.unwrap_err().kind(), ErrorKind::Conflict);
     assert!(names(&there.list().await.unwrap()).contains(&"late".to_owned()));
 }
+
+#[tokio::test]
+async fn what_a_user_starts_again_is_no_restart_that_counts_whoever_starts_it() {
+    let house = House::new();
+    let shell = house.shell().await;
+    let echo = shell.spawn(stay("echo").restart(always())).await.unwrap();
+    shell.stop(&echo.id, StopOptions::default()).await.unwrap();
+    // It is recorded that it is to run, and by which start.
+    let other = house.shell_that_starts_nobody().await;
+    let failed = other.restart(&echo.id, StopOptions::default()).await;
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::EngineUnavailable);
+    let restarter = house.supervisor().await;
+    until(&restarter, "it runs", |agents| {
+        *agents[0].state() == AgentState::Running
+    })
+    .await;
+    assert_eq!(restarter.get(&echo.id).await.unwrap().restarts, 0);
+}
