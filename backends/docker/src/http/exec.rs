@@ -285,11 +285,20 @@ impl Program {
 
     /// The terminal is there only when the program is.
     async fn resize_when_there(&self, size: TtySize) {
-        for _ in 0..20 {
-            if self.try_resize(size).await.is_ok() {
-                return;
+        let tried = async {
+            for _ in 0..20 {
+                if self.try_resize(size).await.is_ok() {
+                    return;
+                }
+                sleep(Duration::from_millis(10)).await;
             }
-            sleep(Duration::from_millis(10)).await;
+        };
+        // All of them within the time of one: nobody who has asked for a program waits for its terminal.
+        if timeout(self.http.patience(), tried).await.is_err() {
+            tracing::debug!(
+                ?size,
+                "the engine does not say whether the terminal has its size"
+            );
         }
     }
 }
