@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use alveary_core::{ExitStatus, Incarnation, Signal, SwarmUid};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
@@ -133,12 +134,20 @@ impl Identity {
 impl Mark {
     /// What the process that has this number carries, if it carries all of a mark. An error is no answer.
     pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
-        match fs::read(format!("/proc/{pid}/environ")) {
-            Ok(environ) => Ok(Self::in_environment(&environ)),
-            Err(error) if is_used_up(&error) => Err(error),
-            // It has ended, or is none of our user's.
-            Err(_) => Ok(None),
+        // Of who becomes another program at this moment there is none or half of one. One of the kernel's never has any,
+        // and whoever writes over its own need not end it.
+        for look in 0.. {
+            match fs::read(format!("/proc/{pid}/environ")) {
+                Ok(environ) if look < LOOKS && !environ.ends_with(b"\0") && is_a_program(pid) => {
+                    std::thread::sleep(BETWEEN_LOOKS * look);
+                }
+                Ok(environ) => return Ok(Self::in_environment(&environ)),
+                Err(error) if is_used_up(&error) => return Err(error),
+                // It has ended, or is none of our user's.
+                Err(_) => break,
+            }
         }
+        Ok(None)
     }
 
     fn in_environment(environ: &[u8]) -> Option<Self> {
@@ -153,6 +162,15 @@ impl Mark {
             incarnation: value_of(INCARNATION_KEY)?.parse().ok()?,
         })
     }
+}
+
+/// How often one looks again for an environment that is not whole: for a millisecond at the most.
+const LOOKS: u32 = 8;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(30);
+
+/// Whether it is no thread of the kernel's.
+fn is_a_program(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }
 
 /// Every living process on this machine that carries the mark.
@@ -318,5 +336,28 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!it.is_there());
+    }
+
+    /// For a moment of each `execve` the kernel shows no environment.
+    #[test]
+    fn who_becomes_one_program_after_the_other_carries_its_mark_all_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("again");
+        fs::write(&script, "#!/bin/sh\nexec /bin/sh \"$0\"\n").unwrap();
+        let mark = Mark {
+            swarm: SwarmUid::random(),
+            incarnation: Incarnation::random(),
+        };
+        let mut child = Command::new("/bin/sh")
+            .arg(&script)
+            .env(SWARM_KEY, mark.swarm.to_string())
+            .env(INCARNATION_KEY, mark.incarnation.to_string())
+            .spawn()
+            .unwrap();
+        let seen = (0..20_000).filter(|_| Mark::of(child.id()).unwrap() == Some(mark));
+        let seen = seen.count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(seen, 20_000);
     }
 }
