@@ -164,9 +164,9 @@ impl Mark {
     }
 }
 
-/// How often one looks again for an environment that is not whole: for a millisecond at the most.
-const LOOKS: u32 = 8;
-const BETWEEN_LOOKS: Duration = Duration::from_micros(30);
+/// How often one looks again for an environment that is not whole: for some milliseconds at the most.
+const LOOKS: u32 = 16;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(20);
 
 /// Whether it is no thread of the kernel's.
 fn is_a_program(pid: u32) -> bool {
