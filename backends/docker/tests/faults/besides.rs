@@ -2,7 +2,6 @@
 //! programs beside agents, their files, what they use up, holding them still, networks and volumes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use alveary_conformance::proxy::Method::{self, Delete, Get, Post, Put};
 use alveary_conformance::{TarEntry, read_tar, write_tar};
@@ -14,7 +13,7 @@ use futures_util::TryStreamExt;
 use libtest_mimic::Trial;
 
 use crate::ground::{Ground, Wanted, passes};
-use crate::kinds::{KINDS, Kind, OF_WHAT_IS_BESIDES, Set};
+use crate::kinds::{KINDS, Kind, OF_WHAT_IS_BESIDES};
 use crate::{is_torture, scenario};
 
 /// What is asked for, and the call during which it is.
@@ -85,7 +84,7 @@ async fn attempt(
     prepare(&mut ground, verb, &wanted).await;
     let set = (kind.set)(ground.proxy.on(method, path).once());
     let said = call(&mut ground, verb, &wanted).await;
-    set.undo(&ground.proxy);
+    ground.goes_well_again(&set, (method, path)).await;
     if let Some(Err(error)) = &said
         && !kind.lies
         && !is_of_the_engine(error)
@@ -94,15 +93,6 @@ async fn attempt(
     }
     if ground.proxy.seen(method, path).is_empty() {
         ground.wrong("nothing of the kind was asked of the engine");
-    }
-    if let Set::Held(_) | Set::Late(_) = set {
-        // What is late comes now.
-        let sent = ground.proxy.seen(method, path).len();
-        let answered = ground.proxy.answered(method, path, sent);
-        let limit = Duration::from_secs(20);
-        if tokio::time::timeout(limit, answered).await.is_err() {
-            ground.wrong("what was held was never carried out");
-        }
     }
     // Whoever was told that it is done is not told so while it is not.
     if let Some(Ok(())) = said

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alveary_conformance::proxy::FaultProxy;
+use alveary_conformance::proxy::{FaultProxy, Method};
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, BackendConfig, ConnectContext, Declared,
     DiscardOptions, Error, ErrorKind, Exit, ListOptions, NetworkSpec, RemoveOptions, Secret,
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::IMAGE;
+use crate::kinds::Set;
 use crate::stranger::Stranger;
 use crate::table::{self, Row};
 
@@ -54,6 +55,9 @@ const SECRETS: &str = "secrets";
 /// So long what was removed may be called dead, and so often it is looked at.
 const AT_REST: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The longest that an engine needs for what was held back.
+const LATE: Duration = Duration::from_secs(20);
 
 fn declared(swarm: SwarmUid) -> Declared {
     let (mut network, mut volume) = (NetworkSpec::default(), VolumeSpec::default());
@@ -290,6 +294,18 @@ impl Ground {
         self.shown_of(id)
             .iter()
             .any(|shown| shown.state == "running")
+    }
+
+    /// Nothing goes wrong any more, and what is late of this request is carried out.
+    pub(crate) async fn goes_well_again(&mut self, set: &Set, (method, path): (Method, &str)) {
+        set.undo(&self.proxy);
+        if let Set::Held(_) | Set::Late(_) = set {
+            let sent = self.proxy.seen(method, path).len();
+            let answered = self.proxy.answered(method, path, sent);
+            if timeout(LATE, answered).await.is_err() {
+                self.wrong("what was held was never carried out");
+            }
+        }
     }
 
     /// A call, within the time that each has to end in.

@@ -105,16 +105,7 @@ async fn attempt(
     let when = ground.proxy.on(method, path);
     let set = (kind.set)(if once { when.once() } else { when });
     call(&mut ground, verb, &wanted, kind.lies).await;
-    set.undo(&ground.proxy);
-    if let Set::Held(_) | Set::Late(_) = set {
-        // What is late comes now.
-        let sent = ground.proxy.seen(method, path).len();
-        let answered = ground.proxy.answered(method, path, sent);
-        let limit = Duration::from_secs(20);
-        if tokio::time::timeout(limit, answered).await.is_err() {
-            ground.wrong("what was held was never carried out");
-        }
-    }
+    ground.goes_well_again(&set, (method, path)).await;
     resolve(&mut ground, verb, &wanted).await;
     ground
 }
