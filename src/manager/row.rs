@@ -192,10 +192,23 @@ impl Row {
         if let Some(unsure) = &self.unsure {
             return Some(unsure.incarnation);
         }
-        let recorded = self.record.as_ref()?.incarnation;
-        let known = self.incarnation();
-        let wanted = known.is_none() || self.is_to_run() && self.gave_up().is_none();
-        (wanted && known != Some(recorded)).then_some(recorded)
+        let record = self.record.as_ref()?;
+        let unheard = match self.incarnation() {
+            None => true,
+            known => {
+                self.is_another_start()
+                    && known == record.follows
+                    && self.is_to_run()
+                    && self.gave_up().is_none()
+            }
+        };
+        unheard.then_some(record.incarnation)
+    }
+
+    /// Whether the start that the engine has is not the one that is recorded.
+    pub(super) fn is_another_start(&self) -> bool {
+        let recorded = self.record.as_ref().map(|record| record.incarnation);
+        self.info.is_some() && recorded.is_some() && self.incarnation() != recorded
     }
 
     /// Whether it has ended, and its policy and its users want it started again.

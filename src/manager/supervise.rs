@@ -183,7 +183,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         // It was counted then, or is what its users have asked for.
         plan.counts &= begun.is_none();
         let next = begun.unwrap_or_else(Incarnation::random);
-        let answer = self.restart_now(id, next, plan.counts).await?;
+        let answer = self.restart_now(id, plan.ended, next, plan.counts).await?;
         plan.counts = false;
         drop(turn);
         Ok(match answer {

@@ -52,6 +52,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 let change = |_: &Arc<Record>| Change::Start {
                     id: id.clone(),
                     incarnation,
+                    follows: None,
                 };
                 Ok(records.get(id).map(change).into_iter().collect())
             })

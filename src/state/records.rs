@@ -45,6 +45,10 @@ pub(crate) struct Record {
     /// Which start of it was intended last. The intent is recorded before the engine is called, so that
     /// whoever comes after a crash can finish just this start.
     pub(crate) incarnation: Incarnation,
+    /// Which start the engine had when that one was intended. Where it has a third one, that was made by
+    /// somebody who keeps another record, after this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) follows: Option<Incarnation>,
     /// Who is to make its first start, as long as nobody has recorded that the engine has answered it: see
     /// [`Intender`](super::Intender).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +93,7 @@ impl Record {
             desired: Desired::Running,
             due: false,
             incarnation: Incarnation::random(),
+            follows: None,
             intended_by: None,
             since: wall_millis(),
             after: Vec::new(),
@@ -127,6 +132,8 @@ pub(crate) enum Change {
     Start {
         id: AgentId,
         incarnation: Incarnation,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        follows: Option<Incarnation>,
     },
     /// The engine has answered its first start.
     Begun { id: AgentId },
@@ -139,6 +146,8 @@ pub(crate) enum Change {
     Restarted {
         id: AgentId,
         incarnation: Incarnation,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        follows: Option<Incarnation>,
         /// When, in wall-clock milliseconds, where this is one more restart that counts.
         at: Option<u64>,
     },
@@ -208,12 +217,17 @@ impl Records {
         match change {
             Change::Put(member) => self.put(member),
             Change::Stop { id } => self.alter(&id, Record::stop),
-            Change::Start { id, incarnation } => {
+            Change::Start {
+                id,
+                incarnation,
+                follows,
+            } => {
                 self.going_down = false;
                 self.alter(&id, |member| {
                     member.desired = Desired::Running;
                     member.due = false;
                     member.incarnation = incarnation;
+                    member.follows = follows;
                     member.gave_up = None;
                     member.restarts.clear();
                 });
@@ -226,9 +240,11 @@ impl Records {
             Change::Restarted {
                 id,
                 incarnation,
+                follows,
                 at,
             } => self.alter(&id, |member| {
                 member.incarnation = incarnation;
+                member.follows = follows;
                 member.restarts.extend(at);
                 let excess = member.restarts.len().saturating_sub(MOST_RESTARTS);
                 member.restarts.drain(..excess);
@@ -323,6 +339,7 @@ mod tests {
         records.apply(Change::Restarted {
             id: id.clone(),
             incarnation: Incarnation::random(),
+            follows: None,
             at: Some(1),
         });
         let why = GaveUp {
@@ -337,6 +354,7 @@ mod tests {
         records.apply(Change::Start {
             id: id.clone(),
             incarnation: Incarnation::random(),
+            follows: None,
         });
         let now = records.get(&id).unwrap();
         assert!(now.gave_up.is_none() && now.restarts.is_empty());

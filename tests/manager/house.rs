@@ -6,7 +6,7 @@
 )]
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -95,7 +95,9 @@ impl BackendConfig for StartsNobody {
 
 /// A swarm with a state folder.
 pub(crate) struct House {
-    root: tempfile::TempDir,
+    root: Arc<tempfile::TempDir>,
+    /// Beneath which the swarm's folder is.
+    states: PathBuf,
     engine: String,
 }
 
@@ -107,15 +109,33 @@ impl House {
             .lock()
             .unwrap()
             .insert(engine.clone(), programs(MemoryEngine::new()));
+        let root = tempfile::tempdir().unwrap();
         Self {
-            root: tempfile::tempdir().unwrap(),
+            states: root.path().to_owned(),
+            root: Arc::new(root),
             engine,
         }
     }
 
+    /// The same swarm on another host, which has a copy of the folder as it is now, and reaches the same engine.
+    pub(crate) fn copied(&self) -> Self {
+        let there = Self {
+            states: self.root.path().join("elsewhere"),
+            root: Arc::clone(&self.root),
+            engine: self.engine.clone(),
+        };
+        std::fs::create_dir(&there.states).unwrap();
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .args([self.state(), there.state()])
+            .status();
+        assert!(copied.unwrap().success());
+        there
+    }
+
     /// The folder of the swarm's state.
-    pub(crate) fn state(&self) -> std::path::PathBuf {
-        self.root.path().join("demo")
+    pub(crate) fn state(&self) -> PathBuf {
+        self.states.join("demo")
     }
 
     pub(crate) fn fleet(&self, agents: &str) -> Fleet {
@@ -129,7 +149,7 @@ impl House {
         );
         let nowhere: [(&str, &str); 0] = [];
         let load = LoadOptions::default()
-            .with_state_dir(self.root.path())
+            .with_state_dir(&self.states)
             .with_environment(nowhere);
         Fleet::parse(&text, self.root.path().join(file), &load).unwrap()
     }

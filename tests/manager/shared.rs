@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use alveary::{
     Agent, AgentBackend, AgentId, AgentSpec, AgentState, Desired, DownOptions, ErrorKind,
-    RemoveOptions, Restart, StopOptions, Supervision, SwarmName, recorded_swarm,
+    RemoveOptions, Restart, StopOptions, Supervision, SwarmManager, SwarmName, recorded_swarm,
 };
 
 use crate::house::{House, SOMEBODY, is_running, names, stay, until};
@@ -445,4 +445,28 @@ async fn what_a_user_starts_again_is_no_restart_that_counts_whoever_starts_it() 
     })
     .await;
     assert_eq!(restarter.get(&echo.id).await.unwrap().restarts, 0);
+}
+
+#[tokio::test]
+async fn who_knows_nothing_of_what_another_host_has_restarted_goes_on_from_it() {
+    let house = House::new();
+    let here = house.supervisor().await;
+    let echo = here.spawn(stay("echo").restart(always())).await.unwrap();
+    let elsewhere = house.copied();
+    let engine = house.behind_the_managers().await;
+    let kill = async |swarm: &SwarmManager| {
+        let before = swarm.get(&echo.id).await.unwrap().info.incarnation;
+        engine.stop(&echo.id, StopOptions::default()).await.unwrap();
+        until(swarm, "it runs again", |agents| {
+            *agents[0].state() == AgentState::Running && agents[0].info.incarnation != before
+        })
+        .await;
+        swarm.get(&echo.id).await.unwrap().info.incarnation
+    };
+    let second = kill(&here).await;
+    drop(here);
+    let there = elsewhere.supervisor().await;
+    let third = kill(&there).await;
+    assert!(third != echo.incarnation && third != second);
+    assert_eq!(there.get(&echo.id).await.unwrap().restarts, 1);
 }

@@ -46,8 +46,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if unless_stopped && self.table.look(id, Row::is_called_for) != Some(true) {
             return Err(called_off(id));
         }
-        if known.is_some() && self.table.look(id, Row::begun).flatten().is_some() {
-            // Somebody may have made that start just now: only the engine knows.
+        if self.table.look(id, Row::is_another_start) == Some(true) {
+            // Somebody may have made what is recorded just now: only the engine knows.
             self.ask(id).await;
             known = self.table.look(id, |row| row.info.clone()).flatten();
         }
@@ -65,7 +65,8 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             .filter(|_| asked_as_it_is)
             .unwrap_or_else(Incarnation::random);
         let announced = Announced::new(self, id, incarnation, false);
-        let spec = match self.record_next(id, incarnation, record).await {
+        let before = known.as_ref().map(|info| info.incarnation);
+        let spec = match self.record_next(id, incarnation, before, record).await {
             Ok(spec) => spec,
             Err(error) => {
                 announced.withdraw();
@@ -136,11 +137,12 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         Err(error)
     }
 
-    /// Starts again, in one's turn, what has ended by itself. `counts`: it is one more restart, and not one
+    /// Starts again, in one's turn, what has ended by itself: the start `ended`. `counts`: it is one more restart, and not one
     /// more attempt at the same. `None`: it is not wanted any more.
     pub(in crate::manager) async fn restart_now(
         self: &Arc<Self>,
         id: &AgentId,
+        ended: Incarnation,
         incarnation: Incarnation,
         counts: bool,
     ) -> Result<Option<Result<AgentInfo>>> {
@@ -156,6 +158,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 let change = || Change::Restarted {
                     id: id.clone(),
                     incarnation,
+                    follows: Some(ended),
                     at: counts.then(wall_millis),
                 };
                 Ok(wanted.map(|_| change()).into_iter().collect())
@@ -170,11 +173,13 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         }
     }
 
-    /// Records that an agent is to run by this start of it. Gives its spec.
+    /// Records that an agent is to run by this start of it, after the one that the engine had before. Gives its
+    /// spec.
     async fn record_next(
         &self,
         id: &AgentId,
         incarnation: Incarnation,
+        before: Option<Incarnation>,
         record: Option<Record>,
     ) -> Result<Arc<AgentSpec>> {
         let mut spec = None;
@@ -183,6 +188,11 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 let Some(old) = records.get(id) else {
                     return Err(not_recorded(id));
                 };
+                // Where the engine was not heard it has what was recorded last, as far as anybody knows.
+                let follows = before.or(match old.incarnation {
+                    same if same == incarnation => old.follows,
+                    earlier => Some(earlier),
+                });
                 let mut changes = Vec::with_capacity(2);
                 spec = Some(Arc::clone(&old.spec));
                 if let Some(record) = &record {
@@ -197,6 +207,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 changes.push(Change::Start {
                     id: id.clone(),
                     incarnation,
+                    follows,
                 });
                 Ok(changes)
             })
