@@ -34,6 +34,8 @@ struct Plan {
     last: String,
     /// Whether it has yet to be recorded as a restart that counts.
     counts: bool,
+    /// The start by which this restarter has tried it before: nobody else has begun that one.
+    tried: Option<Incarnation>,
 }
 
 /// Between two attempts that something else than the agent has hindered.
@@ -159,7 +161,12 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 plan_restart(&plan.id, row, plan.ended, last, now)
             });
             match next.flatten() {
-                Some(next) => plan = next,
+                Some(next) => {
+                    plan = Plan {
+                        tried: plan.tried,
+                        ..next
+                    }
+                }
                 None => return,
             }
         }
@@ -180,9 +187,10 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         let Some(begun) = begun.flatten() else {
             return Ok(Attempt::Abandoned);
         };
-        // It was counted then, or is what its users have asked for.
-        plan.counts &= begun.is_none();
+        // Begun by somebody else it was counted then, or is what its users have asked for.
+        plan.counts &= begun.is_none() || begun == plan.tried;
         let next = begun.unwrap_or_else(Incarnation::random);
+        plan.tried = Some(next);
         let answer = self.restart_now(id, plan.ended, next, plan.counts).await?;
         plan.counts = false;
         drop(turn);
@@ -300,5 +308,6 @@ fn plan_restart(
         decision,
         last,
         counts: true,
+        tried: None,
     })
 }

@@ -97,6 +97,40 @@ async fn an_engine_that_is_away_during_a_restart_by_hand_changes_nothing_of_what
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_started_by_its_own_fault_is_given_up_whoever_began_with_it() {
+    for by_hand in [false, true] {
+        let lines = Lines::new();
+        let swarm = SwarmManager::new(lines.clone());
+        let policy = alveary::Restart::always()
+            .at_most(4, Duration::from_hours(1))
+            .delay(Duration::from_secs(1), Duration::from_secs(1));
+        let echo = swarm.spawn(stay("echo").restart(policy)).await.unwrap();
+        if by_hand {
+            lines.refuse_starts(ErrorKind::EngineUnavailable);
+            let restarted = swarm.restart(&echo.id, StopOptions::default()).await;
+            assert_eq!(restarted.unwrap_err().kind(), ErrorKind::EngineUnavailable);
+        }
+        lines.refuse_starts(ErrorKind::ImageNotFound);
+        if !by_hand {
+            let end = StopOptions::by_force();
+            lines.inner.stop(&echo.id, end).await.unwrap();
+        }
+        until(&swarm, "it is given up", |agents| {
+            matches!(agents[0].state(), AgentState::Failed { .. })
+        })
+        .await;
+        let agent = swarm.get(&echo.id).await.unwrap();
+        let AgentState::Failed { reason } = agent.state() else {
+            panic!("{agent:?}");
+        };
+        let used_up = "restarts used up: 4 within 1h, and then it could not be started";
+        assert!(reason.starts_with(used_up), "{by_hand}: {reason}");
+        // What is asked for by hand is no restart that counts.
+        assert_eq!(agent.restarts, 4, "{by_hand}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_that_meets_a_fresher_start_leaves_it_and_what_is_wanted_of_it() {
     let lines = Lines::new();
     let swarm = SwarmManager::new(lines.clone());
