@@ -20,7 +20,7 @@ const VERBS: [(&str, &str); 6] = [
 ];
 
 /// Flags, each with the verb behind which it is meant.
-const FLAGS: [(&str, &str, &str); 14] = [
+const FLAGS: [(&str, &str, &str); 13] = [
     (
         ANY,
         "--json",
@@ -31,11 +31,6 @@ const FLAGS: [(&str, &str, &str); 14] = [
         ANY,
         "--remove-orphans",
         "`alveary up --prune` removes what the file does not name, and `alveary down` everything",
-    ),
-    (
-        "up",
-        "--force-recreate",
-        "`alveary up` starts anew what the file has changed, and `alveary restart` what it has not",
     ),
     (
         "up",

@@ -104,7 +104,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     async fn plan(&self, fleet: &Fleet, options: &UpOptions) -> Result<Vec<plan::Planned>> {
         self.look_around().await?;
         let members = chosen(fleet, &options.names)?;
-        let wanted = self.wanted(fleet, &members, options.exe.as_deref())?;
+        let wanted = self.wanted(fleet, &members, options)?;
         let mut known = self.known();
         if !options.names.is_empty() {
             // Of the others nothing is said, good or bad.
@@ -122,7 +122,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     ) -> Result<UpReport> {
         for _ in 0..PLANS {
             self.look_around().await?;
-            let mut wanted = self.wanted(fleet, members, options.exe.as_deref())?;
+            let mut wanted = self.wanted(fleet, members, options)?;
             // That there are to be more, or fewer, is nothing new about those whom somebody has stopped.
             self.core().store.look(|records| {
                 wanted.retain(|wanted| {
@@ -155,10 +155,10 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
         &self,
         fleet: &Fleet,
         members: &[Member],
-        exe: Option<&std::path::Path>,
+        options: &UpOptions,
     ) -> Result<Vec<Wanted>> {
         let core = self.core();
-        let place = self.place(exe)?;
+        let place = self.place(options.exe.as_deref())?;
         members
             .iter()
             .map(|member| {
@@ -173,7 +173,10 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     record.after.clone_from(&agent.after);
                 }
                 record.index = (member.name != member.group).then_some(member.index);
-                Ok(Wanted(record))
+                Ok(Wanted {
+                    record,
+                    anew: options.recreate && options.asks_for(member),
+                })
             })
             .collect()
     }

@@ -182,6 +182,37 @@ async fn those_that_are_named_come_with_those_they_come_after_and_nobody_else() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_that_are_asked_for_are_started_anew_though_nothing_changed() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    let fleet = house.fleet(SHOP);
+    swarm.up(&fleet, UpOptions::default()).await.unwrap();
+    let starts = async || {
+        let agents = swarm.list().await.unwrap();
+        let starts = agents
+            .iter()
+            .map(|a| (a.name().to_owned(), a.info.incarnation));
+        starts.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let before = starts().await;
+    // What it comes after was not asked for.
+    let one = UpOptions::default().with_names(["api"]).with_recreate(true);
+    let planned = swarm.plan_up(&fleet, &one).await.unwrap();
+    let planned: Vec<_> = planned.iter().map(|plan| plan.step.to_string()).collect();
+    assert_eq!(planned, ["keep db", "recreate api: that is asked for"]);
+    swarm.up(&fleet, one).await.unwrap();
+    let after = starts().await;
+    let mut anew: Vec<&String> = after.keys().collect();
+    anew.retain(|name| before[*name] != after[*name]);
+    assert_eq!(anew, ["api"]);
+
+    let all = UpOptions::default().with_recreate(true);
+    swarm.up(&fleet, all).await.unwrap();
+    let kept = starts().await;
+    assert!(kept.iter().all(|(name, start)| after[name] != *start));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_comes_after_one_that_fails_does_not_start_and_says_why() {
     let house = House::new();
     let swarm = house.supervisor().await;

@@ -53,6 +53,10 @@ pub(crate) struct Up {
     #[arg(long)]
     prune: bool,
 
+    /// Start anew what runs as the file says, too: all, or those that are named
+    #[arg(long)]
+    force_recreate: bool,
+
     /// Take over what bears this swarm's names in its engine but not its uid
     ///
     /// For a swarm whose state folder was lost: what it had goes on, under the uid that it had. With =UID, what is of that one,
@@ -99,6 +103,7 @@ impl Up {
         let options = UpOptions::default()
             .with_names(self.names.iter().cloned())
             .with_prune(self.prune)
+            .with_recreate(self.force_recreate)
             .with_wait_ready(self.wait);
         if self.dry_run {
             let (_passing, opened) = context.open_to_plan().await?;

@@ -1,9 +1,11 @@
 //! A swarm that outlives what started it, seen from other shells.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::hive::{Hive, eventually, is_alive, pid_of, signal};
 use crate::pty::Pty;
@@ -75,7 +77,7 @@ fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
     hive.ok(&["spawn", "--name", "one-more", "--", "sleep", "1000"]);
     let pids: Vec<u32> = hive.agents().iter().map(pid_of).collect();
     assert_eq!(pids.len(), 4);
-    let doctor: serde_json::Value =
+    let doctor: Value =
         serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
     let backend = doctor["here"]["backend"].as_str().unwrap();
     assert!(backend.starts_with("local processes"), "{doctor}");
@@ -118,6 +120,26 @@ fn names_that_left_the_file_end_only_when_pruned() {
         .map(|agent| agent["name"].clone())
         .collect();
     assert_eq!(names, ["new"]);
+}
+
+#[test]
+fn what_runs_as_the_file_says_is_started_anew_where_that_is_asked_for() {
+    let hive = Hive::new(TWO);
+    hive.ok(&["up", "-d"]);
+    let starts = || {
+        let agents = hive.agents();
+        let start = |agent: &Value| (agent["name"].to_string(), agent["incarnation"].to_string());
+        agents.iter().map(start).collect::<BTreeMap<_, _>>()
+    };
+    let before = starts();
+    hive.ok(&["up", "-d"]);
+    assert_eq!(starts(), before);
+    let all = hive.ok(&["up", "-d", "--force-recreate"]);
+    assert!(
+        starts().iter().all(|(name, start)| before[name] != *start),
+        "{all}"
+    );
+    assert!(hive.agents().iter().all(|agent| agent["restarts"] == 0));
 }
 
 #[test]

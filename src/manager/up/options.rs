@@ -7,6 +7,7 @@ use std::sync::Arc;
 use alveary_core::{AgentInfo, Error};
 
 use super::report::UpStep;
+use crate::config::Member;
 
 /// How to bring a swarm up.
 #[derive(Clone, Default)]
@@ -17,6 +18,9 @@ pub struct UpOptions {
     pub names: Vec<String>,
     /// Whether those are removed that are in the swarm and not in the file.
     pub prune: bool,
+    /// Whether those that are asked for are started anew, too, that run as the file says; whoever else is to be
+    /// ready before them is left as it is.
+    pub recreate: bool,
     /// Whether each is waited for until it is ready; otherwise only those that others come after.
     pub wait_ready: bool,
     /// What `{exe}` stands for: this very program unless said.
@@ -34,6 +38,7 @@ impl fmt::Debug for UpOptions {
         f.debug_struct("UpOptions")
             .field("names", &self.names)
             .field("prune", &self.prune)
+            .field("recreate", &self.recreate)
             .field("wait_ready", &self.wait_ready)
             .field("exe", &self.exe)
             .field("progress", &self.progress.is_some())
@@ -56,6 +61,13 @@ impl UpOptions {
         self
     }
 
+    /// Starts anew what runs as the file says, too.
+    #[must_use]
+    pub fn with_recreate(mut self, recreate: bool) -> Self {
+        self.recreate = recreate;
+        self
+    }
+
     /// Waits for each until it is ready.
     #[must_use]
     pub fn with_wait_ready(mut self, wait_ready: bool) -> Self {
@@ -75,6 +87,12 @@ impl UpOptions {
     pub fn with_progress(mut self, tell: impl Fn(UpEvent<'_>) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(tell));
         self
+    }
+
+    /// Whether it is meant itself, and not only come after.
+    pub(super) fn asks_for(&self, member: &Member) -> bool {
+        let is_meant = |name: &String| *name == member.name || *name == member.group;
+        self.names.is_empty() || self.names.iter().any(is_meant)
     }
 
     pub(super) fn tell(&self, event: UpEvent<'_>) {

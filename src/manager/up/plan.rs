@@ -11,11 +11,15 @@ use crate::state::{Desired, Record};
 
 /// An agent as it is to be.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted(pub(super) Record);
+pub(super) struct Wanted {
+    pub(super) record: Record,
+    /// Whether it is started anew though nothing about it has changed.
+    pub(super) anew: bool,
+}
 
 impl Wanted {
     pub(super) fn id(&self) -> &AgentId {
-        &self.0.id
+        &self.record.id
     }
 }
 
@@ -48,11 +52,11 @@ pub(super) struct Planned {
 pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<Planned> {
     let mut by_id: HashMap<AgentId, Known> = known.into_iter().map(|k| (k.id.clone(), k)).collect();
     let mut steps: Vec<Planned> = Vec::with_capacity(wanted.len());
-    for Wanted(mut record) in wanted {
+    for Wanted { mut record, anew } in wanted {
         let known = by_id.remove(&record.id);
         let action = known
             .as_ref()
-            .map_or(UpAction::Create, |k| compare(&record, k));
+            .map_or(UpAction::Create, |k| compare(&record, anew, k));
         let old = known.as_ref().and_then(|known| known.record.as_deref());
         if let Some(old) = old {
             record.since = old.since;
@@ -96,8 +100,9 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
     steps
 }
 
-fn compare(wanted: &Record, known: &Known) -> UpAction {
-    let changed = change(wanted, known);
+fn compare(wanted: &Record, anew: bool, known: &Known) -> UpAction {
+    let asked = || anew.then(|| "that is asked for".to_owned());
+    let changed = change(wanted, known).or_else(asked);
     let Some(info) = &known.info else {
         return UpAction::Start {
             why: "it was never started".to_owned(),
@@ -191,8 +196,12 @@ mod tests {
         AgentState::Exited(Exit::new(ExitStatus::Code(7), EndedBy::Itself))
     }
 
-    fn lines(wanted: &[Record], known: Vec<Known>, prune: bool) -> Vec<String> {
-        let wanted = wanted.iter().cloned().map(Wanted).collect();
+    fn lines(wanteds: &[Record], known: Vec<Known>, prune: bool) -> Vec<String> {
+        let wanted = |record: &Record| Wanted {
+            record: record.clone(),
+            anew: false,
+        };
+        let wanted = wanteds.iter().map(wanted).collect();
         plan(wanted, known, prune)
             .iter()
             .map(|planned| planned.step.to_string())
