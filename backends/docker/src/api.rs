@@ -2,6 +2,7 @@
 
 mod belongings;
 mod carry;
+mod config;
 mod connect;
 mod frames;
 mod lines;
@@ -10,14 +11,10 @@ mod ssh;
 mod tls;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::Method;
-use alveary_core::{
-    AgentBackend, BackendConfig, ConnectContext, EngineCandidate, Error, ErrorKind, Namesake,
-    Operation, Result, Signal,
-};
+use alveary_core::{BackendConfig, Error, ErrorKind, Operation, Result, Signal};
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::{
@@ -29,81 +26,22 @@ use bollard::query_parameters::{
 };
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::classify::{Class, Trouble, not_stalled};
 use crate::config::{Settings, Timeouts};
-use crate::container::Containers;
 use crate::engine::{
     Answer, Container, Created, Engine, EngineFacts, Happening, Inside, LogEntry, LogQuery, Ref,
     Telling,
 };
-use crate::find::{Candidate, Surroundings};
+use crate::find::Surroundings;
 use crate::http::{self, Http, SMALL, archive, query};
 use crate::layers::Layers;
 use crate::plan::Plan;
 use crate::wire::{Inspected, Made, Told};
 use logins::Logins;
 
-/// The settings of the backend that speaks the Engine API: the table `[backends.docker-api]`.
-///
-/// ```
-/// use alveary_docker::{DockerApiConfig, Settings};
-///
-/// let config = DockerApiConfig::from(Settings::default().with_image("agent:1"));
-/// # assert_eq!(config.0.image.as_deref(), Some("agent:1"));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DockerApiConfig(pub Settings);
-
-impl From<Settings> for DockerApiConfig {
-    fn from(settings: Settings) -> Self {
-        Self(settings)
-    }
-}
-
-#[async_trait]
-impl BackendConfig for DockerApiConfig {
-    const NAME: &'static str = "docker-api";
-    const FAMILY: &'static str = crate::config::FAMILY;
-
-    async fn connect(self, context: ConnectContext) -> Result<Arc<dyn AgentBackend>> {
-        if self.0.program.is_some() {
-            return Err(Error::new(
-                ErrorKind::InvalidSpec,
-                Operation::Connect,
-                "`program` says nothing to a backend that starts none",
-            )
-            .with_cure("leave it out, or choose the backend `docker-cli`"));
-        }
-        let engine = Api::new(&self.0)?;
-        Ok(Arc::new(Containers::new(engine, self.0, &context)?))
-    }
-
-    async fn namesakes(self, context: ConnectContext) -> Result<Vec<Namesake>> {
-        let engine = Api::new(&self.0)?;
-        Containers::new(engine, self.0, &context)?.namesakes().await
-    }
-
-    #[cfg(feature = "schema")]
-    fn schema() -> Option<serde_json::Value> {
-        Some(alveary_core::schema::of::<Settings>())
-    }
-
-    async fn candidates(&self) -> Vec<EngineCandidate> {
-        let patience = self.0.timeout.ask;
-        let ask = |candidate: Candidate| async move {
-            let unreached = |why| Trouble::new(Class::Unreachable, why);
-            let http = Http::new(
-                connect::Direct::to(candidate.endpoint.map_err(unreached)?),
-                patience,
-            );
-            Ok::<_, Trouble>(facts(&http.facts().await?).health())
-        };
-        Surroundings::of_this_process(&self.0).look(ask).await
-    }
-}
+pub use config::DockerApiConfig;
 
 /// An engine, by its API.
 ///

@@ -4,9 +4,11 @@
 pub(crate) mod archive;
 mod connection;
 pub(crate) mod exec;
+mod facts;
 mod kept;
 mod line;
 pub(crate) mod links;
+pub(crate) mod lost;
 mod owners;
 pub(crate) mod stats;
 
@@ -15,13 +17,12 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use humantime::format_duration;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use serde::Deserialize;
@@ -34,7 +35,9 @@ use crate::classify::{Class, Trouble};
 use connection::Fresh;
 use kept::Kept;
 
+pub(crate) use facts::Facts;
 pub(crate) use line::Line;
+pub(crate) use lost::{lost, no_answer};
 
 /// A connection to an engine, whatever carries it.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -55,46 +58,11 @@ pub(crate) trait Dial: fmt::Display + Send + Sync {
     }
 }
 
-/// The versions of the API that are spoken here, as (major, minor).
-const OLDEST: Version = Version(1, 41);
-const NEWEST: Version = Version(1, 51);
-
 /// More than any id of an engine's object, with what belongs to it.
 pub(crate) const SMALL: usize = 4 << 20;
 
 /// How much of an error is read.
 pub(crate) const MAX_ERROR: usize = 64 << 10;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Version(u32, u32);
-
-impl Version {
-    fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.split_once('.')?;
-        Some(Self(major.parse().ok()?, minor.parse().ok()?))
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0, self.1)
-    }
-}
-
-/// What an engine says of itself.
-#[derive(Debug, Clone)]
-pub(crate) struct Facts {
-    pub(crate) version: String,
-    pub(crate) podman: bool,
-    api: Version,
-}
-
-impl Facts {
-    /// The version of the API that is spoken with it.
-    pub(crate) fn api(&self) -> String {
-        self.api.to_string()
-    }
-}
 
 /// Cloning gives another handle on the same.
 #[derive(Clone)]
@@ -110,51 +78,6 @@ struct Inner {
 }
 
 pub(crate) type Sent = Pin<Box<dyn Body<Data = Bytes, Error = io::Error> + Send>>;
-
-pub(crate) fn no_answer(limit: Duration) -> Trouble {
-    Trouble::new(
-        Class::Lost,
-        format!("no answer within {}", format_duration(limit)),
-    )
-}
-
-/// A trouble on its way through those who only carry bytes.
-#[derive(Debug)]
-pub(crate) struct Carried(pub(crate) Trouble);
-
-impl Carried {
-    pub(crate) fn into_io(self) -> io::Error {
-        io::Error::other(self)
-    }
-}
-
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.words)
-    }
-}
-
-impl std::error::Error for Carried {}
-
-/// What became of a request that got no answer: nobody knows, unless a connection itself has told.
-pub(crate) fn lost(error: &(dyn std::error::Error + 'static)) -> Trouble {
-    let mut words = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(Carried(trouble)) = inner.and_then(|inner| inner.downcast_ref()) {
-            return trouble.clone();
-        }
-        if !words.is_empty() {
-            words.push_str(": ");
-        }
-        words.push_str(&error.to_string());
-        next = error.source();
-    }
-    Trouble::new(Class::Lost, words)
-}
 
 /// `key=value&…`, each in the alphabet of URLs.
 pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
@@ -196,23 +119,6 @@ impl Http {
         self.0.patience
     }
 
-    /// What the engine is, asked once.
-    pub(crate) async fn facts(&self) -> Result<Facts, Trouble> {
-        let mut known = self.0.facts.lock().await;
-        if let Some(facts) = &*known {
-            return Ok(facts.clone());
-        }
-        let facts = self.ask_facts().await?;
-        Ok(known.insert(facts).clone())
-    }
-
-    /// The same, asked of the engine whether or not they are known: it may be of another version by now.
-    pub(crate) async fn facts_anew(&self) -> Result<Facts, Trouble> {
-        let facts = self.ask_facts().await?;
-        *self.0.facts.lock().await = Some(facts.clone());
-        Ok(facts)
-    }
-
     /// The answer, where it is no refusal. An engine that refuses the version that it was found to speak is of another
     /// one since: the next request asks it first.
     pub(crate) async fn said_well(
@@ -226,75 +132,6 @@ impl Http {
             *self.0.facts.lock().await = None;
         }
         answer
-    }
-
-    async fn ask_facts(&self) -> Result<Facts, Trouble> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Told {
-            version: String,
-            api_version: String,
-            #[serde(rename = "MinAPIVersion", default)]
-            min_api_version: String,
-            #[serde(default)]
-            components: Option<Vec<Component>>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Component {
-            name: String,
-        }
-        let asked = async {
-            let response = self.send(request(Method::GET, "/version", None)?).await?;
-            read_json::<Told>(said_well(response).await?, 1 << 20).await
-        };
-        let told = within(self.0.patience, asked).await?;
-        let api = Version::parse(&told.api_version);
-        let oldest = Version::parse(&told.min_api_version).unwrap_or(Version(1, 0));
-        let known = api.filter(|api| *api >= OLDEST && oldest <= NEWEST);
-        let Some(api) = known else {
-            return Err(Trouble::new(
-                Class::Version,
-                format!(
-                    "it serves the versions {} to {}, and {OLDEST} to {NEWEST} are known here",
-                    told.min_api_version, told.api_version
-                ),
-            ));
-        };
-        let podman = |component: &Component| component.name.to_lowercase().contains("podman");
-        Ok(Facts {
-            version: told.version,
-            podman: told.components.unwrap_or_default().iter().any(podman),
-            api: api.min(NEWEST),
-        })
-    }
-
-    /// Whether a program's terminal can be given its size before the program runs.
-    pub(crate) async fn sizes_terminals(&self) -> Result<bool, Trouble> {
-        let facts = self.facts().await?;
-        Ok(!facts.podman && facts.api >= Version(1, 42))
-    }
-
-    /// A moment of the engine's own clock, as it takes one: a little before now, where its host is this one
-    /// to the nanosecond and else as exactly as its answers tell.
-    pub(crate) async fn engine_time(&self) -> Result<String, Trouble> {
-        let asked = async {
-            let response = self.send(request(Method::GET, "/_ping", None)?).await?;
-            let date = response.headers().get(header::DATE).cloned();
-            said_well(response).await?;
-            Ok(date)
-        };
-        let date = within(self.0.patience, asked).await?;
-        let now = SystemTime::now();
-        let told = date.filter(|_| !self.is_local()).and_then(|date| {
-            let date = jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok()?;
-            Some(SystemTime::from(date.timestamp()) - Duration::from_secs(1))
-        });
-        let since = told
-            .unwrap_or(now)
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Ok(format!("{}.{:09}", since.as_secs(), since.subsec_nanos()))
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(
@@ -546,12 +383,6 @@ async fn read_json<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_numbers_and_no_texts() {
-        assert!(Version::parse("1.9") < Version::parse("1.41"));
-        assert_eq!(Version::parse("x"), None);
-    }
 
     #[test]
     fn nothing_in_a_query_means_something_else() {

@@ -7,6 +7,7 @@ mod journal;
 mod pause;
 mod recover;
 mod reserve;
+mod secrets;
 mod start;
 mod stop;
 mod survey;

@@ -1,6 +1,6 @@
 //! What is Linux's alone, behind narrow interfaces: processes, control groups, files.
 //!
-//! All `unsafe` of this crate stands in `spawn.rs`, `ended.rs` and `socket.rs`.
+//! All `unsafe` of this crate stands in `spawn`, `inherited`, `ended` and `socket`.
 
 pub(crate) mod cgroup;
 #[expect(
@@ -9,6 +9,11 @@ pub(crate) mod cgroup;
 )]
 pub(crate) mod ended;
 pub(crate) mod files;
+#[expect(
+    unsafe_code,
+    reason = "what an earlier program of this process has left open is nobody's"
+)]
+pub(crate) mod inherited;
 pub(crate) mod passing;
 pub(crate) mod process;
 #[expect(

@@ -8,7 +8,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::classify::Trouble;
-use crate::http::{Carried, Http, Sent, lost, uri};
+use crate::http::lost::Carried;
+use crate::http::{Http, Sent, lost, uri};
 
 /// Carries what bollard asks for, in the version that it forgets to say.
 pub(super) async fn carry(

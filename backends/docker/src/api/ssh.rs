@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::classify::{Class, Trouble, classify};
 use crate::find::SshTarget;
-use crate::http::Carried;
+use crate::http::lost::Carried;
 
 /// What a shell says of a program that it does not find.
 const NO_PROGRAM: i32 = 127;

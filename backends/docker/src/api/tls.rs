@@ -21,7 +21,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::classify::{Class, Trouble};
 use crate::find::Tls;
-use crate::http::{Carried, Io};
+use crate::http::Io;
+use crate::http::lost::Carried;
 
 /// Secures a connection to `host:port`.
 pub(super) async fn secure(

@@ -9,25 +9,19 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use humantime::format_duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::timeout;
 
+use super::feed::Feed;
+use super::pipe::Pipe;
 use super::said::Said;
 use super::talk::Talk;
 use crate::classify::{Class, Trouble};
 use crate::engine::Answer;
-
-/// How much is read from a pipe at a time.
-const PIECE: usize = 64 << 10;
-
-/// How much of what a program says on standard error is kept.
-const MAX_WORDS: usize = 32 << 10;
 
 /// A program, and the environment that it is run in: that one and no other.
 #[derive(Clone)]
@@ -168,14 +162,7 @@ impl Program {
         };
         let out = Pipe::new(stdout.into_owned_fd()).map_err(ours)?;
         let err = Pipe::new(stderr.into_owned_fd()).map_err(ours)?;
-        let feed = Feed {
-            running,
-            over: false,
-            err_is_data: false,
-            out,
-            err,
-        };
-        Ok((feed, stdin))
+        Ok((Feed::new(running, out, err), stdin))
     }
 
     fn not_started(&self, error: &io::Error) -> Trouble {
@@ -205,7 +192,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Completes when the child has ended, without reaping it. What it has started may go on.
-    async fn ended(&mut self) {
+    pub(super) async fn ended(&mut self) {
         loop {
             if self.has_ended() {
                 return;
@@ -216,7 +203,7 @@ impl Running {
         }
     }
 
-    fn has_ended(&mut self) -> bool {
+    pub(super) fn has_ended(&mut self) -> bool {
         let Some(pid) = self.group else {
             return true;
         };
@@ -233,7 +220,7 @@ impl Running {
     }
 
     /// Ends the group, if its number is still the group's.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.has_ended();
         if let Some(pid) = self.group {
             // There may be nobody left in it.
@@ -241,7 +228,7 @@ impl Running {
         }
     }
 
-    async fn reap(&mut self) -> io::Result<ExitStatus> {
+    pub(super) async fn reap(&mut self) -> io::Result<ExitStatus> {
         self.group = None;
         self.child.wait().await
     }
@@ -252,173 +239,4 @@ impl Drop for Running {
         // The runtime reaps the child afterwards.
         self.end();
     }
-}
-
-/// What was read of one of a child's outputs, and where more comes from.
-pub(super) struct Pipe {
-    from: Option<Receiver>,
-    scratch: Box<[u8]>,
-    pub(super) held: BytesMut,
-}
-
-impl Pipe {
-    fn new(fd: io::Result<std::os::fd::OwnedFd>) -> io::Result<Self> {
-        Ok(Self {
-            from: Some(Receiver::from_owned_fd(fd?)?),
-            scratch: vec![0; PIECE].into_boxed_slice(),
-            held: BytesMut::new(),
-        })
-    }
-
-    /// Nobody writes any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.from.is_none()
-    }
-
-    /// Reads what is there, past what the runtime knows of it: it learns of data only some time after they have
-    /// come.
-    fn take(&mut self) -> io::Result<bool> {
-        let Some(from) = &self.from else {
-            return Ok(false);
-        };
-        let read = loop {
-            match rustix::io::read(from, &mut self.scratch[..]) {
-                Err(rustix::io::Errno::INTR) => {}
-                read => break read,
-            }
-        };
-        match read {
-            Ok(0) => {
-                self.from = None;
-                Ok(false)
-            }
-            Ok(length) => {
-                self.held.extend_from_slice(&self.scratch[..length]);
-                Ok(true)
-            }
-            Err(rustix::io::Errno::AGAIN) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Completes when something may be there. Never, where nobody writes.
-    async fn readable(&mut self) -> io::Result<()> {
-        let Some(from) = &self.from else {
-            return pending().await;
-        };
-        from.readable().await?;
-        // Makes the runtime wait anew, where it was mistaken.
-        match from.try_read_buf(&mut self.held) {
-            Ok(0) => self.from = None,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-}
-
-/// A child that is listened to.
-pub(super) struct Feed {
-    running: Running,
-    /// The child itself has ended, and all that it wrote was read.
-    over: bool,
-    /// Standard error bears more than words, and is kept whole.
-    err_is_data: bool,
-    pub(super) out: Pipe,
-    pub(super) err: Pipe,
-}
-
-impl Feed {
-    /// Keeps all of standard error, for one who takes out of it what came.
-    pub(super) fn with_both(mut self) -> Self {
-        self.err_is_data = true;
-        self
-    }
-
-    /// Takes what the child has written by now; whether there was anything.
-    pub(super) fn take(&mut self) -> Answer<bool> {
-        let out = self.out.take().map_err(|error| broke_off(&error))?;
-        let err = self.err.take().map_err(|error| broke_off(&error))?;
-        if !self.err_is_data {
-            self.err.held.truncate(MAX_WORDS);
-        }
-        Ok(out || err)
-    }
-
-    /// Waits until the child writes more. `false`: it has ended and writes no more, whoever else holds its
-    /// outputs.
-    ///
-    /// `Class::Lost`: nothing came for as long as `patience`.
-    pub(super) async fn more(&mut self, patience: Option<Duration>) -> Answer<bool> {
-        loop {
-            let ended = self.over || self.running.has_ended();
-            // After the look: what it wrote before its end is all there now.
-            if self.take()? {
-                return Ok(true);
-            }
-            if ended {
-                self.over = true;
-                return Ok(false);
-            }
-            let before = (self.out.held.len(), self.err.held.len());
-            let next = async {
-                tokio::select! {
-                    read = self.out.readable() => read,
-                    read = self.err.readable() => read,
-                    () = self.running.ended() => Ok(()),
-                }
-            };
-            let next = match patience {
-                None => next.await,
-                Some(limit) => timeout(limit, next).await.map_err(|_| {
-                    Trouble::new(
-                        Class::Lost,
-                        format!("nothing came for {}", format_duration(limit)),
-                    )
-                })?,
-            };
-            next.map_err(|error| broke_off(&error))?;
-            let now = (self.out.held.len(), self.err.held.len());
-            if now != before {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// The whole lines that it has written to its standard output, taken out.
-    pub(super) fn lines(&mut self) -> Vec<String> {
-        let held = &mut self.out.held;
-        let end = held
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let lines = held.split_to(end);
-        String::from_utf8_lossy(&lines)
-            .lines()
-            .map(ToOwned::to_owned)
-            .collect()
-    }
-
-    /// How it ended, and what is left of what it wrote, after [`more`](Self::more) said that no more comes.
-    /// Whoever still holds its outputs is ended.
-    pub(super) async fn finish(&mut self) -> Answer<Said> {
-        if !(self.out.is_closed() && self.err.is_closed()) {
-            self.running.end();
-        }
-        let status = self
-            .running
-            .reap()
-            .await
-            .map_err(|error| broke_off(&error))?;
-        let stdout = std::mem::take(&mut self.out.held);
-        Ok(Said::new(status, stdout, &self.err.held))
-    }
-}
-
-fn broke_off(error: &io::Error) -> Trouble {
-    Trouble::new(
-        Class::Lost,
-        format!("what the program says cannot be read: {error}"),
-    )
 }

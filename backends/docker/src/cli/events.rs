@@ -8,7 +8,8 @@ use futures_util::stream;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::child::{Feed, Program};
+use super::child::Program;
+use super::feed::Feed;
 use super::known::Speaks;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, Happening};

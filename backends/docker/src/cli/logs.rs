@@ -9,8 +9,8 @@ use futures_core::Stream;
 use futures_util::stream;
 use jiff::Timestamp;
 
-use super::child::Feed;
 use super::cutter::{Cut, Cutter, Pieces};
+use super::feed::Feed;
 use crate::classify::{Class, Trouble};
 use crate::engine::{Answer, LogEntry};
 

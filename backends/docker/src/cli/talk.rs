@@ -8,7 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::ChildStdin;
 
-use super::child::{Pipe, Running};
+use super::child::Running;
+use super::pipe::Pipe;
 
 /// Dropped, it ends the program.
 pub(super) struct Talk {

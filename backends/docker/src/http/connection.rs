@@ -89,7 +89,7 @@ mod tests {
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
     use super::*;
-    use crate::http::Carried;
+    use crate::http::lost::Carried;
 
     /// Takes everything, and says no word but why it ends.
     struct Ends(Option<io::Error>);

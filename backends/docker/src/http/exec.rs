@@ -1,32 +1,24 @@
 //! A program run in a container, over a connection that becomes its streams.
 
-use std::io;
-use std::pin::Pin;
+mod input;
+mod output;
+
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use alveary_core::{
-    Error, ErrorKind, ExecChunk, ExecOutput, ExecSpec, ExecStdin, Execution, ExitStatus,
-    LogStreamKind, Operation, TtySize,
-};
-use bytes::{Buf, Bytes, BytesMut};
-use futures_util::stream;
+use alveary_core::{Error, ExecSpec, ExecStdin, Execution, ExitStatus, Operation, TtySize};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::{Http, Line, SMALL, archive, query};
 use crate::classify::{Class, Trouble};
 use crate::engine::Ref;
+use input::Input;
+use output::Output;
 
 type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
-
-/// After so long without a word it is asked whether the program still runs: what it leaves behind may hold its
-/// output open for ever.
-const QUIET: Duration = Duration::from_millis(200);
 
 /// The longest pause between two looks at whether it has ended.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -34,9 +26,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Until then a program that neither runs nor has a code is about to run.
 const LONGEST_START: Duration = Duration::from_secs(30);
-
-/// An idle program is asked about as seldom as this.
-const LONGEST_QUIET: Duration = Duration::from_secs(1);
 
 /// What sizes a terminal where the engine cannot.
 const SHELL: &str = "/bin/sh";
@@ -47,49 +36,6 @@ fn size_by_shell(command: &mut Vec<String>, size: TtySize) {
     let script = format!("stty rows {rows} cols {columns} 2>/dev/null; exec \"$@\"");
     let shell = [SHELL, "-c", &script, "sh"].map(ToOwned::to_owned);
     command.splice(0..0, shell);
-}
-
-/// The program's standard input: at an end when it is dropped.
-struct Input(Option<WriteHalf<Upgraded>>);
-
-impl Drop for Input {
-    fn drop(&mut self) {
-        if let Some(mut to) = self.0.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move {
-                if let Err(error) = to.shutdown().await {
-                    tracing::trace!(%error, "the program had ended already");
-                }
-            });
-        }
-    }
-}
-
-impl Input {
-    fn to(self: Pin<&mut Self>) -> io::Result<Pin<&mut WriteHalf<Upgraded>>> {
-        let to = self.get_mut().0.as_mut();
-        to.map(Pin::new)
-            .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-impl AsyncWrite for Input {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.to()?.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.to()?.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.to()?.poll_shutdown(cx)
-    }
 }
 
 #[derive(Serialize)]
@@ -195,16 +141,7 @@ pub(crate) async fn run(
         silent: Notify::new(),
     });
     let (from, to) = tokio::io::split(TokioIo::new(upgraded));
-    let output = Output {
-        program: Arc::clone(&program),
-        from,
-        buffer: BytesMut::new(),
-        framed: !tty,
-        open: None,
-        quiet: QUIET,
-        ended: false,
-        failed: false,
-    };
+    let output = Output::new(Arc::clone(&program), from, !tty);
     let ending = Arc::clone(&program);
     let mut execution = Execution::new(output.into_stream(), async move { ending.end().await });
     if spec.stdin {
@@ -312,123 +249,5 @@ fn is_gone(trouble: &Trouble) -> bool {
 fn forgotten() -> ExitStatus {
     ExitStatus::Unknown {
         why: "it ended, and the engine does not know how".to_owned(),
-    }
-}
-
-/// What the program writes, taken out of its frames as it comes.
-struct Output {
-    program: Arc<Program>,
-    from: ReadHalf<Upgraded>,
-    buffer: BytesMut,
-    framed: bool,
-    /// Whose bytes come next, and how many.
-    open: Option<(LogStreamKind, usize)>,
-    /// For how long nothing has to come until it is asked whether the program still runs.
-    quiet: Duration,
-    /// The program has ended; what is there is read, and no more is waited for.
-    ended: bool,
-    failed: bool,
-}
-
-impl Output {
-    fn into_stream(self) -> ExecOutput {
-        ExecOutput::new(stream::unfold(self, |mut output| async {
-            if output.failed {
-                return None;
-            }
-            match output.next().await {
-                Ok(Some(chunk)) => Some((Ok(chunk), output)),
-                Ok(None) => None,
-                Err(error) => {
-                    output.failed = true;
-                    Some((Err(error), output))
-                }
-            }
-        }))
-    }
-
-    async fn next(&mut self) -> Result<Option<ExecChunk>, Error> {
-        loop {
-            if let Some(chunk) = self.take()? {
-                return Ok(Some(chunk));
-            }
-            self.buffer.reserve(64 << 10);
-            match timeout(self.quiet, self.from.read_buf(&mut self.buffer)).await {
-                Ok(Ok(0)) => return self.closed(),
-                Ok(Ok(_)) => self.quiet = QUIET,
-                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return self.closed();
-                }
-                Ok(Err(error)) => {
-                    return Err(Trouble::new(Class::Lost, error.to_string()).error(Operation::Exec));
-                }
-                Err(_) if self.ended => return self.closed(),
-                Err(_) => {
-                    self.ended = matches!(self.program.ended().await, Ok(Some(_)));
-                    self.quiet = if self.ended {
-                        QUIET
-                    } else {
-                        (self.quiet * 2).min(LONGEST_QUIET)
-                    };
-                }
-            }
-        }
-    }
-
-    /// No more comes. In the midst of a frame that is no end: whatever else was written is lost.
-    fn closed(&self) -> Result<Option<ExecChunk>, Error> {
-        let in_a_frame =
-            self.framed && (!self.buffer.is_empty() || self.open.is_some_and(|(_, left)| left > 0));
-        let over = self.over();
-        if !in_a_frame {
-            return Ok(over);
-        }
-        Err(Error::new(
-            ErrorKind::EngineUnavailable,
-            Operation::Exec,
-            "the engine broke off what the program wrote",
-        )
-        .with_cure("see whether the engine runs, and run the program again if that does no harm"))
-    }
-
-    fn over(&self) -> Option<ExecChunk> {
-        self.program.silent.notify_one();
-        None
-    }
-
-    fn take(&mut self) -> Result<Option<ExecChunk>, Error> {
-        if !self.framed {
-            let bytes = self.buffer.split().freeze();
-            return Ok((!bytes.is_empty()).then(|| ExecChunk::new(LogStreamKind::Stdout, bytes)));
-        }
-        loop {
-            if let Some((stream, left)) = self.open.take_if(|(_, left)| *left > 0) {
-                if self.buffer.is_empty() {
-                    self.open = Some((stream, left));
-                    return Ok(None);
-                }
-                let bytes: Bytes = self.buffer.split_to(left.min(self.buffer.len())).freeze();
-                self.open = Some((stream, left - bytes.len()));
-                return Ok(Some(ExecChunk::new(stream, bytes)));
-            }
-            let Some(header) = self.buffer.first_chunk::<8>() else {
-                return Ok(None);
-            };
-            let stream = match header {
-                [1, 0, 0, 0, ..] => LogStreamKind::Stdout,
-                [2, 0, 0, 0, ..] => LogStreamKind::Stderr,
-                _ => {
-                    return Err(Error::new(
-                        ErrorKind::Engine,
-                        Operation::Exec,
-                        "the engine frames the output in a way unknown here",
-                    )
-                    .with_cure("report this, with the engine's version"));
-                }
-            };
-            let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-            self.open = Some((stream, length as usize));
-            self.buffer.advance(8);
-        }
     }
 }

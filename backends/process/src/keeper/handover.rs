@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use super::settings::{FDS_VARIABLE, SETTINGS_VARIABLE, Settings};
-use crate::os::spawn;
+use crate::os::inherited;
 
 /// What another program needs to go on where this one stands.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Handover {
             Ok(settings) => settings,
             Err(error) => return error.into(),
         };
-        spawn::exec_with(
+        inherited::exec_with(
             Command::new(program)
                 .arg0(keeper_name(&self.settings))
                 .env(SETTINGS_VARIABLE, settings)

@@ -22,7 +22,7 @@ use super::settings::{FDS_VARIABLE, SETTINGS_VARIABLE, Settings};
 use crate::keep::Keep;
 use crate::lock::KeeperLock;
 use crate::os::files::short_path;
-use crate::os::spawn;
+use crate::os::inherited;
 
 /// The name of the socket in a keeper's folder.
 pub(crate) const SOCKET: &str = "keeper.sock";
@@ -67,10 +67,10 @@ fn prepare(settings: &OsStr) -> Result<(Settings, Option<Inherited>), String> {
     let settings = Settings::from_variable(settings)?;
     let inherited = std::env::var(FDS_VARIABLE)
         .ok()
-        .and_then(|fds| spawn::inherit(&fds));
-    spawn::hear_of_children();
+        .and_then(|fds| inherited::inherit(&fds));
+    inherited::hear_of_children();
     if inherited.is_none() {
-        spawn::close_inherited();
+        inherited::close_inherited();
         // Its own session: no terminal's signals reach it, nor what it starts.
         setsid().map_err(|error| format!("no session of its own: {error}"))?;
     }
