@@ -77,8 +77,7 @@ fn what_is_asked_of_a_swarm_goes_to_the_backend_that_it_was_brought_up_with() {
     hive.ok(&["spawn", "--name", "one-more", "--", "sleep", "1000"]);
     let pids: Vec<u32> = hive.agents().iter().map(pid_of).collect();
     assert_eq!(pids.len(), 4);
-    let doctor: Value =
-        serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
+    let doctor: Value = serde_json::from_str(&hive.ok(&["doctor", "--format", "json"])).unwrap();
     let backend = doctor["here"]["backend"].as_str().unwrap();
     assert!(backend.starts_with("local processes"), "{doctor}");
     assert_eq!(

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alveary_core::{ExitStatus, Incarnation, Signal, SwarmUid};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
@@ -55,6 +55,8 @@ pub(crate) fn umask() -> Option<u32> {
 struct Stat {
     state: u8,
     start: u64,
+    /// Where in its memory its environment ends; 0 where it has none, and for who may not know.
+    environ_end: u64,
 }
 
 /// What is known of the process that has this number, if there is one. An error is no answer.
@@ -88,7 +90,13 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
     let state = *fields.next()?.as_bytes().first()?;
     // The 22nd field of the file, the 20th behind the name.
     let start = fields.nth(18)?.parse().ok()?;
-    Some(Stat { state, start })
+    // The 51st.
+    let environ_end = fields.nth(28).and_then(|end| end.parse().ok());
+    Some(Stat {
+        state,
+        start,
+        environ_end: environ_end.unwrap_or_default(),
+    })
 }
 
 impl Identity {
@@ -134,20 +142,35 @@ impl Identity {
 impl Mark {
     /// What the process that has this number carries, if it carries all of a mark. An error is no answer.
     pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
-        // Of who becomes another program at this moment there is none or half of one. One of the kernel's never has any,
-        // and whoever writes over its own need not end it.
-        for look in 0.. {
-            match fs::read(format!("/proc/{pid}/environ")) {
-                Ok(environ) if look < LOOKS && !environ.ends_with(b"\0") && is_a_program(pid) => {
-                    std::thread::sleep(BETWEEN_LOOKS * look);
-                }
-                Ok(environ) => return Ok(Self::in_environment(&environ)),
+        let begun = Instant::now();
+        let mut before = None;
+        loop {
+            let environ = match fs::read(format!("/proc/{pid}/environ")) {
+                Ok(environ) => environ,
                 Err(error) if is_used_up(&error) => return Err(error),
                 // It has ended, or is none of our user's.
-                Err(_) => break,
+                Err(_) => return Ok(None),
+            };
+            if environ.ends_with(b"\0") {
+                return Ok(Self::in_environment(&environ));
+            }
+            // Of who becomes another program at this moment the kernel shows none, or half of the last one's.
+            match stat(pid)? {
+                Some(stat) if stat.environ_end != 0 => {
+                    // Whoever writes over its own need not end it.
+                    let now = Some((environ, stat.environ_end));
+                    if now == before {
+                        return Ok(now.and_then(|(environ, _)| Self::in_environment(&environ)));
+                    }
+                    before = now;
+                }
+                // It has no place yet. A thread of the kernel's never has one, and one that has ended no more.
+                Some(_) if is_a_program(pid) && begun.elapsed() < LONGEST_EXEC => {
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+                _ => return Ok(None),
             }
         }
-        Ok(None)
     }
 
     fn in_environment(environ: &[u8]) -> Option<Self> {
@@ -164,9 +187,9 @@ impl Mark {
     }
 }
 
-/// How often one looks again for an environment that is not whole: for some milliseconds at the most.
-const LOOKS: u32 = 16;
-const BETWEEN_LOOKS: Duration = Duration::from_micros(20);
+/// Who takes longer to become another program waits for a file that does not come.
+const LONGEST_EXEC: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
 
 /// Whether it is no thread of the kernel's.
 fn is_a_program(pid: u32) -> bool {
