@@ -2,6 +2,7 @@
 
 mod exec;
 mod facets;
+mod over;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use alveary_core::{
-    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentPlan, AgentSpec, BackendKind, Capabilities,
-    Error, ErrorKind, EventOptions, EventStream, Exec, Exit, Health, Incarnation, LimitSupport,
-    ListOptions, LogFidelity, LogOptions, LogStream, Operation, Pause, Plans, RemoveOptions,
-    Result, Signals, SpawnOptions, SpawnPhase, Stats, StopOptions, Survival, SwarmUid, TreeKill,
+    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
+    ErrorKind, EventOptions, EventStream, Exec, Exit, Health, LimitSupport, ListOptions,
+    LogFidelity, LogOptions, LogStream, Operation, Pause, Plans, RemoveOptions, Result, Signals,
+    SpawnOptions, SpawnPhase, Stats, StopOptions, Survival, SwarmUid, TreeKill,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -23,7 +24,7 @@ use crate::config::NAME;
 use crate::ends::Ends;
 use crate::here::Here;
 use crate::keep::{Keep, Report, put_aside_in, read_reports};
-use crate::launch::{self, Launch};
+use crate::launch::Launch;
 use crate::logs::LogFolder;
 use crate::logs::reader;
 use crate::logs::sampler::RESOLUTION;
@@ -38,9 +39,6 @@ const NO_LIMIT: Duration = Duration::from_hours(30 * 366 * 24);
 /// first time, and then.
 const FIRST_SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-
-/// Events are hints: one who waits for an end looks for itself now and then.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs a swarm's agents as local processes.
 ///
@@ -110,34 +108,6 @@ impl ProcessBackend {
             }
         };
         report.map_err(|error| error.with_operation(operation))
-    }
-
-    /// Waits until a start of an agent is over, and says where its output ends: see [`reader::Over`].
-    async fn until_over(&self, id: &AgentId, start: Incarnation) -> Result<Option<[u64; 2]>> {
-        loop {
-            // Asked first, looked second: an end between the two wakes us.
-            let may_be_over = self.0.ends.follow(id, || {
-                let backend = self.clone();
-                async move { backend.events(EventOptions::default()).await }
-            });
-            let report = match self.report(Operation::Logs, id).await {
-                Ok(report) => report,
-                // It was removed, which only what has ended can be.
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            match report.output_of(Some(start)) {
-                Some(output) if output.to.is_some() || report.info.state.has_ended() => {
-                    return Ok(output.to);
-                }
-                Some(_) => {}
-                None => return report.is_gone(start),
-            }
-            tokio::select! {
-                () = may_be_over.notified() => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-            }
-        }
     }
 
     /// What the journal alone can tell: everything, where no keeper answers and none is needed.
@@ -501,11 +471,5 @@ fn tell_phases(begun: SystemTime, info: &AgentInfo) {
     if let (Ok(create), Some(Ok(start))) = (created, started) {
         SpawnPhase::Create.tell(&info.id, create);
         SpawnPhase::Start.tell(&info.id, start);
-    }
-}
-
-impl Plans for ProcessBackend {
-    fn plan(&self, id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
-        launch::plan(id, spec)
     }
 }

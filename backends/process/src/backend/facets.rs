@@ -3,13 +3,14 @@
 //! Their files are the host's, so there is no [`Files`](alveary_core::Files) here.
 
 use alveary_core::{
-    AgentId, ErrorKind, Incarnation, Operation, Pause, PauseOptions, Result, Signal, Signals,
-    Stats, StatsOptions, Usage, UsageStream,
+    AgentId, AgentPlan, AgentSpec, ErrorKind, Incarnation, Operation, Pause, PauseOptions, Plans,
+    Result, Signal, Signals, Stats, StatsOptions, Usage, UsageStream,
 };
 use async_trait::async_trait;
 
 use super::{Keeping, ProcessBackend};
 use crate::client::{Client, unexpected};
+use crate::launch;
 use crate::wire::{Answer, Request};
 
 #[async_trait]
@@ -122,5 +123,11 @@ impl Stats for ProcessBackend {
             }
         };
         Ok(UsageStream::polled(options.every, first, read))
+    }
+}
+
+impl Plans for ProcessBackend {
+    fn plan(&self, id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
+        launch::plan(id, spec)
     }
 }
