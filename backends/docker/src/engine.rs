@@ -84,6 +84,8 @@ pub(crate) struct Container {
     pub(crate) tmpfs: Vec<String>,
     /// The most memory that it may hold, in bytes, where that is limited.
     pub(crate) memory: Option<u64>,
+    /// The most processes, where they are limited.
+    pub(crate) pids: Option<u64>,
     /// The capabilities that it was given, without `CAP_` before them.
     pub(crate) cap_add: Vec<String>,
     /// The capabilities that were taken from it, or `ALL`.
@@ -284,6 +286,7 @@ pub(crate) mod test {
             user: String::new(),
             tmpfs: Vec::new(),
             memory: None,
+            pids: None,
             cap_add: Vec::new(),
             cap_drop: vec!["ALL".to_owned()],
             privileged: false,

@@ -102,6 +102,7 @@ struct InspectedHost {
     log_config: InspectedLog,
     restart_policy: InspectedRestart,
     memory: u64,
+    pids_limit: Option<i64>,
     tmpfs: Option<BTreeMap<String, String>>,
     cap_add: Option<Vec<String>>,
     cap_drop: Option<Vec<String>>,
@@ -163,6 +164,9 @@ impl Inspected {
             user: config.user,
             tmpfs: host_config.tmpfs.unwrap_or_default().into_keys().collect(),
             memory: Some(host_config.memory).filter(|bytes| *bytes != 0),
+            pids: (host_config.pids_limit)
+                .and_then(|most| u64::try_from(most).ok())
+                .filter(|most| *most != 0),
             cap_add: capabilities(host_config.cap_add.unwrap_or_default()),
             cap_drop: capabilities(host_config.cap_drop.unwrap_or_default()),
             privileged: host_config.privileged,

@@ -60,17 +60,21 @@ impl<E: Engine> Containers<E> {
         Ok(id)
     }
 
-    /// The same of one that was made before, by a call whose answer nobody has: what the engine has left out of it.
+    /// The same of one that was made before, by a call whose answer nobody has: what the engine shows to be left out of
+    /// it. A part of the processors is not looked for: engines refuse one that they cannot give.
     pub(super) async fn heed_again(
         &self,
         made: &Container,
         limits: &PlannedLimits,
     ) -> Result<(), Trouble> {
-        if limits.memory.is_none() || made.memory.is_some() {
+        let words = if limits.memory.is_some() && made.memory.is_none() {
+            "the container that was made has no limit of memory"
+        } else if limits.pids != self.0.settings.pids && made.pids.is_none() {
+            "the container that was made has no limit of processes"
+        } else {
             return Ok(());
-        }
+        };
         self.never_weakened(&made.id).await;
-        let words = "the container that was made has no limit of memory";
         Err(Trouble::new(Class::Weakened, words))
     }
 

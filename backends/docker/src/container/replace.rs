@@ -81,6 +81,8 @@ impl<E: Engine> Containers<E> {
         let holder = self.holder(plan, &plan.next_name).await;
         match holder.map_err(spawning)? {
             Holder::This(next) if is_of(&next, plan) => {
+                let heeded = self.heed_again(&next.container, &plan.limits).await;
+                heeded.map_err(spawning)?;
                 match self.rename(&next.container.id, plan).await {
                     Ok(()) => Ok(Some(next.container.id)),
                     // The last start is still there, and is replaced as ever.

@@ -70,15 +70,25 @@ impl Secrets {
             .collect()
     }
 
-    /// Writes them, for all users of the agent's container and nobody else's.
+    /// Writes those that are not there, for all users of the agent's container and nobody else's: one that lives keeps
+    /// what it has.
     pub(super) fn place(&self, plan: &Plan, values: &Values) -> Result<()> {
+        self.write(plan, values, |path, _| path.exists())
+    }
+
+    /// Writes those that are not as they are to be, for an agent that has not begun.
+    pub(super) fn renew(&self, plan: &Plan, values: &Values) -> Result<()> {
+        self.write(plan, values, lies_there)
+    }
+
+    fn write(&self, plan: &Plan, values: &Values, stays: Stays) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
         let Some(folder) = self.of_plan(plan) else {
             return Ok(());
         };
-        place(&folder, values).map_err(|error| {
+        write(&folder, values, stays).map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
                 io::ErrorKind::StorageFull => ErrorKind::OutOfResources,
@@ -138,15 +148,17 @@ const MANAGERS_ALONE: u32 = 0o700;
 const ANY_USER_ENTERS: u32 = 0o755;
 const ANY_USER_READS: u32 = 0o444;
 
-fn place(folder: &Path, values: &Values) -> io::Result<()> {
+/// Whether the file is left as it is that is to have this value.
+type Stays = fn(&Path, &[u8]) -> bool;
+
+fn write(folder: &Path, values: &Values, stays: Stays) -> io::Result<()> {
     if let Some(above) = folder.parent() {
         make(above, MANAGERS_ALONE)?;
     }
     make(folder, ANY_USER_ENTERS)?;
     for (key, secret) in values {
         let (path, value) = (folder.join(key), secret.expose().as_bytes());
-        // The same start, again.
-        if !lies_there(&path, value) {
+        if !stays(&path, value) {
             lay(&path, value)?;
         }
     }

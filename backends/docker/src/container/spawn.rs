@@ -178,11 +178,12 @@ impl<E: Engine> Containers<E> {
             self.0.secrets.place(plan, values)?;
             match self.make(plan).await {
                 Ok(Made::New(container)) => {
+                    self.0.secrets.renew(plan, values)?;
                     let begun = self.begin(plan, &container).await;
                     turn.became(&begun);
                     return begun;
                 }
-                Ok(Made::There(agent)) => return self.go_on(plan, &agent).await,
+                Ok(Made::There(agent)) => return self.go_on(plan, values, &agent).await,
                 Ok(Made::NoImage(trouble, _)) if fetched => return Err(no_image(plan, trouble)),
                 Ok(Made::NoImage(_, last)) => {
                     // However long that takes, it holds up nobody else's start.
@@ -200,7 +201,7 @@ impl<E: Engine> Containers<E> {
     }
 
     /// The start was made before: it is finished, or told as it stands.
-    async fn go_on(&self, plan: &Plan, agent: &Agent) -> Result<AgentInfo> {
+    async fn go_on(&self, plan: &Plan, values: &Values, agent: &Agent) -> Result<AgentInfo> {
         let same = agent.marks.spec_hash == plan.marks.spec_hash;
         if agent.is_intent() && agent.container.error.is_empty() {
             if !same {
@@ -208,6 +209,7 @@ impl<E: Engine> Containers<E> {
             }
             let heeded = self.heed_again(&agent.container, &plan.limits).await;
             heeded.map_err(spawning)?;
+            self.0.secrets.renew(plan, values)?;
             return self.begin(plan, &agent.container.id).await;
         }
         let info = self.info(agent).await;

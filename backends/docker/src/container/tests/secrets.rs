@@ -87,6 +87,19 @@ async fn a_start_from_another_spec_touches_no_secret_of_one_that_lives() {
     }
 }
 
+/// As the value is by now where it comes from.
+#[tokio::test(start_paused = true)]
+async fn the_same_start_with_another_value_changes_nothing_of_one_that_lives() {
+    let vault = vault();
+    let (id, start) = (AgentId::random(), Incarnation::random());
+    let lives = with(&["KEY"]);
+    let turned = spec().secret("KEY", SecretSpec::given(Secret::new("turned")));
+    assert_eq!(lives.hash(), turned.hash());
+    vault.spawn(&id, &lives, start).await.unwrap();
+    vault.spawn(&id, &turned, start).await.unwrap();
+    assert_eq!(lie_in(&vault.folder(&id, &lives, start)), of(&["KEY"]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_same_start_again_that_fails_leaves_the_secrets_of_one_that_lives() {
     let vault = vault();
