@@ -21,7 +21,7 @@
 //! |---|---|
 //! | containers by the Engine API: bollard, no program beside us | `DockerApiConfig` (feature `api`) |
 //! | the same by `docker` or `podman`, as a shell would | `DockerCliConfig` (feature `cli`) |
-//! | what both are told: image, networks, name prefix, pulls | [`Settings`] |
+//! | what both are told: image, engine, name prefix, bounds, time limits | [`Settings`] |
 //! | how long the engine may take | [`Timeouts`] |
 //! | which log driver, and how much of a log is kept | [`LogSettings`] |
 //!

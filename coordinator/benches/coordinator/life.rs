@@ -145,7 +145,7 @@ async fn polled(house: House) -> Vec<Duration> {
 pub(crate) fn first_bid(runtime: &Runtime) {
     let house = House::open(runtime);
     let what = format!(
-        "from `POST` to the first bid, by a poll every {} s as the original's",
+        "from `POST` to the first bid, by a poll every {} s as in the system that alveary replaces",
         POLL.as_secs()
     );
     row(&what, runtime.block_on(polled(house)), "");

@@ -45,7 +45,10 @@ impl Record for TaskRecord<'_> {
         ("assigned_agent", "the id of that agent"),
         ("attempts", "how many attempts there have been at it"),
         ("auctions", "how many auctions there have been of it"),
-        ("capabilities", "what it asks for; `| join(\",\")`"),
+        (
+            "capabilities",
+            "what it asks for, a list: the filter `join` makes one text of it",
+        ),
         ("completed_at", "when it was completed or failed"),
         ("created_at", "when it was given"),
         ("description", "what is to be done"),
