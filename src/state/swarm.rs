@@ -28,6 +28,10 @@ pub struct SwarmRecord {
     /// The fleet file that the swarm belongs to; `None` where it belongs to a program, or to nobody.
     #[serde(default)]
     pub file: Option<PathBuf>,
+    /// Whether that file has been there since the swarm has had members: `spawn` needs none. `None`: in an older record,
+    /// which does not say.
+    #[serde(default)]
+    pub file_was_there: Option<bool>,
     /// The word of the backend that runs its agents.
     #[serde(default)]
     pub backend: Option<String>,
@@ -172,6 +176,17 @@ impl SwarmRecord {
             }
             old.check(claim)?;
         }
+        let file = claim
+            .file
+            .or(old.as_ref().and_then(|old| old.file.as_deref()));
+        let file_was_there = file.and_then(|file| {
+            let is_there = fs::symlink_metadata(file).is_ok();
+            match &old {
+                // Once it is gone, its members are still those of a file.
+                Some(old) if !is_there && members.any => old.file_was_there,
+                _ => Some(is_there),
+            }
+        });
         let new = Self {
             schema: SCHEMA,
             name: claim.name.clone(),
@@ -180,10 +195,8 @@ impl SwarmRecord {
                 .map(|old| old.uid)
                 .or(uid)
                 .unwrap_or_else(SwarmUid::random),
-            file: claim
-                .file
-                .map(Path::to_owned)
-                .or_else(|| old.as_ref().and_then(|old| old.file.clone())),
+            file: file.map(Path::to_owned),
+            file_was_there,
             backend: claim
                 .backend
                 .as_ref()
@@ -312,6 +325,36 @@ mod tests {
         let second = swarm.claim("/b/alveary.toml", "other", false).unwrap();
         assert_eq!(first.uid, second.uid);
         assert_eq!(second.file.as_deref(), Some(Path::new("/b/alveary.toml")));
+    }
+
+    #[test]
+    fn whether_its_file_was_there_is_known_for_as_long_as_there_are_members() {
+        let swarm = Fixture::new();
+        let file = swarm.folder.path().join("alveary.toml");
+        let was_there = |in_use| {
+            let record = swarm.claim(file.to_str().unwrap(), "process", in_use);
+            record.unwrap().file_was_there
+        };
+        assert_eq!(was_there(false), Some(false));
+        assert_eq!(was_there(true), Some(false));
+        fs::write(&file, "").unwrap();
+        assert_eq!(was_there(true), Some(true));
+        fs::remove_file(&file).unwrap();
+        assert_eq!(was_there(true), Some(true), "its members are of that file");
+        assert_eq!(was_there(false), Some(false), "those that come are not");
+    }
+
+    #[test]
+    fn an_older_record_does_not_say_whether_its_file_was_there() {
+        let swarm = Fixture::new();
+        swarm.claim("/a/alveary.toml", "process", false).unwrap();
+        let path = SwarmRecord::path(&swarm.folder);
+        let mut record: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        record.as_object_mut().unwrap().remove("file_was_there");
+        fs::write(&path, record.to_string()).unwrap();
+        let again = swarm.claim("/a/alveary.toml", "process", true).unwrap();
+        assert_eq!(again.file_was_there, None);
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Record for Row {
         ("error", "why its agents are not known"),
         (
             "file",
-            "the file that it was brought up from; none if a program did",
+            "the file that it was brought up from; none if there was none",
         ),
         ("living", "how many agents have not ended"),
         ("name", "its name, which -p takes"),
@@ -171,7 +171,7 @@ impl Row {
             name: record.name.to_string(),
             uid: record.uid.to_string(),
             backend: record.backend,
-            file: record.file,
+            file: record.file.filter(|_| record.file_was_there != Some(false)),
             supervisor: None,
             agents: BTreeMap::new(),
             living: 0,

@@ -77,6 +77,38 @@ fn a_swarm_whose_file_is_gone_is_listed_and_then_ended_with_its_supervisor() {
 }
 
 #[test]
+fn agents_of_spawn_are_wanted_where_there_never_was_a_file() {
+    let hive = Hive::new("");
+    let file = hive.path().join("alveary.toml");
+    fs::remove_file(&file).unwrap();
+    hive.ok(&["spawn", "--name", "scribe", "sleep", "1000"]);
+    let pid = pid_of(&hive.agent("scribe"));
+    for args in [&["gc"][..], &["gc", "--yes"]] {
+        let ran = hive.run(args);
+        assert_eq!(ran.code(), Some(0), "{ran}");
+        assert!(ran.stderr().contains("nothing is left over"), "{ran}");
+    }
+    assert!(is_alive(pid));
+    // Nor is a file shown that nobody has ever seen.
+    assert_eq!(hive.ok(&["swarms", "--format", "{{ file }}"]), "\n");
+    hive.ok(&["down"]);
+    // A swarm that was brought up from a file, and is then spawned without it, is none of that file.
+    hive.rewrite("[agents.bee]\ncommand = [\"sleep\", \"1000\"]\n");
+    hive.ok(&["up", "-d"]);
+    assert_eq!(
+        hive.ok(&["swarms", "--format", "{{ file }}"]).trim(),
+        file.canonicalize().unwrap().to_str().unwrap()
+    );
+    hive.ok(&["down"]);
+    fs::remove_file(&file).unwrap();
+    hive.ok(&["spawn", "--name", "scribe", "sleep", "1000"]);
+    let pid = pid_of(&hive.agent("scribe"));
+    hive.ok(&["gc", "--yes"]);
+    assert!(is_alive(pid));
+    hive.ok(&["down"]);
+}
+
+#[test]
 fn a_file_that_is_there_again_saves_its_swarm() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);

@@ -147,7 +147,11 @@ impl Heap {
             return Ok(Some(Why::Benched));
         }
         match fs::symlink_metadata(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Agents of `spawn` need none.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && self.record.file_was_there == Some(true) =>
+            {
                 return Ok(Some(Why::FileGone(file.clone())));
             }
             // Whether it is there is not known, so that nothing hangs on it.
