@@ -97,7 +97,7 @@ pub(crate) fn examples() -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether all that is asked for is true of an agent. Of several values for one key, one is enough.
+/// Whether all it was asked for is true of an agent. Of several values for one key, one is enough.
 pub(crate) fn matches(
     filters: &[Filter],
     agent: &AgentInfo,

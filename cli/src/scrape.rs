@@ -45,17 +45,46 @@ pub(crate) struct Scrape {
     address: SocketAddr,
 }
 
-/// Where a swarm's numbers are.
+/// What a process has written down of a swarm's numbers.
 #[derive(Debug, Serialize, Deserialize)]
-struct Served {
-    url: String,
+struct Noted {
     pid: u32,
+    #[serde(flatten)]
+    numbers: Numbers,
 }
 
-impl Served {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Numbers {
+    /// Where they are.
+    Url(String),
+    /// Why there are none.
+    Refused(String),
+}
+
+impl Noted {
     /// What was written down last, by whoever it was.
     fn read(state: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(state.join(FILE)).ok()?).ok()
+    }
+
+    /// Writes it down whole or not at all: somebody waits for it.
+    fn write(numbers: Numbers, state: &Path) -> Result<(), Failure> {
+        let noted = Self {
+            pid: std::process::id(),
+            numbers,
+        };
+        let file = state.join(FILE);
+        let text = serde_json::to_vec(&noted).map_err(std::io::Error::other)?;
+        let passing = state.join(format!("{FILE}.{}", noted.pid));
+        let written =
+            std::fs::write(&passing, text).and_then(|()| std::fs::rename(&passing, &file));
+        written.map_err(|error| {
+            Failure::input(
+                format!("{} cannot be written: {error}", file.display()),
+                "make room there, or choose another folder for state by ALVEARY_STATE_DIR",
+            )
+        })
     }
 }
 
@@ -66,9 +95,26 @@ pub(crate) async fn tell(opened: &Opened) -> Result<(), Failure> {
     };
     let until = Instant::now() + UNTIL_SERVED;
     loop {
-        if let Some(served) = Served::read(state).filter(|served| !has_died(served.pid)) {
-            note(format_args!("numbers: {}", served.url));
-            return Ok(());
+        match Noted::read(state).filter(|noted| !has_died(noted.pid)) {
+            Some(Noted {
+                numbers: Numbers::Url(url),
+                ..
+            }) => {
+                note(format_args!("numbers: {url}"));
+                return Ok(());
+            }
+            Some(Noted {
+                pid,
+                numbers: Numbers::Refused(why),
+            }) => {
+                return Err(Failure::input(
+                    why,
+                    format!(
+                        "free that address or name another, end the supervisor by `kill {pid}`, and bring the swarm up once more"
+                    ),
+                ));
+            }
+            None => {}
         }
         if Instant::now() > until {
             let log = state.join("supervisor.log");
@@ -84,6 +130,15 @@ pub(crate) async fn tell(opened: &Opened) -> Result<(), Failure> {
     }
 }
 
+/// Writes down, for who waits for them and who asks later, why there are none.
+pub(crate) fn refuse(failure: &Failure, state: Option<&Path>) {
+    let (why, _) = failure.in_words();
+    failure.tell();
+    if let Some(Err(failure)) = state.map(|state| Noted::write(Numbers::Refused(why), state)) {
+        failure.tell();
+    }
+}
+
 impl Scrape {
     /// Serves the numbers of a swarm where they are asked for, says where, and goes on for as long as what this gives is
     /// polled.
@@ -94,7 +149,7 @@ impl Scrape {
         let scrape = Self::listen(table.listen).await?;
         note(format_args!("numbers: {}", scrape.url()));
         if let Some(state) = opened.swarm.state_dir() {
-            scrape.write(state)?;
+            Noted::write(Numbers::Url(scrape.url()), state)?;
         }
         Ok(scrape.serve(opened.swarm.clone(), metrics.clone()).boxed())
     }
@@ -115,26 +170,6 @@ impl Scrape {
 
     fn url(&self) -> String {
         format!("http://{}/metrics", self.address)
-    }
-
-    /// Writes down where it is, for who asks later.
-    fn write(&self, state: &Path) -> Result<(), Failure> {
-        let served = Served {
-            url: self.url(),
-            pid: std::process::id(),
-        };
-        let file = state.join(FILE);
-        let text = serde_json::to_vec(&served).map_err(std::io::Error::other)?;
-        // Whole or not at all: somebody waits for it.
-        let passing = state.join(format!("{FILE}.{}", std::process::id()));
-        let written =
-            std::fs::write(&passing, text).and_then(|()| std::fs::rename(&passing, &file));
-        written.map_err(|error| {
-            Failure::input(
-                format!("{} cannot be written: {error}", file.display()),
-                "make room there, or choose another folder for state by ALVEARY_STATE_DIR",
-            )
-        })
     }
 
     /// Answers, for as long as it is polled.

@@ -15,7 +15,7 @@ use crate::follow::{Following, Heard, What};
 use crate::output::{
     self, Fetches, LinePrinter, LineStyle, Progress, Screen, Table, lasting, note, paint,
 };
-use crate::steps::{Step, how_it_stands};
+use crate::steps::Step;
 use crate::together::Together;
 use crate::verbs::logs::print;
 
@@ -141,12 +141,15 @@ impl Show {
     /// Shows a step of the bring-up.
     pub(crate) fn step(&mut self, step: Step) {
         match step {
-            Step::Planned(meant) => {
+            Step::Planned { meant, left } => {
                 // Whoever is refused need not know of it: nothing is begun.
                 if let Some(pid) = self.beside.take() {
                     self.say(format_args!(
                         "process {pid} restarts the agents of this swarm; at its end, this stops them all the same"
                     ));
+                }
+                if let Some(left) = left {
+                    self.say(format_args!("{left}"));
                 }
                 for (_, name) in &meant {
                     self.printer.expect(name);
@@ -159,12 +162,11 @@ impl Show {
                 name,
                 start,
                 kept,
-                coming,
+                how,
                 pid,
             } => {
-                let what = how_it_stands(kept, coming);
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                self.say(format_args!("{name} {what}{pid}"));
+                self.say(format_args!("{name} {how}{pid}"));
                 self.advance();
                 self.follow(id.clone(), name, kept);
                 self.tell_if_over(&id, start);

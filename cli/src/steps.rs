@@ -1,6 +1,6 @@
 //! Bringing agents up, as it is shown.
 
-use alveary::{AgentId, AgentState, Incarnation, UpAction, UpEvent, UpOptions, UpReport};
+use alveary::{AgentId, AgentState, Incarnation, UpAction, UpEvent, UpOptions, UpReport, UpStep};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::failure::outcome_of;
@@ -10,8 +10,12 @@ use crate::together::Unstarted;
 /// A step of bringing agents up, told by the manager.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// These are meant, by id and name.
-    Planned(Vec<(AgentId, String)>),
+    Planned {
+        /// These are meant, by id and name.
+        meant: Vec<(AgentId, String)>,
+        /// What is to be said of those that are not in the file, and are left as they are.
+        left: Option<String>,
+    },
     /// It was started, or runs already.
     Started {
         id: AgentId,
@@ -20,8 +24,8 @@ pub(crate) enum Step {
         start: Incarnation,
         /// Whether it ran before.
         kept: bool,
-        /// Whether its start is accepted, and something is waited for before it is made.
-        coming: bool,
+        /// What is to be said of that it came up.
+        how: String,
         pid: Option<u32>,
     },
     Ready(String),
@@ -30,13 +34,38 @@ pub(crate) enum Step {
     Failed(Unstarted),
 }
 
-/// What is said of one that was started.
-pub(crate) fn how_it_stands(kept: bool, coming: bool) -> &'static str {
-    match (kept, coming) {
-        (true, _) => "runs already",
-        (false, true) => "is on its way",
-        (false, false) => "started",
+fn how(action: &UpAction, state: &AgentState) -> String {
+    match (action, state) {
+        (UpAction::Keep, _) => "runs already".to_owned(),
+        (_, AgentState::Starting { .. }) => "is on its way".to_owned(),
+        (UpAction::Recreate { why }, _) => format!("started anew: {why}"),
+        _ => "started".to_owned(),
     }
+}
+
+/// So many are called by their names.
+const NAMED: usize = 5;
+
+fn left(steps: &[UpStep]) -> Option<String> {
+    let foreign = steps.iter().filter(|step| step.action == UpAction::Foreign);
+    let names: Vec<&str> = foreign.map(|step| &*step.name).collect();
+    let called = names.iter().take(NAMED).copied().collect::<Vec<_>>();
+    let called = called.join(", ");
+    Some(match names.len() {
+        0 => return None,
+        1 => format!(
+            "{called} is not in the file, and is left as it is: `alveary up --prune` removes it"
+        ),
+        all => {
+            let more = match all.saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "{called}{more} are not in the file, and are left as they are: `alveary up --prune` removes them"
+            )
+        }
+    })
 }
 
 /// Has the steps told to a channel, which nobody has to wait for.
@@ -55,18 +84,19 @@ fn step(event: UpEvent<'_>) -> Option<Step> {
     Some(match event {
         UpEvent::Planned(steps) => {
             let meant = steps.iter().filter(|step| step.action != UpAction::Foreign);
-            Step::Planned(
-                meant
+            Step::Planned {
+                meant: meant
                     .map(|step| (step.id.clone(), step.name.clone()))
                     .collect(),
-            )
+                left: left(steps),
+            }
         }
         UpEvent::Started(step, info) => Step::Started {
             id: step.id.clone(),
             name: step.name.clone(),
             start: info.incarnation,
             kept: step.action == UpAction::Keep,
-            coming: matches!(info.state, AgentState::Starting { .. }),
+            how: how(&step.action, &info.state),
             pid: info.pid,
         },
         UpEvent::Ready(step, _) => Step::Ready(step.name.clone()),

@@ -199,7 +199,7 @@ async fn those_that_are_asked_for_are_started_anew_though_nothing_changed() {
     let one = UpOptions::default().with_names(["api"]).with_recreate(true);
     let planned = swarm.plan_up(&fleet, &one).await.unwrap();
     let planned: Vec<_> = planned.iter().map(|plan| plan.step.to_string()).collect();
-    assert_eq!(planned, ["keep db", "recreate api: that is asked for"]);
+    assert_eq!(planned, ["keep db", "recreate api: it was asked for"]);
     swarm.up(&fleet, one).await.unwrap();
     let after = starts().await;
     let mut anew: Vec<&String> = after.keys().collect();

@@ -15,7 +15,7 @@ use crate::failure::{Failure, without_numbers};
 use crate::interrupt::Interrupts;
 use crate::outcome::Outcome;
 use crate::output::note;
-use crate::scrape::Scrape;
+use crate::scrape::{self, Scrape};
 use crate::seat::Seat;
 
 /// How long agents may go on to report while the swarm is taken down.
@@ -55,7 +55,7 @@ impl Supervise {
         let scrape = match Scrape::begin(&opened).await {
             Ok(scrape) => scrape,
             Err(failure) => {
-                failure.tell();
+                scrape::refuse(&failure, swarm.state_dir());
                 std::future::pending().boxed()
             }
         };

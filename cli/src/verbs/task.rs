@@ -74,7 +74,7 @@ impl Task {
     }
 }
 
-/// Prints tasks in the form that is asked for.
+/// Prints tasks in the form it was asked for.
 async fn print(client: &TaskClient, format: &Form, tasks: &[TaskView]) -> Result<(), Failure> {
     let names = Names::ask(client).await?;
     if format.is_plain() {

@@ -152,7 +152,7 @@ impl Up {
         }
     }
 
-    /// Watches, if that is asked for. It begins before the first start, so that no change is missed.
+    /// Watches, if it was asked for. It begins before the first start, so that no change is missed.
     fn watching(&self, context: &Context, opened: &Opened) -> Result<Option<Watching>, Failure> {
         if !self.watch {
             return Ok(None);
@@ -279,12 +279,11 @@ fn whose(text: &str) -> Result<Whose, InvalidUid> {
 
 fn show(screen: &Screen, progress: &mut Option<Progress>, together: &mut Together, step: Step) {
     match step {
-        Step::Planned(names) => {
-            *progress = Some(Progress::on(screen.clone(), "starting", names.len()));
+        Step::Planned { meant, left } => {
+            left.into_iter().for_each(note);
+            *progress = Some(Progress::on(screen.clone(), "starting", meant.len()));
         }
-        Step::Started {
-            name, kept, coming, ..
-        } => say(progress.as_ref(), &name, steps::how_it_stands(kept, coming)),
+        Step::Started { name, how, .. } => say(progress.as_ref(), &name, &how),
         Step::Ready(name) => say(progress.as_ref(), &name, "is ready"),
         Step::Removed(name) => say(progress.as_ref(), &name, "removed"),
         Step::Failed(unstarted) => match (together.keep(unstarted), progress) {

@@ -206,3 +206,29 @@ fn a_supervisor_that_serves_none_is_not_passed_off_as_one_that_does() {
     assert_eq!(up.code(), Some(2), "{up}");
     assert!(up.stderr().contains("serves no numbers"), "{up}");
 }
+
+#[test]
+fn why_a_supervisor_serves_none_is_told_to_who_brings_the_swarm_up() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let hive = Hive::new(CLUMSY);
+    for _ in 0..2 {
+        let up = hive.run(&["up", "--detach", "steady", "--metrics", &address]);
+        assert_eq!(up.code(), Some(2), "{up}");
+        let words = format!("numbers cannot be served at {address}: Address already in use");
+        assert!(up.stderr().contains(&words), "{up}");
+        let kill = format!("by `kill {}`", hive.the_supervisor());
+        assert!(up.stderr().contains(&kill), "{up}");
+    }
+    drop(taken);
+    signal(hive.the_supervisor(), Signal::TERM);
+    eventually("the supervisor has ended", || {
+        hive.supervisor().is_none().then_some(())
+    });
+    let up = hive.run(&["up", "--detach", "steady", "--metrics", &address]);
+    assert_eq!(
+        said(&up.stderr()),
+        Some(format!("http://{address}/metrics")),
+        "{up}"
+    );
+}

@@ -110,7 +110,9 @@ fn names_that_left_the_file_end_only_when_pruned() {
     let hive = Hive::new("swarm = \"demo\"\n[agents.old]\ncommand = [\"sleep\", \"1000\"]\n");
     hive.ok(&["up", "-d"]);
     hive.rewrite("swarm = \"demo\"\n[agents.new]\ncommand = [\"sleep\", \"1000\"]\n");
-    hive.ok(&["up", "-d"]);
+    let up = hive.run(&["up", "-d"]);
+    let words = "old is not in the file, and is left as it is: `alveary up --prune` removes it";
+    assert!(up.stderr().contains(words), "{up}");
     assert_eq!(hive.agent("old")["state"], "running");
     hive.ok(&["up", "-d", "--prune"]);
     let names: Vec<_> = hive
@@ -133,7 +135,9 @@ fn what_runs_as_the_file_says_is_started_anew_where_that_is_asked_for() {
     let before = starts();
     hive.ok(&["up", "-d"]);
     assert_eq!(starts(), before);
-    let all = hive.ok(&["up", "-d", "--force-recreate"]);
+    let all = hive.run(&["up", "-d", "--force-recreate"]);
+    let words = "echo-1 started anew: it was asked for";
+    assert!(all.stderr().contains(words), "{all}");
     assert!(
         starts().iter().all(|(name, start)| before[name] != *start),
         "{all}"

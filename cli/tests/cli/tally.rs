@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::hive::{Hive, is_alive};
 
-/// How many rounds: few where tests are run, all of them where that is asked for.
+/// How many rounds: few where tests are run, all of them where it was asked for.
 pub(crate) fn rounds(few: usize, full: usize) -> usize {
     match std::env::var("ALVEARY_TORTURE") {
         Ok(size) if size == "full" => full,

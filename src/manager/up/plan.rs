@@ -101,7 +101,7 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
 }
 
 fn compare(wanted: &Record, anew: bool, known: &Known) -> UpAction {
-    let asked = || anew.then(|| "that is asked for".to_owned());
+    let asked = || anew.then(|| "it was asked for".to_owned());
     let changed = change(wanted, known).or_else(asked);
     let Some(info) = &known.info else {
         return UpAction::Start {

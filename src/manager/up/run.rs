@@ -1,4 +1,4 @@
-//! Taking the steps: in order where that is asked for, at once where it is not.
+//! Taking the steps: in order where it was asked for, at once where it is not.
 
 use std::collections::HashMap;
 use std::sync::Arc;

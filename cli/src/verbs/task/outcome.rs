@@ -1,4 +1,4 @@
-//! Printing the tasks that were given, once they are over if that is asked for.
+//! Printing the tasks that were given, once they are over if it was asked for.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) struct Until {
 }
 
 impl Until {
-    /// Prints the tasks that were given, once they are over if that is asked for.
+    /// Prints the tasks that were given, once they are over if it was asked for.
     pub(super) async fn told(
         &self,
         client: &TaskClient,
