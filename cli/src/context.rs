@@ -96,11 +96,21 @@ impl Context {
         Ok((passing, opened))
     }
 
-    /// Reads the swarm's file, or, where there is none, gives a swarm of no agents: for who asks about the backend.
+    /// Reads the swarm's file, or, where there is none, gives the swarm that is recorded, or else one of no agents: for who
+    /// asks about the backend.
     pub(crate) fn fleet_to_ask(&self) -> Result<Fleet, Failure> {
         let mut options = self.load_options();
         let fleet = match Fleet::load(&options) {
             Err(error) if error.is_no_file() && options.file.is_none() => {
+                let there = match &self.global.swarm {
+                    Some(name) => recorded_swarm(name, None)?
+                        .map(|record| self.fleet_of(&record, None))
+                        .transpose()?,
+                    None => spawned_here(&options)?,
+                };
+                if let Some(fleet) = there {
+                    return Ok(fleet);
+                }
                 note(format_args!(
                     "{}: this is about the backend alone",
                     error.message()

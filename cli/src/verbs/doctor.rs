@@ -102,7 +102,8 @@ impl Doctor {
 struct Facts {
     alveary: &'static str,
     swarm: String,
-    file: String,
+    /// Agents of `spawn` need none.
+    file: Option<String>,
     state_dir: Option<String>,
     /// The process that restarts agents.
     supervisor: Option<u32>,
@@ -122,7 +123,8 @@ impl Facts {
         Ok(Self {
             alveary: env!("CARGO_PKG_VERSION"),
             swarm: opened.fleet.swarm.to_string(),
-            file: opened.fleet.file.display().to_string(),
+            file: (opened.record.file_was_there != Some(false))
+                .then(|| opened.fleet.file.display().to_string()),
             state_dir: swarm.state_dir().map(|dir| dir.display().to_string()),
             supervisor,
             backend: swarm.backend().to_string(),
@@ -140,7 +142,7 @@ impl Facts {
         for (what, is) in [
             ("alveary", self.alveary.to_owned()),
             ("swarm", self.swarm.clone()),
-            ("file", self.file.clone()),
+            ("file", unknown(&self.file)),
             ("state folder", unknown(&self.state_dir)),
             ("supervisor", supervisor.unwrap_or_else(none)),
             ("backend", self.backend.clone()),

@@ -80,6 +80,42 @@ fn what_is_spawned_where_there_is_no_file_is_seen_and_ended_from_there() {
 }
 
 #[test]
+fn the_doctor_speaks_of_the_swarm_that_ps_means() {
+    let hive = Hive::new("");
+    fs::remove_file(hive.path().join("alveary.toml")).unwrap();
+    hive.ok(&[
+        "spawn",
+        "--name",
+        "scribe",
+        "--restart",
+        "always",
+        "sleep",
+        "1000",
+    ]);
+    let agent = hive.agent("scribe");
+    let name = agent["swarm"].as_str().unwrap();
+    for args in [
+        &["doctor", "--format", "json"][..],
+        &["-p", name, "doctor", "--format", "json"],
+    ] {
+        // By its name it is found from everywhere.
+        let mut command = hive.command();
+        if args[0] == "-p" {
+            command.current_dir("/");
+        }
+        let ran = crate::hive::finish(command.args(args));
+        assert_eq!(ran.code(), Some(0), "{ran}");
+        assert!(!ran.stderr().contains("the backend alone"), "{ran}");
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout()).unwrap();
+        let here = &told["here"];
+        assert_eq!(here["swarm"], name, "{ran}");
+        assert!(here["supervisor"].is_u64(), "{ran}");
+        assert!(here["file"].is_null(), "{ran}");
+    }
+    hive.ok(&["down"]);
+}
+
+#[test]
 fn two_of_a_program_have_names_of_their_own() {
     let hive = Hive::new("swarm = \"demo\"\n");
     hive.ok(&["spawn", "--", "sleep", "1000"]);
