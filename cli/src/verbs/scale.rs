@@ -29,6 +29,10 @@ impl Scale {
         let opened = context.open().await?;
         note_followed(&opened);
         let (swarm, fleet) = (&opened.swarm, &opened.fleet);
+        if !fleet.file.exists() {
+            // Groups stand in a file: without one there is an error here.
+            context.fleet()?;
+        }
         // Every name is looked up before anything is done for the first.
         for count in &self.counts {
             let agent = fleet.find_agent(&count.name).map_err(Error::from)?;

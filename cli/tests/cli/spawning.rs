@@ -55,6 +55,10 @@ fn what_is_spawned_where_there_is_no_file_is_seen_and_ended_from_there() {
     assert_eq!(ran.code(), Some(2), "{ran}");
     hive.ok(&["spawn", "--name", "scribe", "--", "sleep", "1000"]);
     let pid = pid_of(&hive.agent("scribe"));
+    let (up, scale) = (hive.run(&["up", "-d"]), hive.run(&["scale", "scribe=3"]));
+    assert_eq!(scale.code(), Some(2), "{scale}");
+    assert!(scale.stderr().contains("there is no alveary.toml in"));
+    assert_eq!(scale.stderr(), up.stderr());
     // There is nothing to bring up.
     let ps = hive.run(&["ps"]);
     assert!(!ps.stderr().contains("`alveary up"), "{ps}");
