@@ -36,6 +36,8 @@ pub(crate) struct Show {
     meant: Vec<(AgentId, String)>,
     /// Those that were brought up here, by name.
     members: HashMap<AgentId, String>,
+    /// The start that was known of each when another was made here.
+    earlier: HashMap<AgentId, Incarnation>,
     /// Those whose output is shown as it comes, by name.
     followed: HashSet<String>,
     /// The last start of each of the others that was.
@@ -64,6 +66,7 @@ impl Show {
             agents: HashMap::new(),
             meant: Vec::new(),
             members: HashMap::new(),
+            earlier: HashMap::new(),
             followed: HashSet::new(),
             ended: HashMap::new(),
             beside: None,
@@ -97,11 +100,14 @@ impl Show {
         self.following.is_empty() && self.members.keys().all(settled)
     }
 
-    /// The one of those that were brought up here that ended for good first, if any has.
+    /// The one of those that were brought up here that ended for good first, if any has. That an earlier start of it
+    /// has ended is another thing.
     pub(crate) fn first_that_ended(&self) -> Option<String> {
         let members = self.members.keys().filter_map(|id| self.agents.get(id));
+        let is_earlier =
+            |agent: &&Agent| self.earlier.get(agent.id()) == Some(&agent.info.incarnation);
         members
-            .filter(|agent| agent.is_settled())
+            .filter(|agent| agent.is_settled() && !is_earlier(agent))
             .min_by_key(|agent| agent.exit.as_ref().and_then(|exit| exit.at))
             .map(|agent| agent.name().to_owned())
     }
@@ -170,6 +176,11 @@ impl Show {
                 self.advance();
                 self.follow(id.clone(), name, kept);
                 self.tell_if_over(&id, start);
+                let known = self.agents.get(&id).map(|agent| agent.info.incarnation);
+                // What is news of this start may come a moment later.
+                if let Some(earlier) = known.filter(|known| *known != start) {
+                    self.earlier.insert(id, earlier);
+                }
             }
             Step::Ready(name) => self.say(format_args!("{name} is ready")),
             Step::Removed(name) => {

@@ -50,6 +50,27 @@ fn the_code_is_that_of_the_one_that_is_named_whoever_ended_first() {
 }
 
 #[test]
+fn how_it_ended_the_last_time_is_no_end_of_this_time() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.test]
+        command = ["sh", "-c", "rm -f go; while ! test -e go; do sleep 0.05; done; exit 3"]
+        [agents.db]
+        command = ["sh", "-c", "while :; do touch go; sleep 0.05; done"]
+        "#,
+    );
+    for _ in 0..3 {
+        let ran = hive.run(&["up", "--exit-code-from", "test"]);
+        assert_eq!(ran.code(), Some(3), "{ran}");
+        assert!(
+            ran.stderr().contains("test has ended: stopping all"),
+            "{ran}"
+        );
+    }
+}
+
+#[test]
 fn one_that_is_started_again_has_not_ended() {
     let hive = Hive::new(
         r#"
