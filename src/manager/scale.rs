@@ -13,7 +13,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// and then removes those of the highest numbers that are too many. One that somebody has stopped stays so. None at
     /// all is fine.
     ///
-    /// `NotFound`: the file has no such kind. `InvalidSpec`: more than 10,000.
+    /// `NotFound`: the file has no such kind. `InvalidSpec`: more than 10,000. `AlreadyExists`: one of another kind
+    /// lives by the name of a member.
     pub async fn scale(
         &self,
         fleet: &Fleet,

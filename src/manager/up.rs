@@ -18,7 +18,7 @@ use crate::state::Record;
 pub use options::{ProgressFn, UpEvent, UpOptions};
 pub use report::{UpAction, UpOutcome, UpPlan, UpReport, UpStep};
 
-use plan::{Known, Wanted, plan};
+use plan::{Known, Spares, Wanted, plan};
 
 /// How often a plan is made anew because somebody else has recorded one of its names meanwhile.
 const PLANS: usize = 20;
@@ -110,7 +110,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
             // Of the others nothing is said, good or bad.
             known = only(known, &wanted);
         }
-        Ok(plan(wanted, known, options.prune))
+        plan(wanted, known, options.prune)
     }
 
     /// Brings these members up, but for those whom somebody has stopped, and leaves everybody else alone.
@@ -130,8 +130,11 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     record.is_none_or(|record| record.is_called_for())
                 });
             });
+            for wanted in &mut wanted {
+                wanted.spares = Spares::OtherGroups;
+            }
             let known = only(self.known(), &wanted);
-            let planned = plan(wanted, known, false);
+            let planned = plan(wanted, known, false)?;
             self.look_ahead(fleet, &planned, options)?;
             if run::record_all(self, &planned).await? {
                 return run::run(self, planned, options).await;
@@ -173,9 +176,15 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     record.after.clone_from(&agent.after);
                 }
                 record.index = (member.name != member.group).then_some(member.index);
+                let is_asked_for = options.asks_for(member);
                 Ok(Wanted {
                     record,
-                    anew: options.recreate && options.asks_for(member),
+                    anew: options.recreate && is_asked_for,
+                    spares: if options.refuse_living && is_asked_for {
+                        Spares::Everybody
+                    } else {
+                        Spares::Nobody
+                    },
                 })
             })
             .collect()
@@ -200,7 +209,7 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// Everyone who is there.
     fn known(&self) -> Vec<Known> {
-        let table = &self.core().table;
+        let (table, store) = (&self.core().table, &self.core().store);
         let agents = table.agents(|_| true);
         agents
             .into_iter()
@@ -209,10 +218,14 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
                     (
                         row.record.clone(),
                         row.info.is_some() || row.unsure.is_some(),
+                        row.starting.is_some(),
+                        row.intended_by(),
                     )
                 });
-                let (record, known_to_engine) = parts.unwrap_or_default();
+                let (record, known_to_engine, starting, intended_by) = parts.unwrap_or_default();
+                let is_seen_to = || intended_by.is_some_and(|by| store.intender_lives(by));
                 Known {
+                    lives: !agent.is_settled() && (known_to_engine || starting || is_seen_to()),
                     id: agent.info.id.clone(),
                     name: agent.info.name.clone(),
                     group: agent.group.clone(),

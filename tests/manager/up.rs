@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use alveary::{
-    Agent, AgentState, DownOptions, ErrorKind, StopOptions, SwarmManager, UpAction, UpEvent,
-    UpOptions,
+    Agent, AgentSpec, AgentState, DownOptions, ErrorKind, StopOptions, SwarmManager, UpAction,
+    UpEvent, UpOptions,
 };
 
 use crate::house::{House, names};
@@ -394,4 +394,35 @@ async fn a_member_that_was_stopped_stays_so_when_there_are_to_be_more() {
     let running: Vec<_> = agents.iter().map(|agent| agent.exit.is_none()).collect();
     assert_eq!(names(&agents), ["echo-1", "echo-2", "echo-3"]);
     assert_eq!(running, [false, true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_lives_by_a_name_is_spared_where_that_is_asked_for_or_he_is_of_another_kind() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    let fleet = house.fleet("[agents.echo]\ncount = 2\ncommand = [\"stay\"]\n");
+    let new = UpOptions::default().with_refuse_living(true);
+    let report = swarm.up(&fleet, new.clone()).await.unwrap();
+    assert!(report.is_success(), "{report:?}");
+    let stranger = swarm
+        .spawn(AgentSpec::new("echo-3", ["stay", "here"]))
+        .await
+        .unwrap();
+    let first = swarm.find("echo-1").await.unwrap().unwrap();
+    let again = swarm.up(&fleet, new.clone()).await.unwrap_err();
+    let scaled = swarm.scale(&fleet, "echo", 3, UpOptions::default()).await;
+    for (error, holder) in [(again, first.id()), (scaled.unwrap_err(), &stranger.id)] {
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert!(error.to_string().contains(holder.as_str()), "{error}");
+        let still = swarm.get(holder).await.unwrap();
+        assert!(still.exit.is_none(), "{still:?}");
+    }
+    // One that has ended leaves the name.
+    for id in [first.id(), &stranger.id] {
+        swarm.stop(id, StopOptions::default()).await.unwrap();
+    }
+    let report = swarm.up(&fleet, new.with_names(["echo-1"])).await.unwrap();
+    assert!(report.is_success(), "{report:?}");
+    let report = swarm.scale(&fleet, "echo", 3, UpOptions::default()).await;
+    assert!(report.unwrap().is_success());
 }

@@ -1,6 +1,6 @@
 //! `scale`: changes how many members groups have.
 
-use alveary::{Agent, Error, FleetAgent, SwarmManager, UpOptions, UpOutcome};
+use alveary::{Agent, Error, ErrorKind, FleetAgent, SwarmManager, UpOptions, UpOutcome};
 use clap::Args;
 
 use crate::coming;
@@ -41,9 +41,13 @@ impl Scale {
         let mut outcome = Outcome::Done;
         for Count { name, count } in &self.counts {
             let before = swarm.group(name).await?;
-            let report = swarm
-                .scale(fleet, name, *count, UpOptions::default())
-                .await?;
+            let scaled = swarm.scale(fleet, name, *count, UpOptions::default()).await;
+            if matches!(&scaled, Err(error) if error.kind() == ErrorKind::AlreadyExists) {
+                // Somebody has started it since the look.
+                let agent = fleet.find_agent(name).map_err(Error::from)?;
+                refuse_what_is_in_the_way(swarm, agent, *count).await?;
+            }
+            let report = scaled?;
             let mut together = Together::default();
             for (step, error) in report.failures() {
                 if let Some(at_once) = together.keep(Unstarted::of(&step.name, error)) {

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use alveary::{
-    Agent, AgentId, AgentState, ByteSize, ConfigError, Error, FILE_NAME, Fleet, UpOptions,
-    UpOutcome,
+    Agent, AgentId, AgentState, ByteSize, ConfigError, Error, ErrorKind, FILE_NAME, Fleet,
+    UpOptions, UpOutcome,
 };
 use clap::{Args, ValueHint};
 use toml::{Table, Value};
@@ -95,16 +95,22 @@ impl Spawn {
                 backend.kind()
             ));
         }
-        let options = UpOptions::default().with_names([name]);
-        let report = opened.swarm.up(&opened.fleet, options).await?;
+        let options = UpOptions::default()
+            .with_names([name])
+            .with_refuse_living(true);
+        // Somebody else may have started one of this name since.
+        let is_taken = |error: &Error| error.kind() == ErrorKind::AlreadyExists;
+        let report = match opened.swarm.up(&opened.fleet, options).await {
+            Err(error) if is_taken(&error) => return Err(lives_already(name)),
+            report => report?,
+        };
         let mut outcome = Outcome::Done;
         for up in &report.outcomes {
             match &up.result {
-                // Somebody else has started one of this name at the same moment.
-                Ok(_) if up.step.name == name && up.started().is_none() => {
+                Ok(_) => {}
+                Err(error) if up.step.name == name && is_taken(error) => {
                     return Err(lives_already(name));
                 }
-                Ok(_) => {}
                 Err(error) => {
                     tell_of(&up.step.name, &about_flags(error));
                     outcome = outcome.or(outcome_of(error));

@@ -1,10 +1,10 @@
 //! Verbs at the same moment, any of which may be killed in the middle: whatever they leave, the records say it, and
 //! `down` ends it.
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::hive::{Hive, SpawnQuietly, eventually, is_alive, pid_of};
+use crate::hive::{Hive, Ran, SpawnQuietly, eventually, is_alive, pid_of};
 use crate::tally::{Tally, processes, rounds};
 
 const FLEET: &str = r#"
@@ -137,6 +137,64 @@ fn a_down_that_is_killed_in_the_middle_is_finished_by_the_next() {
         tally.down(&hive);
         let nobody = processes(&hive.state()).is_empty() && hive.agents().is_empty();
         tally.expect(nobody, || format!("{:?}", hive.agents()));
+    }
+    tally.report();
+}
+
+#[test]
+fn of_two_that_spawn_one_name_at_the_same_moment_one_does_and_the_other_is_told_so() {
+    const NAMES: [&str; 4] = ["new-1", "new-2", "ended-1", "ended-2"];
+    let mut tally = Tally::new("pairs of spawns of one name");
+    for _ in 0..rounds(4, 50) {
+        let hive = Hive::new("swarm = \"demo\"\n");
+        let spawn = |name: &str, seconds: &str| {
+            let mut command = hive.command();
+            command.args(["spawn", "--name", name, "--", "sleep", seconds]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped());
+            command.stderr(Stdio::piped()).spawn().unwrap()
+        };
+        for ended in &NAMES[2..] {
+            hive.ok(&["spawn", "--name", ended, "--", "sleep", "1000"]);
+            hive.ok(&["stop", "-t", "1", ended]);
+        }
+        let pairs = NAMES.map(|name| (name, ["1001", "1002"].map(|of| spawn(name, of))));
+        for (name, pair) in pairs {
+            let mut ran = pair.map(|child| Ran::from(child.wait_with_output().unwrap()));
+            ran.sort_by_key(Ran::code);
+            let [won, lost] = ran;
+            let agent = hive.agent(name);
+            let id = agent["agent_id"].as_str().unwrap();
+            let began = won.code() == Some(0) && won.stdout().trim() == id;
+            tally.expect(began && is_alive(pid_of(&agent)), || {
+                format!("{won} {agent}")
+            });
+            let told = format!("error: an agent `{name}` lives already\n");
+            let refused = lost.code() == Some(2) && lost.stderr().starts_with(&told);
+            tally.expect(refused && lost.stdout().is_empty(), || lost.to_string());
+        }
+        tally.compare(&hive);
+        tally.down(&hive);
+    }
+    tally.report();
+}
+
+#[test]
+fn of_a_spawn_and_a_scale_to_one_name_at_the_same_moment_one_has_it_and_the_other_is_refused() {
+    let mut tally = Tally::new("a spawn beside a scale to its name");
+    for _ in 0..rounds(6, 50) {
+        let hive = Hive::new(
+            "swarm = \"demo\"\n[agents.bee]\ncount = 1\ncommand = [\"sleep\", \"1000\"]\n",
+        );
+        let begin = |args: &[&str]| hive.command().args(args).spawn_quietly();
+        let both = [
+            begin(&["spawn", "--name", "bee-2", "--", "sleep", "1001"]),
+            begin(&["scale", "bee=2"]),
+        ];
+        let mut codes = both.map(|mut child| child.wait().unwrap().code());
+        codes.sort_unstable();
+        tally.expect(codes == [Some(0), Some(2)], || format!("{codes:?}"));
+        tally.compare(&hive);
+        tally.down(&hive);
     }
     tally.report();
 }

@@ -6,7 +6,7 @@ use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, Error, ErrorKind, Incarnation, Result, StopOptions,
 };
 
-use super::errors::{called_off, not_recorded, passes};
+use super::errors::{called_off, name_taken, not_recorded, passes};
 use crate::manager::announced::Announced;
 use crate::manager::core::Core;
 use crate::manager::row::Row;
@@ -24,6 +24,8 @@ pub(in crate::manager) struct Next {
     pub(in crate::manager) stop: StopOptions,
     /// This was planned, and recorded, some time ago: a stop that came between is obeyed.
     pub(in crate::manager) unless_stopped: bool,
+    /// One that lives by another start than the one that was seen is somebody else's, and has the name.
+    pub(in crate::manager) spares_living: bool,
 }
 
 impl<B: AgentBackend + ?Sized> Core<B> {
@@ -38,6 +40,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             record,
             stop,
             unless_stopped,
+            spares_living,
         } = next;
         let asked_as_it_is = record.is_none();
         let mut turn = self.turn(id, false).await?;
@@ -54,9 +57,13 @@ impl<B: AgentBackend + ?Sized> Core<B> {
         if let Some(info) = &known
             && Some(info.incarnation) != seen
             && !info.state.has_ended()
-            && asked_as_it_is
         {
-            return Ok(info.clone());
+            if spares_living {
+                return Err(name_taken(&info.name, id));
+            }
+            if asked_as_it_is {
+                return Ok(info.clone());
+            }
         }
         // What was begun is finished: the engine may have it already, and who else finishes it makes the same
         // start.

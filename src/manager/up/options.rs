@@ -21,6 +21,9 @@ pub struct UpOptions {
     /// Whether those that are asked for are started anew, too, that run as the file says; whoever else is to be
     /// ready before them is left as it is.
     pub recreate: bool,
+    /// Whether none of those that are asked for is taken that lives already, or that somebody else is starting: it is
+    /// `AlreadyExists` then, and nothing is done.
+    pub refuse_living: bool,
     /// Whether each is waited for until it is ready; otherwise only those that others come after.
     pub wait_ready: bool,
     /// What `{exe}` stands for: this very program unless said.
@@ -39,6 +42,7 @@ impl fmt::Debug for UpOptions {
             .field("names", &self.names)
             .field("prune", &self.prune)
             .field("recreate", &self.recreate)
+            .field("refuse_living", &self.refuse_living)
             .field("wait_ready", &self.wait_ready)
             .field("exe", &self.exe)
             .field("progress", &self.progress.is_some())
@@ -65,6 +69,13 @@ impl UpOptions {
     #[must_use]
     pub fn with_recreate(mut self, recreate: bool) -> Self {
         self.recreate = recreate;
+        self
+    }
+
+    /// Takes none that lives already.
+    #[must_use]
+    pub fn with_refuse_living(mut self, refuse_living: bool) -> Self {
+        self.refuse_living = refuse_living;
         self
     }
 

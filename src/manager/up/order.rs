@@ -130,6 +130,7 @@ mod tests {
                 record: Some(record),
                 seen: None,
                 was_to_run: false,
+                spares_living: false,
                 after: after.iter().map(|name| (*name).to_owned()).collect(),
             }
         };

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alveary_core::{AgentId, AgentInfo, AgentSpec, AgentState, Incarnation, SpecHash};
+use alveary_core::{AgentId, AgentInfo, AgentSpec, AgentState, Incarnation, Result, SpecHash};
 use serde_json::Value;
 
 use super::{UpAction, UpStep};
+use crate::manager::start::name_taken;
 use crate::state::{Desired, Record};
 
 /// An agent as it is to be.
@@ -15,6 +16,15 @@ pub(super) struct Wanted {
     pub(super) record: Record,
     /// Whether it is started anew though nothing about it has changed.
     pub(super) anew: bool,
+    pub(super) spares: Spares,
+}
+
+/// Who is not ended where he lives by the name of one that is wanted: the name is his.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spares {
+    Nobody,
+    OtherGroups,
+    Everybody,
 }
 
 impl Wanted {
@@ -29,6 +39,8 @@ pub(super) struct Known {
     pub(super) id: AgentId,
     pub(super) name: String,
     pub(super) group: String,
+    /// Whether it lives, or is about to: it will be started again, or somebody is there to start it.
+    pub(super) lives: bool,
     pub(super) info: Option<AgentInfo>,
     pub(super) record: Option<Arc<Record>>,
 }
@@ -45,15 +57,33 @@ pub(super) struct Planned {
     /// Whether it was recorded as one that is to run: if it is no more when the plan is recorded, somebody has
     /// stopped it since.
     pub(super) was_to_run: bool,
+    /// Whether whoever lives by now, and was not seen, is left alone.
+    pub(super) spares_living: bool,
     pub(super) after: Vec<String>,
 }
 
 /// What is to be done, in the order of `wanted`, and then about everybody else.
-pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<Planned> {
+///
+/// `AlreadyExists`: one that is to be spared lives.
+pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Result<Vec<Planned>> {
     let mut by_id: HashMap<AgentId, Known> = known.into_iter().map(|k| (k.id.clone(), k)).collect();
     let mut steps: Vec<Planned> = Vec::with_capacity(wanted.len());
-    for Wanted { mut record, anew } in wanted {
+    for Wanted {
+        mut record,
+        anew,
+        spares,
+    } in wanted
+    {
         let known = by_id.remove(&record.id);
+        let spared = known.as_ref().filter(|known| match spares {
+            Spares::Nobody => false,
+            Spares::OtherGroups => known.group != record.group,
+            Spares::Everybody => true,
+        });
+        if spared.is_some_and(|spared| spared.lives) {
+            return Err(name_taken(record.name(), &record.id));
+        }
+        let spares_living = spared.is_some();
         let action = known
             .as_ref()
             .map_or(UpAction::Create, |k| compare(&record, anew, k));
@@ -74,6 +104,7 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
                 .and_then(|known| known.info)
                 .map(|info| info.incarnation),
             was_to_run,
+            spares_living,
             after: record.after.clone(),
             record: Some(record),
         });
@@ -94,10 +125,11 @@ pub(super) fn plan(wanted: Vec<Wanted>, known: Vec<Known>, prune: bool) -> Vec<P
         record: None,
         seen: known.info.map(|info| info.incarnation),
         was_to_run: false,
+        spares_living: false,
         after: Vec::new(),
     });
     steps.extend(others);
-    steps
+    Ok(steps)
 }
 
 fn compare(wanted: &Record, anew: bool, known: &Known) -> UpAction {
@@ -187,6 +219,7 @@ mod tests {
             id: record.id.clone(),
             name: record.name().to_owned(),
             group: record.group.clone(),
+            lives: info.as_ref().is_some_and(|info| !info.state.has_ended()),
             info,
             record: Some(Arc::new(record.clone())),
         }
@@ -200,9 +233,11 @@ mod tests {
         let wanted = |record: &Record| Wanted {
             record: record.clone(),
             anew: false,
+            spares: Spares::Nobody,
         };
         let wanted = wanteds.iter().map(wanted).collect();
-        plan(wanted, known, prune)
+        let planned = plan(wanted, known, prune).unwrap();
+        planned
             .iter()
             .map(|planned| planned.step.to_string())
             .collect()

@@ -200,6 +200,7 @@ async fn act<B: AgentBackend + ?Sized>(
                 seen: planned.seen,
                 record,
                 unless_stopped: true,
+                spares_living: planned.spares_living,
                 ..Next::default()
             };
             core.next_start(id, next).await.map(Some)
