@@ -2,27 +2,24 @@
 
 mod files;
 mod print;
+#[cfg(test)]
+mod tests;
+mod touched;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use alveary::{Error, Fleet, LoadOptions, Place};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::failure::Failure;
 use files::{Uses, files};
 use print::Print;
-
-/// What changes within this of another change is one change: a build and an editor write more than once.
-const QUIET: Duration = Duration::from_millis(200);
-
-/// How long a file that is written again and again is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+use touched::Touched;
 
 /// Watches the files that agents are made of.
 #[derive(Debug)]
@@ -35,8 +32,7 @@ pub(crate) struct Watching {
     events: UnboundedReceiver<notify::Result<Event>>,
     folders: HashSet<PathBuf>,
     files: HashMap<PathBuf, Watched>,
-    /// Files about which something was heard, and that have not been looked at since.
-    touched: HashSet<PathBuf>,
+    touched: Touched,
 }
 
 #[derive(Debug)]
@@ -76,7 +72,7 @@ impl Watching {
             events,
             folders: HashSet::new(),
             files: HashMap::new(),
-            touched: HashSet::new(),
+            touched: Touched::default(),
         };
         watching.watch(fleet)?;
         Ok(watching)
@@ -116,22 +112,19 @@ impl Watching {
     /// Waits until something has changed, and what changes with it has. Dropping the call loses nothing.
     pub(crate) async fn next(&mut self) -> Changed {
         loop {
-            if self.touched.is_empty() {
-                match self.events.recv().await {
-                    Some(event) => self.hear(event),
-                    None => std::future::pending().await,
+            let heard = match self.touched.due() {
+                Some(due) => timeout_at(due, self.events.recv()).await,
+                None => Ok(self.events.recv().await),
+            };
+            match heard {
+                Ok(Some(event)) => self.hear(event),
+                Ok(None) => std::future::pending().await,
+                Err(_) => {
+                    let changed = self.look();
+                    if changed.fleet.is_some() || !changed.agents.is_empty() {
+                        return changed;
+                    }
                 }
-                continue;
-            }
-            let latest = Instant::now() + PATIENCE;
-            while let Ok(Ok(Some(event))) =
-                timeout_at(latest, timeout(QUIET, self.events.recv())).await
-            {
-                self.hear(event);
-            }
-            let changed = self.look();
-            if changed.fleet.is_some() || !changed.agents.is_empty() {
-                return changed;
             }
         }
     }
@@ -144,17 +137,17 @@ impl Watching {
                 }
                 let ours = event.paths.into_iter();
                 let ours = ours.filter(|path| self.files.contains_key(path));
-                self.touched.extend(ours);
+                self.touched.add(ours);
             }
             // What was missed is not known.
-            _ => self.touched = self.files.keys().cloned().collect(),
+            _ => self.touched.add(self.files.keys().cloned()),
         }
     }
 
     /// Looks at the files about which something was heard.
     fn look(&mut self) -> Changed {
         let mut changed = Changed::default();
-        for path in self.touched.drain() {
+        for path in self.touched.take() {
             let Some(watched) = self.files.get_mut(&path) else {
                 continue;
             };
