@@ -17,6 +17,7 @@ mod foreground;
 mod import;
 mod interrupt;
 mod keyboard;
+mod new_file;
 mod outcome;
 mod output;
 mod record;

@@ -1,8 +1,7 @@
 //! `import`: makes a fleet file of another tool's.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use alveary::{Escaped, FILE_NAME, Fleet, LoadOptions};
@@ -10,6 +9,7 @@ use clap::{Args, ValueHint};
 
 use crate::failure::{Failure, without_numbers};
 use crate::import::{Kind, Source};
+use crate::new_file;
 use crate::outcome::Outcome;
 use crate::output::{self, note};
 
@@ -83,17 +83,12 @@ impl Import {
         let Some(output) = &self.output else {
             return Ok(output::print_bytes(made.as_bytes())?);
         };
-        let written = OpenOptions::new().write(true).create_new(true).open(output);
-        written
-            .and_then(|mut file| file.write_all(made.as_bytes()))
-            .map_err(|error| {
-                let name = output.display().to_string();
-                let what = format!("`{}` cannot be written: {error}", Escaped(&name));
-                Failure::input(
-                    what,
-                    "name a file that is not there yet, in a folder that is",
-                )
-            })
+        new_file::write(output, made).map_err(|error| {
+            let name = output.display().to_string();
+            let what = format!("`{}` cannot be written: {error}", Escaped(&name));
+            let otherwise = "name a file that is not there yet, in a folder that is";
+            Failure::input(what, new_file::cure(&error, otherwise))
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! `init`: writes a first fleet file.
 
-use std::fs::OpenOptions;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use alveary::{Escaped, FILE_NAME, Fleet, LoadOptions, SwarmName};
@@ -10,6 +9,7 @@ use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
 use crate::failure::Failure;
+use crate::new_file;
 use crate::outcome::Outcome;
 use crate::output::note;
 
@@ -61,13 +61,8 @@ impl Init {
         let text = answers.to_toml();
         // What was typed is checked as a file is, before there is one.
         Fleet::parse(&text, FILE_NAME, &LoadOptions::default()).map_err(alveary::Error::from)?;
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&self.output)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
         let name = self.output.display().to_string();
-        match written {
+        match new_file::write(&self.output, &text) {
             Ok(()) => {
                 let named = if self.output == Path::new(FILE_NAME) {
                     String::new()
@@ -83,7 +78,10 @@ impl Init {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(self.is_there()),
             Err(error) => Err(Failure::input(
                 format!("`{}` cannot be written: {error}", Escaped(&name)),
-                "name a file in a folder that is there, and that you may write to",
+                new_file::cure(
+                    &error,
+                    "name a file in a folder that is there, and that you may write to",
+                ),
             )),
         }
     }

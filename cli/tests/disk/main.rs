@@ -29,6 +29,10 @@ fn main() -> ExitCode {
             "a_state_folder_that_cannot_be_written_is_refused_with_its_cure",
             a_state_folder_that_cannot_be_written_is_refused_with_its_cure,
         ),
+        for_root(
+            "a_full_disk_gets_no_half_of_a_file_that_somebody_wants",
+            a_full_disk_gets_no_half_of_a_file_that_somebody_wants,
+        ),
         Trial::test(
             "a_state_folder_too_deep_for_a_sockets_path_does_as_any_other",
             || {
@@ -142,6 +146,26 @@ fn a_full_disk_starts_nothing_stops_everything_and_is_well_again_once_there_is_r
     is_running(&hive, 30);
     hive.ok(&["down", "-t", "0"]);
     gone(&hive);
+}
+
+fn a_full_disk_gets_no_half_of_a_file_that_somebody_wants() {
+    let hive = Hive::new("");
+    fs::write(hive.path().join("Procfile"), "web: run\n").unwrap();
+    let folder = hive.state();
+    let disk = SmallDisk::mount(&folder, "size=1M");
+    let file = folder.join("alveary.toml");
+    for args in [&["init", "--yes"][..], &["import", "Procfile"]] {
+        disk.fill();
+        let args = [args, &["--output", "state/alveary.toml"]].concat();
+        let full = hive.run(&args);
+        assert_eq!(full.code(), Some(2), "{full}");
+        assert!(full.stderr().contains("No space left"), "{full}");
+        assert!(full.stderr().contains("help: make room there"), "{full}");
+        assert!(!file.exists(), "{full}");
+        disk.make_room();
+        hive.ok(&args);
+        fs::remove_file(&file).unwrap();
+    }
 }
 
 fn a_state_folder_that_cannot_be_written_is_refused_with_its_cure() {
