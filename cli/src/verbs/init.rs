@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use alveary::{Escaped, FILE_NAME, Fleet, LoadOptions, SwarmName};
 use clap::{Args, ValueHint};
+use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
@@ -51,12 +52,10 @@ impl Init {
         }
         let mut answers = Answers::defaults(&self.output);
         if !self.yes && io::stdin().is_terminal() && io::stderr().is_terminal() {
-            answers = answers.asked().map_err(|error| {
-                Failure::input(
-                    format!("the questions were not answered to their end: {error}"),
-                    "take the defaults by `alveary init --yes`",
-                )
-            })?;
+            match answers.asked() {
+                Ok(asked) => answers = asked,
+                Err(dialoguer::Error::IO(error)) => return broken_off(&error),
+            }
         }
         let text = answers.to_toml();
         // What was typed is checked as a file is, before there is one.
@@ -231,6 +230,21 @@ command = [{words}]
             words = words.join(", "),
         )
     }
+}
+
+/// What is said where a question was not answered. The cursor stands behind it, and may be hidden.
+fn broken_off(error: &io::Error) -> Result<Outcome, Failure> {
+    let terminal = Term::stderr();
+    terminal.show_cursor()?;
+    terminal.write_line("")?;
+    if error.kind() == io::ErrorKind::Interrupted {
+        note("interrupted: nothing is written");
+        return Ok(Outcome::Interrupted);
+    }
+    Err(Failure::input(
+        format!("the questions were not answered to their end: {error}"),
+        "take the defaults by `alveary init --yes`",
+    ))
 }
 
 /// A name as the key of a table: one with a dot in it would be two.

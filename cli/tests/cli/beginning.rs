@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::hive::Hive;
+use crate::hive::{Hive, eventually};
 use crate::pty::Pty;
 
 /// A folder without a file.
@@ -62,6 +62,38 @@ fn what_is_asked_is_what_is_written() {
             file.lines().any(|found| found.starts_with(line)),
             "{line}\n{file}"
         );
+    }
+}
+
+#[test]
+fn who_breaks_off_a_question_is_told_on_a_line_of_its_own_that_nothing_is_written() {
+    for answers in [&[][..], &["\r"], &["\r", "\r", "\r", "\r", "\r"]] {
+        let hive = nothing();
+        let mut pty = Pty::run(hive.command().args(["--color", "never", "init"]));
+        let asked = [
+            "The swarm's name",
+            "What runs",
+            "The name",
+            "Its",
+            "How",
+            "Start",
+        ];
+        for (asks, answer) in asked.iter().zip(answers.iter().chain(&["\x03"])) {
+            pty.expect(asks);
+            eventually("keys come one by one", || {
+                (!pty.modes().contains("ICANON")).then_some(())
+            });
+            pty.send(answer.as_bytes());
+        }
+        let code = pty.finish().code();
+        assert_eq!(code, Some(130), "{}", pty.shown());
+        let terminal = pty.screen();
+        let screen = terminal.screen();
+        assert!(!screen.hide_cursor(), "{}", screen.contents());
+        let lines = screen.contents();
+        let last = lines.lines().next_back();
+        assert_eq!(last, Some("interrupted: nothing is written"), "{lines}");
+        assert_eq!(fs::read_dir(hive.path()).unwrap().count(), 0);
     }
 }
 
