@@ -231,6 +231,10 @@ impl Agent {
         self.ended()
     }
 
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits for its end; gives how it ended and all that it said.
     #[track_caller]
     pub(crate) fn ended(self) -> (ExitStatus, String) {
@@ -242,7 +246,7 @@ impl Agent {
     /// As [`ended`](Self::ended), with what it printed.
     #[track_caller]
     pub(crate) fn ended_with(mut self) -> (ExitStatus, String, String) {
-        let status = eventually("an agent ends", || self.child.try_wait().unwrap());
+        let status = eventually("an agent ends", || self.has_ended());
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {
             self.heard(&line);
         }

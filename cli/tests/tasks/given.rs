@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::alone::{Alone, good, refused, task};
 use crate::bed::{Agent, program};
-use crate::hive::{finish, signal};
+use crate::hive::{eventually, finish, signal};
 
 /// A coordinator, and an agent of the admin's that does everything that asks for `echo`.
 struct Shop {
@@ -262,6 +262,21 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
 }
 
 #[test]
+fn who_watches_what_is_over_since_long_is_let_go_though_others_go_on() {
+    let shop = Shop::open();
+    let added = shop.records(&["add", "--capability", "echo", "--wait", "hello"]);
+    let id = added[0]["id"].as_str().unwrap();
+    let told = shop.records(&["watch", "--after", "0", id]);
+    let last = told.last().unwrap()["id"].to_string();
+    let mut watch = Agent::start(&mut shop.task(&["watch", "--after", &last, id]));
+    let ended = eventually("it ends while others give tasks", || {
+        shop.ok(&["add", "--capability", "other", "later"]);
+        watch.has_ended()
+    });
+    assert!(ended.success(), "{ended}");
+}
+
+#[test]
 fn who_waits_goes_on_when_the_coordinator_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let first = Alone::in_folder(dir.path(), &[]);
@@ -269,7 +284,7 @@ fn who_waits_goes_on_when_the_coordinator_comes_back() {
     let mut wait = task(dir.path(), &first.url, &["add", "--wait", "outlive it"]);
     let mut wait = Agent::start(&mut wait);
     // It has been given once it is in the list.
-    crate::hive::eventually("the task is given", || {
+    eventually("the task is given", || {
         let listed = good(&mut task(dir.path(), &first.url, &["list"]));
         listed.contains("outlive it").then_some(())
     });

@@ -41,6 +41,7 @@ impl Watch {
         let mut news = client.events(self.after.map(EventId)).await?;
         let mut last = self.after.map(EventId);
         let (mut open, mut over) = (HashSet::new(), HashSet::new());
+        let mut all_over = None;
         for named in &self.tasks {
             let task = named::find(client, named).await?;
             if !task.status.is_over() {
@@ -48,6 +49,7 @@ impl Watch {
             } else if self.after.is_some() {
                 // How it went is among what is asked for, where that is still kept.
                 over.insert(task.id);
+                all_over = all_over.max(task.completed_at);
             }
         }
         let mut names = Names::known(client).await?;
@@ -74,6 +76,10 @@ impl Watch {
             };
             last = Some(event.id);
             names.hear(&event.what);
+            if all_over.is_some_and(|all_over| event.at > all_over) {
+                // How they went stands before it, or is not kept any more.
+                over.clear();
+            }
             let is_meant = |task: TaskId| open.contains(&task) || over.contains(&task);
             if only && !task_of(&event.what).is_some_and(is_meant) {
                 continue;
