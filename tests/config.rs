@@ -536,3 +536,37 @@ fn what_is_shown_holds_no_secret_and_nothing_from_a_file_of_variables() {
     assert!(!fleet.to_toml().unwrap().contains("hunter2"));
     assert!(!format!("{fleet:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_mount_that_begins_at_the_files_folder_is_known_by_its_whole_path() {
+    let mounts = "['./in:/in', '.:/all', '../up:/up:ro', './a/./b:/b', '/abs:/abs', 'data:/data', '.hidden:/h']";
+    let text = format!("[agents.a]\ncommand = ['true']\ncontainer = {{ mounts = {mounts} }}\n");
+    let fleet = fleet(&text);
+    let spec = fleet
+        .spec(
+            &fleet.member("a").unwrap(),
+            &AgentId::random(),
+            &Place::host("/bin/alveary"),
+        )
+        .unwrap();
+    let folder = fleet.folder().display().to_string();
+    let sources: Vec<_> = spec
+        .container
+        .mounts
+        .iter()
+        .map(|m| m.source.clone())
+        .collect();
+    assert_eq!(
+        sources,
+        [
+            format!("{folder}/in"),
+            folder.clone(),
+            format!("{folder}/../up"),
+            format!("{folder}/a/b"),
+            "/abs".into(),
+            "data".into(),
+            ".hidden".into(),
+        ]
+    );
+    assert!(spec.container.mounts[2].read_only);
+}

@@ -5,7 +5,7 @@ mod procfile;
 mod yaml;
 
 use std::fmt::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use alveary::SwarmName;
 use toml::{Table, Value};
@@ -15,8 +15,6 @@ use crate::failure::Failure;
 /// A fleet file that was made of another tool's.
 #[derive(Debug, Default)]
 pub(crate) struct Imported {
-    /// Where the other file lies.
-    folder: PathBuf,
     swarm: Option<String>,
     backend: String,
     networks: Table,
@@ -65,11 +63,9 @@ impl Kind {
     }
 }
 
-/// Another tool's file, and where it was found.
+/// Another tool's file, and what it may ask for.
 pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
-    /// The folder that it lies in, absolute.
-    pub(crate) folder: &'a Path,
     /// What a variable of the caller's environment holds.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -85,10 +81,9 @@ impl Source<'_> {
 }
 
 impl Imported {
-    /// A swarm of no agents, called as the file says, or by its folder.
-    fn new(source: &Source<'_>, backend: &str, said: Option<&str>) -> Self {
+    /// A swarm of no agents, called as the file says, or else by the folder that it will lie in.
+    fn new(backend: &str, said: Option<&str>) -> Self {
         let mut imported = Self {
-            folder: source.folder.to_owned(),
             backend: backend.to_owned(),
             ..Self::default()
         };

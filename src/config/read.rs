@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alveary_core::{AgentSpec, Declared, Escaped, SecretSource, SecretSpec, SwarmName, check_name};
+use alveary_core::{
+    AgentSpec, Declared, Escaped, Mount, SecretSource, SecretSpec, SwarmName, check_name,
+};
 
 use super::agent::{FleetAgent, MAX_COUNT, Written};
 use super::backend_choice::{BackendChoice, Said};
@@ -240,6 +242,7 @@ impl<'a> Reader<'a> {
         template.alive = typed.alive;
         template.restart = typed.restart;
         template.container = typed.container;
+        (template.container.mounts.iter_mut()).for_each(|mount| self.make_whole(mount));
         Ok(FleetAgent {
             name: name.to_owned(),
             count,
@@ -250,6 +253,17 @@ impl<'a> Reader<'a> {
             file_env,
             written,
         })
+    }
+
+    /// A folder that begins at the file's, by its whole path. Whatever else has no slash before it is a volume.
+    fn make_whole(&self, mount: &mut Mount) {
+        let begins_here = [".", ".."].contains(&&*mount.source)
+            || ["./", "../"]
+                .iter()
+                .any(|here| mount.source.starts_with(here));
+        if begins_here && let Some(whole) = join(self.folder, &mount.source).to_str() {
+            whole.clone_into(&mut mount.source);
+        }
     }
 
     fn count(&self, name: &str, count: i64, written: &Written) -> Result<u32, ConfigError> {

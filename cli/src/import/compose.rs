@@ -33,7 +33,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Imported, Failure> {
             )
         })?;
     let said = file.get("name").and_then(Yaml::text);
-    let mut imported = Imported::new(source, "docker-api", said.as_deref());
+    let mut imported = Imported::new("docker-api", said.as_deref());
     variables::fill_in(&mut file, source.variable, &mut imported)?;
     let services = file.get("services").and_then(Yaml::map).unwrap_or_default();
     if services.is_empty() {

@@ -6,7 +6,7 @@ use super::{Imported, Source, name};
 use crate::failure::Failure;
 
 pub(super) fn read(source: &Source<'_>) -> Result<Imported, Failure> {
-    let mut imported = Imported::new(source, "process", None);
+    let mut imported = Imported::new("process", None);
     for (number, line) in source.text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {

@@ -10,7 +10,6 @@ use crate::failure::Failure;
 fn read(kind: Kind, text: &str) -> Result<Imported, Failure> {
     let source = Source {
         text,
-        folder: Path::new("/srv/demo"),
         variable: &|name| (name == "TAG").then(|| "7".to_owned()),
     };
     source.read(kind)

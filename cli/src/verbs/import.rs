@@ -59,7 +59,6 @@ impl Import {
         };
         let source = Source {
             text: &text,
-            folder: &folder,
             variable: &|name| {
                 std::env::var(name)
                     .ok()

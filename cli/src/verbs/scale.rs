@@ -15,7 +15,8 @@ use crate::values::{self, Count};
 
 /// Changes how many members groups have
 ///
-/// Members are added and taken away at the end of the group; those that are taken away are stopped and removed.
+/// Members are added and taken away at the end of the group; those that are taken away are stopped and removed. An agent
+/// without `count` in the file has no number: where there are to be several, it gives way to those that have one.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: alveary scale echo=10 scribe=0")]
 pub(crate) struct Scale {

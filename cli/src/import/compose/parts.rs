@@ -1,7 +1,5 @@
 //! The forms that compose has for what a fleet file says in one.
 
-use std::path::Path;
-
 use toml::{Table, Value};
 
 use super::Yaml;
@@ -86,20 +84,16 @@ pub(super) fn time(said: &Yaml) -> Option<String> {
 
 /// `outside:inside:mode`, or the long form. `Err`: what is the matter with it.
 ///
-/// What is relative there is relative to the file's `folder`; a fleet file's mounts are absolute.
-pub(super) fn mount(folder: &Path, said: &Yaml) -> Result<String, String> {
+/// What is relative is so to the folder of its file in both.
+pub(super) fn mount(said: &Yaml) -> Result<String, String> {
     let text = match said.text() {
         Some(text) => short_mount(&text),
         None => long_mount(said),
     }?;
-    Ok(if text.starts_with("./") || text.starts_with("../") {
-        let within = text.strip_prefix("./").unwrap_or(&text);
-        folder.join(within).to_string_lossy().into_owned()
-    } else if text.starts_with('~') {
+    if text.starts_with('~') {
         return Err("write the whole path: nobody's home is known here".to_owned());
-    } else {
-        text
-    })
+    }
+    Ok(text)
 }
 
 fn long_mount(said: &Yaml) -> Result<String, String> {
@@ -158,7 +152,7 @@ pub(super) fn modes_that_are_lost(said: &Yaml) -> Vec<String> {
 
 /// `[address:][host:]container[/protocol]`, or the long form; a port that only the container names is any on the
 /// host.
-pub(super) fn port(_folder: &Path, said: &Yaml) -> Result<String, String> {
+pub(super) fn port(said: &Yaml) -> Result<String, String> {
     let text = match said {
         Yaml::Map(_) => {
             let part = |key: &str| said.get(key).and_then(Yaml::text);

@@ -3,8 +3,6 @@
 mod bounds;
 mod health;
 
-use std::path::Path;
-
 use toml::{Table, Value};
 
 use super::parts::{array, modes_that_are_lost, mount, pairs, port, size, time, words};
@@ -208,11 +206,11 @@ impl Service<'_> {
         key: &str,
         into: &str,
         said: &Yaml,
-        one: fn(&Path, &Yaml) -> Result<String, String>,
+        one: fn(&Yaml) -> Result<String, String>,
     ) {
         let mut all = Vec::new();
         for item in said.list().unwrap_or_default() {
-            match one(&self.imported.folder, item) {
+            match one(item) {
                 Ok(text) => all.push(text),
                 Err(why) => {
                     let what = item.text().or_else(|| item.get("target")?.text());
