@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::text::Escaped;
+
 /// The longest [`AgentId`], in bytes.
 pub const MAX_ID_LEN: usize = 64;
 
@@ -63,7 +65,7 @@ pub enum InvalidId {
         len: usize,
     },
     /// It has a character that an identity may not have.
-    #[error("`{}` may not stand in it (letters, digits, `_`, `.` and `-` may, the first a letter or a digit)", .0.escape_default())]
+    #[error("`{}` may not stand in it (the letters a–z and A–Z, digits, `_`, `.` and `-` may, the first a letter or a digit)", Escaped(.0.encode_utf8(&mut [0; 4])))]
     BadCharacter(char),
 }
 

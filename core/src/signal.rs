@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::Escaped;
+
 /// A signal. Containers are Linux wherever their engine's client runs, so the numbers are Linux's.
 ///
 /// ```
@@ -112,7 +114,7 @@ impl fmt::Debug for Signal {
 
 /// The text names no signal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no signal (`TERM`, `SIGTERM` and `15` are)", .0.escape_default())]
+#[error("`{}` is no signal (`TERM`, `SIGTERM` and `15` are)", Escaped(.0))]
 pub struct InvalidSignal(String);
 
 impl FromStr for Signal {

@@ -32,3 +32,26 @@ pub fn is_unsafe(c: char) -> bool {
             '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
             | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{AgentId, ByteSize, Mount, Signal, User};
+
+    #[test]
+    fn what_cannot_be_read_is_shown_as_it_was_written_and_drives_no_terminal() {
+        let refused = |text: &str| {
+            [
+                text.parse::<AgentId>().unwrap_err().to_string(),
+                text.parse::<Signal>().unwrap_err().to_string(),
+                text.parse::<Mount>().unwrap_err().to_string(),
+                text.parse::<ByteSize>().unwrap_err().to_string(),
+                text.parse::<User>().unwrap_err().to_string(),
+            ]
+        };
+        for (written, shown) in [("ø", "`ø`"), ("\u{1b}", r"`\u{1b}`")] {
+            for message in refused(written) {
+                assert!(message.starts_with(shown), "{message}");
+            }
+        }
+    }
+}

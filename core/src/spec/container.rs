@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ByteSize, is_default};
+use crate::text::Escaped;
 
 /// How an agent is put into a container, where the backend is a container engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -190,7 +191,7 @@ pub struct Mount {
 
 /// The text is no `source:target[:ro]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no mount (`volume:/inside` and `/outside:/inside:ro` are)", .0.escape_default())]
+#[error("`{}` is no mount (`volume:/inside` and `/outside:/inside:ro` are)", Escaped(.0))]
 pub struct InvalidMount(String);
 
 impl FromStr for Mount {

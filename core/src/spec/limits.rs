@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::Escaped;
+
 /// What an agent may use up. What is `None` is not limited by us.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -112,7 +114,7 @@ impl fmt::Display for ByteSize {
 
 /// The text is no number of bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no size (`256MiB`, `1.5GB` and `4096` are)", .0.escape_default())]
+#[error("`{}` is no size (`256MiB`, `1.5GB` and `4096` are)", Escaped(.0))]
 pub struct InvalidByteSize(String);
 
 impl FromStr for ByteSize {
@@ -162,7 +164,7 @@ pub struct User {
 
 /// The text is no `UID` or `UID:GID`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no user (`1000` and `1000:100` are: numbers, uid and gid)", .0.escape_default())]
+#[error("`{}` is no user (`1000` and `1000:100` are: numbers, uid and gid)", Escaped(.0))]
 pub struct InvalidUser(String);
 
 impl FromStr for User {
