@@ -199,7 +199,8 @@ impl Exec {
             watcher: self.tty.then(|| Watcher::new(self.detach_keys.clone())),
         };
         let mut let_go = pin!(keys.until_let_go());
-        let mut resized = signal(SignalKind::window_change())?;
+        let mut resized =
+            signal(SignalKind::window_change()).map_err(Failure::system("listen to signals"))?;
         let mut stdout = Out::new(io::stdout(), self.tty);
         let mut stderr = Out::new(io::stderr(), self.tty);
         while let Some(from) = &mut output {

@@ -94,7 +94,8 @@ impl Session {
                     let Some(event) = event else {
                         return Ok(Outcome::Done);
                     };
-                    if self.take(&event?) == Some(Command::Quit) {
+                    let event = event.map_err(Failure::system("have the terminal's keys as they are typed"))?;
+                    if self.take(&event) == Some(Command::Quit) {
                         return Ok(Outcome::Done);
                     }
                     // Whoever presses a key looks for what it does.

@@ -234,7 +234,10 @@ fn fork(hive: &Hive, subject: &Subject) -> Result<Floor, Failure> {
 }
 
 fn read(fleet: &Fleet) -> Result<toml::Table, Failure> {
-    let text = fs::read_to_string(&fleet.file)?;
+    let text = fs::read_to_string(&fleet.file).map_err(|error| {
+        let what = format!("{} cannot be read: {error}", fleet.file.display());
+        Failure::input(what, "let yourself read it")
+    })?;
     text.parse()
         .map_err(|error: toml::de::Error| Failure::input(error.message(), "mend the file"))
 }

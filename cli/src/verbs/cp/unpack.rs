@@ -23,15 +23,7 @@ pub(super) fn beneath(archive: &mut dyn Read, root: &Path) -> Result<Vec<String>
         let mut entry = entry.map_err(|error| broken(&error))?;
         let name = entry.path().map_err(|error| broken(&error))?.into_owned();
         let path = beneath_it(root, &within(&name)?);
-        let trouble = |error: io::Error| {
-            Failure::input(
-                format!(
-                    "{} cannot be written: {error}",
-                    Escaped(&path.display().to_string())
-                ),
-                "make room there, let yourself write, or name another place",
-            )
-        };
+        let trouble = |error| unwritable(&path, &error);
         no_link_on_the_way(root, &path)?;
         let mode = entry.header().mode().map_err(|error| broken(&error))? & MODE;
         match entry.header().entry_type() {
@@ -66,9 +58,18 @@ pub(super) fn beneath(archive: &mut dyn Read, root: &Path) -> Result<Vec<String>
     }
     // At the end, and from the innermost: what may not be written in could not have been filled.
     for (path, mode) in directories.iter().rev() {
-        fs::set_permissions(path, Permissions::from_mode(*mode))?;
+        fs::set_permissions(path, Permissions::from_mode(*mode))
+            .map_err(|error| unwritable(path, &error))?;
     }
     Ok(passed_over)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display().to_string();
+    Failure::input(
+        format!("{} cannot be written: {error}", Escaped(&path)),
+        "make room there, let yourself write, or name another place",
+    )
 }
 
 /// A name of the archive without its first part, which is the thing itself.

@@ -25,7 +25,8 @@ const TOGETHER: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(ps: &Ps, context: &Context) -> Result<Outcome, Failure> {
     let mut shown = Shown::new(ps)?;
-    let mut resized = signal(SignalKind::window_change())?;
+    let mut resized =
+        signal(SignalKind::window_change()).map_err(Failure::system("listen to signals"))?;
     let opened = loop {
         if let Some(opened) = context.open_existing().await? {
             break opened;
