@@ -36,6 +36,10 @@ pub(crate) struct Import {
 impl Import {
     pub(crate) fn run(&self) -> Result<Outcome, Failure> {
         let from = self.from.display().to_string();
+        let text = fs::read_to_string(&self.from).map_err(|error| {
+            let what = format!("`{}` cannot be read: {error}", Escaped(&from));
+            Failure::input(what, "name a file that is there, and that you may read")
+        })?;
         let kind = self.kind.or_else(|| Kind::of(&self.from)).ok_or_else(|| {
             Failure::input(
                 format!(
@@ -44,10 +48,6 @@ impl Import {
                 ),
                 "say it by `--as compose` or `--as procfile`",
             )
-        })?;
-        let text = fs::read_to_string(&self.from).map_err(|error| {
-            let what = format!("`{}` cannot be read: {error}", Escaped(&from));
-            Failure::input(what, "name a file that is there, and that you may read")
         })?;
         let folder = std::path::absolute(&self.from)
             .ok()

@@ -71,6 +71,11 @@ fn a_file_of_no_known_kind_is_refused_with_the_cure() {
             .contains("[agents.web]")
     );
 
-    let absent = hive.run(&["import", "absent/Procfile"]);
-    assert_eq!(absent.code(), Some(2), "{absent}");
+    // Of one that is not there its kind is no matter.
+    for name in ["absent/Procfile", "absent"] {
+        let absent = hive.run(&["import", name]);
+        assert_eq!(absent.code(), Some(2), "{absent}");
+        let words = format!("`{name}` cannot be read: No such file");
+        assert!(absent.stderr().contains(&words), "{absent}");
+    }
 }
