@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentInfo, Error, ErrorKind, Exit, Incarnation, Operation, Result,
+    AgentBackend, AgentId, AgentInfo, AgentState, Error, ErrorKind, Exit, Incarnation, Operation,
+    Result,
 };
 
 use super::SwarmManager;
@@ -14,6 +15,9 @@ use super::row::Row;
 
 /// Those without a check are waited for as long as those with one.
 const UNTIL_IT_RUNS: Duration = Duration::from_mins(1);
+
+/// How long one without a check has to run before it is said that it goes on.
+const MOMENT: Duration = Duration::from_millis(500);
 
 impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     /// Waits until the agent's present start has ended, and says how.
@@ -77,6 +81,57 @@ enum Waited {
 
 impl<B: AgentBackend + ?Sized> Core<B> {
     pub(super) async fn wait_ready(self: &Arc<Self>, id: &AgentId) -> Result<AgentInfo> {
+        self.wait_for(id, waited).await
+    }
+
+    /// Waits until those may start that come after this start of an agent: until it is ready, or, where it has no check, has
+    /// run. However it ended then, so that it does not matter whether that has been heard of by now.
+    pub(super) async fn wait_up(self: &Arc<Self>, start: &AgentInfo) -> Result<AgentInfo> {
+        self.wait_for(&start.id, |row| {
+            let has_run = row.info.as_ref().filter(|info| {
+                info.incarnation == start.incarnation
+                    && matches!(info.state, AgentState::Exited(_))
+                    && !row.has_check()
+            });
+            match has_run {
+                Some(info) => Some(Waited::Ready(Box::new(info.clone()))),
+                None => waited(row),
+            }
+        })
+        .await
+    }
+
+    /// Waits until this start of an agent has a check behind it, or has run for a moment: what cannot run ends at once.
+    pub(super) async fn wait_a_moment(&self, start: &AgentInfo) {
+        if self.table.look(&start.id, Row::has_check) != Some(false) {
+            return;
+        }
+        let ran = start.started_at.and_then(|at| at.elapsed().ok());
+        let rest = MOMENT.saturating_sub(ran.unwrap_or_default());
+        let over = self.until_it_is_over(&start.id, start.incarnation);
+        let _ = tokio::time::timeout(rest, over).await;
+    }
+
+    /// Refuses one that has ended badly, and is not to be started again.
+    pub(super) fn has_not_failed(&self, id: &AgentId) -> Result<()> {
+        let over = |row: &Row| row.exit().filter(|_| !row.wants_restart());
+        match self.table.look(id, over).flatten() {
+            Some(exit) if !exit.is_clean() => Err(Error::new(
+                ErrorKind::Conflict,
+                Operation::Wait,
+                format!("it has ended already: it {exit}"),
+            )
+            .with_agent(id)
+            .with_cure("read its logs")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn wait_for(
+        self: &Arc<Self>,
+        id: &AgentId,
+        waited: impl Fn(&Row) -> Option<Waited>,
+    ) -> Result<AgentInfo> {
         let not_found = || Error::agent_not_found(Operation::Wait, id);
         let check = self
             .table

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use alveary::{
-    Agent, AgentSpec, AgentState, DownOptions, ErrorKind, StopOptions, SwarmManager, UpAction,
-    UpEvent, UpOptions,
+    Agent, AgentSpec, AgentState, DownOptions, ErrorKind, StopOptions, SwarmEvent, SwarmManager,
+    UpAction, UpEvent, UpOptions,
 };
+use futures_util::StreamExt;
 
 use crate::house::{House, names};
 
@@ -210,6 +211,68 @@ async fn those_that_are_asked_for_are_started_anew_though_nothing_changed() {
     swarm.up(&fleet, all).await.unwrap();
     let kept = starts().await;
     assert!(kept.iter().all(|(name, start)| after[name] != *start));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_check_it_is_enough_for_those_after_it_to_have_run() {
+    let house = House::new();
+    let swarm = house.supervisor().await;
+    let (tell, ended) = std::sync::mpsc::channel();
+    let mut events = swarm.subscribe().await;
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            if let SwarmEvent::Changed(agent) = event
+                && agent.state().has_ended()
+            {
+                let _ = tell.send(());
+            }
+        }
+    });
+    let ended = Mutex::new(ended);
+    // That it has ended is heard before anybody asks whether it is up.
+    let options = UpOptions::default().with_progress(move |event| {
+        if matches!(event, UpEvent::Started(step, _) if step.name == "crash") {
+            tokio::task::block_in_place(|| ended.lock().unwrap().recv().unwrap());
+        }
+    });
+    let agents = "[agents.crash]\ncommand = [\"exit\", \"4\"]\n\
+                  [agents.web]\ncommand = [\"stay\"]\nafter = [\"crash\"]\n";
+    let report = swarm.up(&house.fleet(agents), options).await.unwrap();
+    assert!(report.is_success(), "{report:?}");
+    let web = swarm.find("web").await.unwrap().unwrap();
+    assert_eq!(web.state(), &AgentState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_all_is_told_of_each_that_has_ended_badly_by_then() {
+    for crash in [
+        "\"exit\", \"3\"",
+        "\"exit-after\", \"200\", \"3\"",
+        // It was ready, and the other was not yet.
+        "\"exit-after\", \"2000\", \"3\"",
+    ] {
+        let house = House::new();
+        let swarm = house.supervisor().await;
+        let agents = format!(
+            "[agents.crash]\ncommand = [{crash}]\n\
+             [agents.task]\ncommand = [\"exit\", \"0\"]\n\
+             [agents.again]\ncommand = [\"exit-after\", \"100\", \"3\"]\nrestart = {{ policy = \"always\", delay = \"1h\", max_delay = \"1h\" }}\n\
+             [agents.web]\ncommand = [\"say\", \"3000\", \"up\"]\nready = {{ log = \"up\" }}\nafter = [\"crash\"]\n"
+        );
+        let waiting = UpOptions::default().with_wait_ready(true);
+        let report = swarm.up(&house.fleet(&agents), waiting).await.unwrap();
+        let failures: Vec<_> = report
+            .failures()
+            .map(|(step, error)| (step.name.as_str(), error.to_string()))
+            .collect();
+        let [("crash", why)] = &failures[..] else {
+            panic!("{crash}: {failures:?}");
+        };
+        assert!(
+            why.contains("it has ended already: it exited with code 3"),
+            "{why}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

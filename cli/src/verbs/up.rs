@@ -42,6 +42,9 @@ pub(crate) struct Up {
     detach: bool,
 
     /// With --detach: return when all are ready
+    ///
+    /// One that has no `ready` has to run for half a second, or to end with code 0. Where one has ended badly by the time that all
+    /// are, and is not to be started again, it is told of, and the code is 1.
     #[arg(long, requires = "detach")]
     wait: bool,
 

@@ -253,6 +253,28 @@ fn up_can_wait_until_all_are_ready_and_gives_up_after_its_time() {
 }
 
 #[test]
+fn up_that_waits_says_who_has_ended_badly_and_not_that_it_is_ready() {
+    let hive = Hive::new(
+        r#"
+        swarm = "demo"
+        [agents.job]
+        command = ["sh", "-c", "exit 3"]
+        [agents.task]
+        command = ["true"]
+        "#,
+    );
+    let ran = hive.run(&["up", "-d", "--wait"]);
+    assert_eq!(ran.code(), Some(1), "{ran}");
+    assert!(
+        ran.stderr()
+            .contains("agent job: it has ended already: it exited with code 3"),
+        "{ran}"
+    );
+    assert!(!ran.stderr().contains("job is ready"), "{ran}");
+    assert!(ran.stderr().contains("task is ready"), "{ran}");
+}
+
+#[test]
 fn a_group_grows_and_shrinks_at_its_end() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);

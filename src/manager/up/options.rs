@@ -24,7 +24,8 @@ pub struct UpOptions {
     /// Whether none of those that are asked for is taken that lives already, or that somebody else is starting: it is
     /// `AlreadyExists` then, and nothing is done.
     pub refuse_living: bool,
-    /// Whether each is waited for until it is ready; otherwise only those that others come after.
+    /// Whether each is waited for until it is ready; otherwise only those that others come after. One without a check
+    /// has to run for a moment then, and who has ended badly by the time that all are ready is told of.
     pub wait_ready: bool,
     /// What `{exe}` stands for: this very program unless said.
     pub exe: Option<PathBuf>,

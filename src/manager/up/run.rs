@@ -25,17 +25,18 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
     options.tell(UpEvent::Planned(&steps));
     let turns = Semaphore::new(swarm.core().options.concurrency.max(1));
     let tasks = tasks(planned, &going(swarm, &steps));
-    let outcomes = each(tasks, usize::MAX, |task| {
+    let mut outcomes = each(tasks, usize::MAX, |task| {
         let turns = &turns;
         async move {
             let result = take(swarm, &task, options, turns).await;
             task.stage.send_replace(match &result {
                 Ok(_) => Stage::Ready,
-                Err(error) => {
-                    options.tell(UpEvent::Failed(&task.planned.step, error));
-                    Stage::Failed
-                }
+                Err(_) => Stage::Failed,
             });
+            let result = stays(swarm, &task.planned.step, options, result).await;
+            if let Err(error) = &result {
+                options.tell(UpEvent::Failed(&task.planned.step, error));
+            }
             UpOutcome {
                 step: task.planned.step,
                 result,
@@ -43,6 +44,15 @@ pub(in super::super) async fn run<B: AgentBackend + ?Sized>(
         }
     })
     .await;
+    if options.wait_ready {
+        // While the others became ready, one that was may have ended.
+        for outcome in outcomes.iter_mut().filter(|o| o.started().is_some()) {
+            if let Err(error) = swarm.core().has_not_failed(&outcome.step.id) {
+                options.tell(UpEvent::Failed(&outcome.step, &error));
+                outcome.result = Err(error);
+            }
+        }
+    }
     swarm.core().record_begun().await;
     Ok(UpReport { outcomes })
 }
@@ -177,9 +187,29 @@ async fn take<B: AgentBackend + ?Sized>(
     if !(options.wait_ready || task.awaited) {
         return Ok(Some(info));
     }
-    let info = swarm.core().wait_ready(&step.id).await?;
-    options.tell(UpEvent::Ready(step, &info));
+    let info = swarm.core().wait_up(&info).await?;
+    if !options.wait_ready {
+        options.tell(UpEvent::Ready(step, &info));
+    }
     Ok(Some(info))
+}
+
+/// Where each is waited for: one that is up is ready if it has not ended badly a moment later. Those that come after it do not
+/// wait for that.
+async fn stays<B: AgentBackend + ?Sized>(
+    swarm: &SwarmManager<B>,
+    step: &UpStep,
+    options: &UpOptions,
+    result: Result<Option<AgentInfo>>,
+) -> Result<Option<AgentInfo>> {
+    if let Ok(Some(info)) = &result
+        && options.wait_ready
+    {
+        swarm.core().wait_a_moment(info).await;
+        swarm.core().has_not_failed(&info.id)?;
+        options.tell(UpEvent::Ready(step, info));
+    }
+    result
 }
 
 async fn act<B: AgentBackend + ?Sized>(
