@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use alveary::{Error, Escaped, Fleet, Registry, SecretSource};
 use clap::Args;
+use nix::unistd::User;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -82,11 +83,27 @@ fn not_carried(fleet: &Fleet) -> BTreeSet<&str> {
     names
 }
 
+/// Refuses a user whom systemd would not find. It takes any number, too.
+fn is_there(user: &str) -> Result<(), Failure> {
+    if user.parse::<u32>().is_ok() || !matches!(User::from_name(user), Ok(None)) {
+        return Ok(());
+    }
+    Err(Failure::input(
+        format!("this host has no user `{}`", Escaped(user)),
+        "name one that it has by --user, or make that one first",
+    ))
+}
+
 impl Startup {
     pub(crate) fn run(&self, context: &Context) -> Result<Outcome, Failure> {
         let fleet = context.fleet()?;
         Registry::builtin().prepare(&fleet).map_err(Error::from)?;
         let unit = self.unit(context, &fleet)?;
+        if let Some(user) = &unit.system_user
+            && !self.remove
+        {
+            is_there(user)?;
+        }
         let left_out = not_carried(&fleet);
         if !left_out.is_empty() && !self.remove {
             let names = left_out.into_iter().collect::<Vec<_>>().join(", ");

@@ -176,3 +176,20 @@ fn a_unit_is_written_for_the_user_and_taken_away_again() {
     let again = run(&["startup", "--remove"]);
     assert_eq!(again.code(), Some(2), "{again}");
 }
+
+#[test]
+fn a_unit_of_the_system_is_made_for_a_user_of_this_host_alone() {
+    let hive = Hive::new("swarm = \"demo\"\n[agents.a]\ncommand = [\"true\"]\n");
+    let print = |user| hive.run(&["startup", "--system", "--print", "--user", user]);
+    // A number is a user's whether or not it has a name.
+    for user in ["root", "64321"] {
+        let unit = print(user).stdout();
+        let line = format!("User={user}");
+        assert!(unit.lines().any(|found| found == line), "{unit}");
+    }
+    let refused = print("alveary-absent");
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert_eq!(refused.stdout(), "");
+    let words = "this host has no user `alveary-absent`";
+    assert!(refused.stderr().contains(words), "{refused}");
+}
