@@ -119,6 +119,20 @@ fn a_default_may_have_variables_in_it() {
 }
 
 #[test]
+fn a_dollar_itself_opens_no_variable() {
+    for (text, stands_for) in [
+        ("${Q:-$${}", "${"),
+        ("${Q:-$$${TAG}}", "$7"),
+        ("${Q:-$$$${}}", "$${}"),
+    ] {
+        let text = format!("services: {{ a: {{ image: x, user: '{text}' }} }}");
+        let (_, made, _) = imported(Kind::Compose, &text);
+        let user = format!("user = \"{stands_for}\"\n");
+        assert!(made.contains(&user), "{text}: {made}");
+    }
+}
+
+#[test]
 fn a_file_of_variables_that_need_not_be_there_stays_one() {
     let text = "services: { a: { image: x, env_file: [{ path: no.env, required: false }] } }";
     let (_, made, _) = imported(Kind::Compose, text);

@@ -136,9 +136,14 @@ impl Found<'_> {
 /// Where the brace ends that was opened before this text: a default may have variables in it.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 0_usize;
+    // Two dollars are one itself, and open nothing.
+    let opens = |at: usize| {
+        let before = text[..at].trim_end_matches('$');
+        (at - before.len()) % 2 == 1
+    };
     for (at, letter) in text.char_indices() {
         match letter {
-            '{' if text[..at].ends_with('$') => open += 1,
+            '{' if opens(at) => open += 1,
             '}' if open == 0 => return Some(at),
             '}' => open -= 1,
             _ => {}
