@@ -324,6 +324,26 @@ mod tests {
             here.choose().unwrap(),
             Endpoint::parse("ssh://me@far", None).unwrap()
         );
+        // Whatever shape the rest has.
+        for (proxies, gives) in [
+            ("null", false),
+            ("[]", false),
+            ("{}", false),
+            (r#"{"default":{"httpProxy":"http://proxy"}}"#, true),
+        ] {
+            let config = format!(r#"{{"currentContext":"far","proxies":{proxies}}}"#);
+            std::fs::write(folder.path().join("config.json"), config).unwrap();
+            let chosen = here.choose().unwrap();
+            assert_eq!(
+                chosen,
+                Endpoint::parse("ssh://me@far", None).unwrap(),
+                "{proxies}"
+            );
+            #[cfg(feature = "cli")]
+            assert_eq!(here.gives_proxies(), gives, "{proxies}");
+            #[cfg(not(feature = "cli"))]
+            let _ = gives;
+        }
         here.docker_context = Some("near".into());
         let reason = here.choose().unwrap_err();
         assert!(reason.contains("near"), "{reason}");

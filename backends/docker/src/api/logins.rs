@@ -15,7 +15,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_
 use base64::engine::{DecodePaddingMode, Engine as _};
 use http::HeaderValue;
 use humantime::format_duration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -58,9 +58,21 @@ struct Login {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Config {
+    #[serde(deserialize_with = "or_none")]
     auths: BTreeMap<String, Kept>,
+    #[serde(deserialize_with = "or_none")]
     creds_store: String,
+    #[serde(deserialize_with = "or_none")]
     cred_helpers: BTreeMap<String, String>,
+}
+
+/// To Docker's program `null` is as if nothing stood there.
+fn or_none<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 #[derive(Deserialize, Default)]
@@ -322,6 +334,23 @@ mod tests {
         ] {
             assert_eq!(of(&config, image).await, None, "{image}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_null_is_as_if_it_were_not_there() {
+        let config = json!({
+            "credsStore": null,
+            "credHelpers": null,
+            "auths": { "ghcr.io": { "auth": EITHER.encode("queen:honey") } },
+        });
+        let login = of(&config.to_string(), "ghcr.io/agent").await.unwrap();
+        assert_eq!(login["username"], "queen");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{ "auths": null }"#).unwrap();
+        assert!(matches!(
+            kept(file.path(), "ghcr.io", LIMIT).await,
+            Ok(None)
+        ));
     }
 
     #[tokio::test]

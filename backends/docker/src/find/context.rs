@@ -13,10 +13,10 @@ use super::{Candidate, Endpoint, Tls};
 struct ConfigFile {
     #[serde(rename = "currentContext", default)]
     current_context: Option<String>,
-    /// What the program gives every container that it makes, by engine.
+    /// What the program gives every container that it makes, by engine; of whatever shape, the rest of the file counts.
     #[cfg(feature = "cli")]
     #[serde(default)]
-    proxies: std::collections::BTreeMap<String, serde_json::Value>,
+    proxies: serde_json::Value,
 }
 
 impl ConfigFile {
@@ -29,7 +29,9 @@ impl ConfigFile {
 /// Whether the program gives containers variables of its own.
 #[cfg(feature = "cli")]
 pub(super) fn gives_proxies(config: &Path) -> bool {
-    ConfigFile::of(config).is_some_and(|file| !file.proxies.is_empty())
+    let proxies = ConfigFile::of(config).map(|file| file.proxies);
+    let by_engine = proxies.as_ref().and_then(serde_json::Value::as_object);
+    by_engine.is_some_and(|by_engine| !by_engine.is_empty())
 }
 
 #[derive(Deserialize)]
