@@ -87,11 +87,11 @@ impl Failure {
     }
 
     /// What is the matter, and what to do about it.
-    #[cfg(feature = "coordinator")]
     pub(crate) fn in_words(&self) -> (String, Option<String>) {
         match self {
             Self::Alveary(error) => (error.summary(), error.cure().map(str::to_owned)),
             Self::Input { what, cure } => (what.clone(), Some(cure.clone())),
+            #[cfg(feature = "coordinator")]
             Self::Coordinator { what, cure, .. } => (what.clone(), cure.clone()),
             Self::System { what, error } => {
                 let (what, cure) = refused(what, error);
