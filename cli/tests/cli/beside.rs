@@ -88,9 +88,12 @@ fn on_a_terminal_keys_arrive_one_by_one_and_its_size_is_the_callers() {
     pty.expect("got first");
     pty.resize(size(40, 120));
     // It learns of it in its own time, and is asked until it has.
+    let mut asked = 0;
     eventually("the new size", || {
-        pty.send(b"again\r");
-        pty.expect("got again");
+        asked += 1;
+        pty.send(format!("again {asked}\r").as_bytes());
+        // Not of an earlier one: else it is asked faster than it answers, and the new size waits behind all that.
+        pty.expect(&format!("got again {asked}"));
         pty.shown().contains("40 120").then_some(())
     });
     pty.send(b"\x03");
