@@ -1,21 +1,19 @@
 //! `exec`: runs a program beside an agent.
 
+mod keys;
 mod out;
 
-use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::pin::pin;
 
 use alveary::{
-    Agent, Error, ErrorKind, Escaped, ExecSpec, ExecStdin, Execution, ExitStatus, LogStreamKind,
-    Operation, SwarmManager, TtySize, User,
+    Agent, Error, ErrorKind, Escaped, ExecSpec, Execution, ExitStatus, LogStreamKind, Operation,
+    SwarmManager, TtySize, User,
 };
 use clap::{Args, ValueHint};
 use futures_util::StreamExt as _;
-use tokio::io::AsyncWriteExt as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use crate::bulk;
 use crate::context::Context;
@@ -24,6 +22,7 @@ use crate::keyboard::{self, DetachKeys, Raw, Watcher};
 use crate::outcome::Outcome;
 use crate::output::note;
 use crate::typed;
+use keys::Keys;
 use out::Out;
 
 /// Runs a program in an agent's surroundings
@@ -193,11 +192,9 @@ impl Exec {
     /// Carries keys in and output out until the program has ended. `None`: its user has let go of it.
     async fn through(&self, mut running: Execution) -> Result<Option<ExitStatus>, Failure> {
         let mut output = running.output.take();
-        let keys = Keys {
-            typed: running.stdin.is_some().then(keyboard::typed),
-            to: running.stdin.take(),
-            watcher: self.tty.then(|| Watcher::new(self.detach_keys.clone())),
-        };
+        let typed = running.stdin.is_some().then(keyboard::typed);
+        let watcher = self.tty.then(|| Watcher::new(self.detach_keys.clone()));
+        let keys = Keys::new(typed, running.stdin.take(), watcher);
         let mut let_go = pin!(keys.until_let_go());
         let mut resized =
             signal(SignalKind::window_change()).map_err(Failure::system("listen to signals"))?;
@@ -226,47 +223,6 @@ impl Exec {
         stdout.end()?;
         stderr.end()?;
         Ok(Some(running.wait().await?))
-    }
-}
-
-/// What is typed, on its way to the program.
-struct Keys {
-    typed: Option<mpsc::Receiver<io::Result<Vec<u8>>>>,
-    to: Option<ExecStdin>,
-    watcher: Option<Watcher>,
-}
-
-impl Keys {
-    /// Hands on what is typed, until the keys that let go are. Where there is nothing more to hand on, never.
-    async fn until_let_go(mut self) {
-        while let Some(Ok(typed)) = self.next().await {
-            let (bytes, let_go) = match &mut self.watcher {
-                Some(watcher) => watcher.pass(&typed),
-                None => (typed, false),
-            };
-            // A program that reads no more has a reason, and its end tells it.
-            if self.hand_on(&bytes).await.is_err() {
-                break;
-            }
-            if let_go {
-                return;
-            }
-        }
-        // The end of what is typed is the end of the program's input.
-        drop(self);
-        pending::<()>().await;
-    }
-
-    async fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
-        self.typed.as_mut()?.recv().await
-    }
-
-    async fn hand_on(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Some(to) = &mut self.to {
-            to.write_all(bytes).await?;
-            to.flush().await?;
-        }
-        Ok(())
     }
 }
 

@@ -121,6 +121,21 @@ fn the_keys_that_let_go_leave_the_terminal_as_it_was() {
 }
 
 #[test]
+fn the_keys_that_let_go_are_heard_though_the_program_reads_nothing_of_what_is_typed() {
+    let hive = up();
+    let mut command = hive.command();
+    command.args(["exec", "-it", "bee-1", "sh", "-c"]);
+    // Once its terminal is raw, what nobody reads fills it up.
+    command.arg("stty raw -echo; echo deaf; exec sleep 1000");
+    let mut pty = Pty::run(&command);
+    pty.expect("deaf");
+    pty.send(&[b'x'; 40_000]);
+    pty.send(b"\x10\x11");
+    pty.expect("let go");
+    assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
+}
+
+#[test]
 fn a_program_is_run_beside_one_agent_that_is_there() {
     let hive = up();
     for (agent, words) in [("bee", "means 2 agents"), ("wasp", "wasp")] {
