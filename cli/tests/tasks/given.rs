@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -213,7 +215,18 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| tell.send(line))
+    });
+    // It is told from now on, and when its now is it does not say.
+    eventually("it watches", || {
+        shop.ok(&["add", "--capability", "none", "before"]);
+        told.recv_timeout(Duration::from_millis(100)).ok()
+    });
     let of_one = shop
         .task(&["watch", "--after", "0", &id[..8]])
         .stdout(Stdio::piped())
@@ -236,7 +249,7 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
     );
     let out = of_one.wait_with_output().unwrap();
     assert!(out.status.success());
-    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    let of_one = String::from_utf8_lossy(&out.stdout).into_owned();
     for word in [
         "given",
         "open for bids",
@@ -244,19 +257,19 @@ fn what_happens_is_watched_until_the_tasks_that_are_meant_are_over() {
         "begun by Olive",
         "completed by Olive",
     ] {
-        assert!(told.contains(word), "{word}: {told}");
+        assert!(of_one.contains(word), "{word}: {of_one}");
     }
-    assert!(!told.contains("Echo"), "{told}");
+    assert!(!of_one.contains("Echo"), "{of_one}");
     // How it went is told also to whoever asks when all is over.
     let later = shop.task(&["watch", "--after", "0", &id[..8]]).output();
     let later = later.unwrap();
     assert!(later.status.success());
-    assert_eq!(String::from_utf8_lossy(&later.stdout), told);
-    let kinds = lines.by_ref().map(|line| {
-        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        event["what"]["kind"].as_str().unwrap().to_owned()
+    assert_eq!(String::from_utf8_lossy(&later.stdout), of_one);
+    eventually("the end of it is told", || {
+        let line = told.recv_timeout(Duration::from_secs(1)).ok()?;
+        let event: Value = serde_json::from_str(&line).unwrap();
+        (event["what"]["kind"] == "completed").then_some(())
     });
-    assert!(kinds.into_iter().any(|kind| kind == "completed"));
     signal(watch.id(), Signal::INT);
     assert_eq!(watch.wait().unwrap().code(), Some(130));
 }

@@ -42,15 +42,14 @@ impl Keys {
     pub(super) async fn until_let_go(mut self) {
         while self.typed.is_some() || self.is_waiting() {
             // What a program does not read is no reason not to hear that its user wants to let go of it.
-            let room = self.waiting.len() < WAITING;
+            let (room, waits) = (self.waiting.len() < WAITING, self.is_waiting());
             let let_go = tokio::select! {
                 typed = next(&mut self.typed), if room => self.take(typed),
-                handed = hand_on(&mut self.to, &mut self.waiting, &mut self.flushed),
-                    if !self.waiting.is_empty() || !self.flushed => match handed {
-                        Ok(()) => false,
-                        // A program that reads no more has a reason, and its end tells it.
-                        Err(_) => break,
-                    },
+                handed = hand_on(&mut self.to, &mut self.waiting, &mut self.flushed), if waits => match handed {
+                    Ok(()) => false,
+                    // A program that reads no more has a reason, and its end tells it.
+                    Err(_) => break,
+                },
             };
             if let_go {
                 // What was typed before that is the program's still, if it takes it.
