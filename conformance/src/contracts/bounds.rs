@@ -21,28 +21,31 @@ trials!(Bounds:
     fifty_agents_start_and_end_at_once,
 );
 
-/// Far less than the grace of the stop that is under way, and more than any call takes.
-const SOON: Duration = Duration::from_secs(10);
-
-/// The call ends soon, well or not.
-async fn ends<T>(what: &str, call: impl Future<Output = Result<T>>) -> Result<Result<T>, Failure> {
-    timeout(SOON, call)
+/// The call ends soon, well or not: long before the grace of the stop that is under way is over, and before the trial
+/// is.
+async fn ends<T>(
+    swarm: &Swarm,
+    what: &str,
+    call: impl Future<Output = Result<T>>,
+) -> Result<Result<T>, Failure> {
+    let soon = swarm.harness().deadline() / 3;
+    timeout(soon, call)
         .await
-        .map_err(|_| Failure::new(format!("{what} did not end within {SOON:?}")))
+        .map_err(|_| Failure::new(format!("{what} did not end within {soon:?}")))
 }
 
 async fn every_question_ends(swarm: &Swarm, id: &AgentId) -> Verdict {
     let backend = swarm.backend();
     // What they answer is for other trials.
-    let _ = ends("check", backend.check()).await?;
-    let _ = ends("inspect", backend.inspect(id)).await?;
-    let _ = ends("list", backend.list(ListOptions::default())).await?;
-    let _ = ends("events", backend.events(EventOptions::default())).await?;
+    let _ = ends(swarm, "check", backend.check()).await?;
+    let _ = ends(swarm, "inspect", backend.inspect(id)).await?;
+    let _ = ends(swarm, "list", backend.list(ListOptions::default())).await?;
+    let _ = ends(swarm, "events", backend.events(EventOptions::default())).await?;
     let reading = async {
         let logs = backend.logs(id, LogOptions::default()).await?;
         logs.collect_bytes(LogStreamKind::Stdout).await
     };
-    let _ = ends("logs, read to their end,", reading).await?;
+    let _ = ends(swarm, "logs, read to their end,", reading).await?;
     Ok(())
 }
 
@@ -53,12 +56,12 @@ async fn every_call_ends(swarm: Swarm) -> Verdict {
     for id in [living, ended, AgentId::random()] {
         every_question_ends(&swarm, &id).await?;
         let remove = swarm.backend().remove(&id, RemoveOptions::default());
-        let _ = ends("remove", remove).await?;
+        let _ = ends(&swarm, "remove", remove).await?;
         let stop = swarm.backend().stop(&id, StopOptions::by_force());
-        let _ = ends("a stop by force", stop).await?;
+        let _ = ends(&swarm, "a stop by force", stop).await?;
         let spec = swarm.spec(&Behaviour::Exit(0))?;
         let spawn = swarm.backend().spawn(&id, &spec, SpawnOptions::default());
-        let _ = ends("spawn", spawn).await?;
+        let _ = ends(&swarm, "spawn", spawn).await?;
     }
     Ok(())
 }
@@ -73,11 +76,11 @@ async fn a_stop_that_waits_holds_up_no_other_call(swarm: Swarm) -> Verdict {
         let other = swarm.spawn_ready(&Behaviour::Sleep).await?.id;
         every_question_ends(&swarm, &other).await?;
         let stop = swarm.backend().stop(&other, StopOptions::default());
-        ends("a stop of another agent", stop).await??;
+        ends(&swarm, "a stop of another agent", stop).await??;
         let remove = swarm.backend().remove(&other, RemoveOptions::default());
-        ends("a removal of another agent", remove).await??;
+        ends(&swarm, "a removal of another agent", remove).await??;
         let force = swarm.backend().stop(&slow, StopOptions::by_force());
-        ends("a stop by force", force).await??;
+        ends(&swarm, "a stop by force", force).await??;
         Ok::<(), Failure>(())
     };
     let (stopped, others) = futures_util::future::join(stop, others).await;

@@ -47,6 +47,10 @@ const FLOOD: u64 = 4 * 1024 * 1024;
 /// For as long as it is looked whether something goes on that should not.
 const A_WHILE: Duration = Duration::from_millis(500);
 
+/// How often a terminal is asked for its size until it has the new one, and with what pause between.
+const MOST_ASKED: usize = 200;
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// An agent that is one process for as long as it lives, so that whatever else runs is not its own.
 const ALONE: Behaviour = Behaviour::Spin;
 
@@ -88,13 +92,17 @@ fn output(running: &mut Execution) -> Result<ExecOutput, Failure> {
 
 /// Reads until the output ends with this, and gives all that was read.
 async fn read_until(output: &mut ExecOutput, end: &str) -> Result<String, Failure> {
+    read_until_one(output, &[end]).await
+}
+
+async fn read_until_one(output: &mut ExecOutput, ends: &[&str]) -> Result<String, Failure> {
     let mut read = Vec::new();
-    while !read.ends_with(end.as_bytes()) {
+    while !ends.iter().any(|end| read.ends_with(end.as_bytes())) {
         match output.next().await {
             Some(chunk) => read.extend_from_slice(&chunk?.bytes),
             None => {
                 return Err(Failure::new(format!(
-                    "its output ended before {end:?}: {:?}",
+                    "its output ended before {ends:?}: {:?}",
                     String::from_utf8_lossy(&read)
                 )));
             }
@@ -305,10 +313,17 @@ async fn a_terminal_has_the_size_that_it_is_given(swarm: Swarm) -> Verdict {
     let Some(stdin) = &mut running.stdin else {
         return Err(Failure::new("it has no standard input"));
     };
-    let written = stdin.write_all(b"\n").await;
-    written.map_err(|error| Failure::new(format!("it cannot be written to: {error}")))?;
-    read_until(&mut output, "41 133\r\n").await?;
-    Ok(())
+    // It goes another way than what is typed, and Podman hands it on in its own time.
+    for _ in 0..MOST_ASKED {
+        let written = stdin.write_all(b"\n").await;
+        written.map_err(|error| Failure::new(format!("it cannot be written to: {error}")))?;
+        let told = read_until_one(&mut output, &["17 91\r\n", "41 133\r\n"]).await?;
+        if told.ends_with("41 133\r\n") {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(Failure::new("it has the size of before still"))
 }
 
 async fn many_run_beside_each_other(swarm: Swarm) -> Verdict {

@@ -57,10 +57,19 @@ async fn a_paused_agent_does_nothing_until_it_goes_on(swarm: Swarm) -> Verdict {
     let agent = swarm.spawn(&COUNTING).await?;
     swarm.written(&agent.id, "\n3\n").await?;
     pause(&swarm, &agent.id).await?;
-    let before = swarm.stdout(&agent.id).await?.len();
-    tokio::time::sleep(A_WHILE).await;
-    let after = swarm.stdout(&agent.id).await?.len();
-    ensure_eq!(after, before, "it wrote while it was paused");
+    // What it wrote before may be on its way into the log still. Who is not held still writes all the time.
+    let mut before = swarm.stdout(&agent.id).await?.len();
+    let mut looks = 0;
+    let after = loop {
+        tokio::time::sleep(A_WHILE).await;
+        let after = swarm.stdout(&agent.id).await?.len();
+        if after == before {
+            break after;
+        }
+        looks += 1;
+        ensure!(looks < 10, "it wrote while it was paused");
+        before = after;
+    };
     resume(&swarm, &agent.id).await?;
     swarm
         .until("more of its output", || async {

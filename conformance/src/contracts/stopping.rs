@@ -121,18 +121,24 @@ async fn a_grace_of_zero_is_force_at_once(swarm: Swarm) -> Verdict {
 }
 
 async fn the_specs_own_grace_counts_where_the_call_names_none(swarm: Swarm) -> Verdict {
-    let id = AgentId::random();
-    let spec = swarm.spec(&Behaviour::IgnoreTerm)?.grace(SHORT);
-    swarm.spawn_spec(&id, &spec).await?;
-    swarm.written(&id, "ready\n").await?;
-    let asked = Instant::now();
-    let exit = swarm.backend().stop(&id, StopOptions::default()).await?;
-    let took = asked.elapsed();
-    ensure_by_force(&exit)?;
-    ensure!(
-        took >= SHORT && took < Duration::from_secs(8),
-        "the spec gives it {SHORT:?}, and the stop took {took:?}"
-    );
+    // A machine that has much to do may take long for one: of several, one is not held up.
+    for tries_left in (0..3).rev() {
+        let id = AgentId::random();
+        let spec = swarm.spec(&Behaviour::IgnoreTerm)?.grace(SHORT);
+        swarm.spawn_spec(&id, &spec).await?;
+        swarm.written(&id, "ready\n").await?;
+        let asked = Instant::now();
+        let exit = swarm.backend().stop(&id, StopOptions::default()).await?;
+        let took = asked.elapsed();
+        ensure_by_force(&exit)?;
+        if took >= SHORT && took < Duration::from_secs(8) {
+            break;
+        }
+        ensure!(
+            took >= SHORT && tries_left > 0,
+            "the spec gives it {SHORT:?}, and the stop took {took:?}"
+        );
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What engines can do besides: signals, holding still and letting go on; and, each by itself, running programs,
 //! telling what is used, and copying files.
 
+mod ending;
 mod exec;
 mod files;
 mod stats;

@@ -1,6 +1,7 @@
 //! Files, as the API carries them: archives, and a header that tells of a path.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -148,12 +149,16 @@ pub(crate) async fn look(
         .ok_or_else(|| Trouble::new(Class::Other, "it tells of a path in words unknown here"))
 }
 
-/// The archive of what stands at a path; `None` where nothing does. Each piece comes in time.
+/// An archive as it comes.
+pub(crate) type Pieces = BoxStream<'static, Result<Bytes, Trouble>>;
+
+/// The archive of what stands at a path, one with something in it; `None` where nothing does. Each piece comes in
+/// time.
 pub(crate) async fn get(
     http: &Http,
     container: &Ref,
     path: &str,
-) -> Result<Option<BoxStream<'static, Result<Bytes, Trouble>>>, Trouble> {
+) -> Result<Option<Pieces>, Trouble> {
     let limit = http.patience();
     let path = http.versioned(&url(container, &[("path", path)])).await?;
     let asked = async {
@@ -163,10 +168,18 @@ pub(crate) async fn get(
     let answer = timeout(limit, asked)
         .await
         .unwrap_or_else(|_| Err(no_answer(limit)))?;
-    Ok(answer.map(|answer| pieces(answer.into_body(), limit)))
+    let Some(answer) = answer else {
+        return Ok(None);
+    };
+    let mut pieces = pieces(answer.into_body(), limit).peekable();
+    // An archive of nothing has an end at least.
+    if Pin::new(&mut pieces).peek().await.is_none() {
+        return Err(Trouble::new(Class::Lost, "the archive has no byte"));
+    }
+    Ok(Some(pieces.boxed()))
 }
 
-fn pieces(body: Incoming, limit: Duration) -> BoxStream<'static, Result<Bytes, Trouble>> {
+fn pieces(body: Incoming, limit: Duration) -> Pieces {
     stream::unfold(Some(BodyStream::new(body)), move |body| async move {
         let mut body = body?;
         loop {

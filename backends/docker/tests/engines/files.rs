@@ -1,9 +1,12 @@
 //! Whose the files are that are put into an agent, and what gives way to them, by either way.
 
 use alveary_core::{
-    AgentBackend, AgentId, AgentPath, ByteSize, ErrorKind, ExecSpec, PutOptions, SpawnOptions,
-    TarStream, User,
+    AgentBackend, AgentBackendExt as _, AgentId, AgentPath, ByteSize, ErrorKind, ExecSpec,
+    PutOptions, SpawnOptions, TarStream, User,
 };
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 
 use crate::common::TestEngine;
 use crate::here::{Here, remove_all, sh};
@@ -121,5 +124,42 @@ pub(crate) async fn nothing_is_put_beneath_what_is_in_an_agents_memory(engine: T
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}"),
         }
         remove_all(&*backend).await;
+    }
+}
+
+/// Podman takes an agent's files from where they can be read after it has told of its end, and gives an empty archive
+/// as one that is whole to who asks meanwhile.
+pub(crate) async fn what_is_got_right_after_an_end_is_there(engine: TestEngine) {
+    const ROUNDS: usize = 2;
+    const AT_ONCE: usize = 6;
+    let here = Here::on(&engine);
+    let word = AgentPath::new("/tmp/word").expect("a path");
+    for backend in [here.api().await, here.cli().await] {
+        for _ in 0..ROUNDS {
+            let got = (0..AT_ONCE).map(|_| async {
+                let id = AgentId::random();
+                let spec = sh("echo spoken > /tmp/word");
+                let spawned = backend.spawn(&id, &spec, SpawnOptions::default()).await;
+                spawned.expect("it starts");
+                backend.wait(&id).await.expect("it ends");
+                let files = backend.files().expect("it copies files");
+                let pieces: Vec<_> = files
+                    .get(&id, &word)
+                    .await
+                    .expect("it is got")
+                    .collect()
+                    .await;
+                pieces
+                    .into_iter()
+                    .map(|piece| piece.expect("it goes on"))
+                    .collect::<Vec<_>>()
+                    .concat()
+            });
+            for archive in join_all(got).await {
+                let archive = String::from_utf8_lossy(&archive);
+                assert!(archive.contains("spoken\n"), "{backend}: {archive:?}");
+            }
+            remove_all(&*backend).await;
+        }
     }
 }

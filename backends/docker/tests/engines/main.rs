@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
+        files::what_is_got_right_after_an_end_is_there,
         images::one_static_program_is_image_enough,
         logs::logs_that_an_engine_does_not_give_back_are_unsupported,
         logs::long_lines_are_read_as_they_were_written,

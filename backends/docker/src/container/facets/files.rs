@@ -40,7 +40,7 @@ fn refuses_kinds(words: &str) -> bool {
 }
 
 /// How the whole file system is asked for, so that names in it begin at its root.
-fn asked(path: &AgentPath) -> &str {
+pub(super) fn asked(path: &AgentPath) -> &str {
     if path.as_str() == "/" {
         "/."
     } else {
@@ -72,8 +72,7 @@ impl<E: Engine> Containers<E> {
 
     async fn stat(&self, agent: &Agent, path: &AgentPath) -> Result<Stat> {
         let id = &agent.marks.id;
-        let http = self.engine().http();
-        let stat = archive::look(http, &agent.container.id, path.as_str()).await;
+        let stat = self.stands_at(agent, path).await;
         let stat = stat.map_err(|trouble| trouble.error(Operation::GetFiles).with_agent(id))?;
         stat.ok_or_else(|| {
             nothing(
@@ -98,7 +97,7 @@ impl<E: Engine> Containers<E> {
             parts.nth(depth) == Some(name) && parts.next().is_none()
         };
         let mut search = Search::new(&is_it);
-        let pieces = archive::get(self.engine().http(), &agent.container.id, asked(from)).await?;
+        let pieces = self.archive(agent, from).await?;
         let Some(mut pieces) = pieces else {
             return Ok(None);
         };
@@ -197,9 +196,7 @@ impl<E: Engine> Files for Containers<E> {
             )
             .with_agent(id));
         }
-        let http = self.engine().http();
-        let pieces = archive::get(http, &agent.container.id, asked(path)).await;
-        let pieces = pieces.map_err(wrong)?;
+        let pieces = self.archive(&agent, path).await.map_err(wrong)?;
         let pieces = pieces.ok_or_else(|| {
             nothing(
                 Operation::GetFiles,
@@ -236,7 +233,7 @@ impl<E: Engine> Files for Containers<E> {
         };
         // Podman would make one.
         if self.learn().await.map_err(wrong)?.podman {
-            let looked = archive::look(http, &agent.container.id, into.as_str()).await;
+            let looked = self.stands_at(&agent, into).await;
             if looked.map_err(wrong)?.is_none() {
                 return Err(no_directory());
             }
