@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use alveary::{Error, Fleet, LoadOptions, Place};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::io::Errno;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout_at;
 
@@ -218,6 +219,9 @@ fn unwatched(error: &notify::Error) -> Failure {
     let cure = match error.kind {
         notify::ErrorKind::MaxFilesWatch => {
             "have the kernel watch more: sysctl fs.inotify.max_user_watches=524288"
+        }
+        notify::ErrorKind::Io(ref error) if Errno::from_io_error(error) == Some(Errno::MFILE) => {
+            "have the kernel watch for more: sysctl fs.inotify.max_user_instances=1024, or leave out --watch"
         }
         _ => "see to it, or leave out --watch",
     };

@@ -1,6 +1,8 @@
 //! An outside look at what really runs, without asking the backend.
 
+use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use alveary_core::{AgentId, SwarmUid};
 use async_trait::async_trait;
@@ -45,7 +47,7 @@ impl Witness for ProcWitness {
 /// A process that ends while it is looked at is not living; neither is a zombie, which has no environment.
 fn look_at(process: &Path, swarm: &str) -> Option<Witnessed> {
     let pid = process.file_name()?.to_str()?.parse().ok()?;
-    let environment = std::fs::read(process.join("environ")).ok()?;
+    let environment = ProcWitness::environment(pid).ok()?;
     let mut variables = environment.split(|byte| *byte == 0);
     if !variables
         .clone()
@@ -59,4 +61,68 @@ fn look_at(process: &Path, swarm: &str) -> Option<Witnessed> {
         pid: Some(pid),
         argv: std::fs::read(process.join("cmdline")).ok()?,
     })
+}
+
+/// Who takes longer to become another program is taken for one without an environment.
+const LONGEST_EXEC: Duration = Duration::from_secs(1);
+
+impl ProcWitness {
+    /// The variables of a process, each with a NUL behind it. Waits while it becomes another program: the kernel shows
+    /// none then.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such process, or its variables are not ours to read.
+    pub fn environment(pid: u32) -> io::Result<Vec<u8>> {
+        let process = Path::new("/proc").join(pid.to_string());
+        let begun = Instant::now();
+        let mut before = None;
+        loop {
+            let environment = std::fs::read(process.join("environ"))?;
+            let is_moving = if environment.is_empty() {
+                environment_has_no_place(&std::fs::read(process.join("stat"))?)
+                    // A thread of the kernel's never has one, and one that has ended no more.
+                    && process.join("exe").read_link().is_ok()
+            } else {
+                // Half of the last one's; but whoever writes over its own need not end it.
+                !environment.ends_with(b"\0") && before.as_ref() != Some(&environment)
+            };
+            if !is_moving || begun.elapsed() > LONGEST_EXEC {
+                return Ok(environment);
+            }
+            before = Some(environment);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Whether `/proc/PID/stat` says so, in its 51st field.
+fn environment_has_no_place(stat: &[u8]) -> bool {
+    // Names are in parentheses and may hold parentheses and spaces. Behind the last one is the third field.
+    let behind = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+    let mut fields = behind.trim_ascii().split(|byte| *byte == b' ');
+    fields.nth(51 - 3).is_none_or(|end| end == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_becomes_another_program_is_seen_with_its_variables() {
+        // It becomes itself again and again.
+        let again = r#"exec "$0" -c "$1" "$0" "$1""#;
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", again, "sh", again])
+            .env("ALVEARY_HERE", "yes")
+            .spawn()
+            .unwrap();
+        for _ in 0..2000 {
+            let environment = ProcWitness::environment(child.id()).unwrap();
+            let mut variables = environment.split(|byte| *byte == 0);
+            assert!(variables.any(|one| one == b"ALVEARY_HERE=yes"));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -104,3 +104,11 @@ async fn who_waits_is_called_away_again_and_again_and_loses_no_time_by_it() {
     };
     assert_eq!(changed.fleet.as_deref(), Some(file.path()));
 }
+
+#[test]
+fn where_the_kernel_watches_for_nobody_more_its_limit_is_named() {
+    let full = |errno: Errno| notify::Error::io(errno.into());
+    let cure_of = |error| unwatched(&error).in_words().1.unwrap_or_default();
+    assert!(cure_of(full(Errno::MFILE)).contains("max_user_instances"));
+    assert!(!cure_of(full(Errno::ACCESS)).contains("max_user_instances"));
+}

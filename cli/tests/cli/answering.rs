@@ -13,7 +13,7 @@ fn a_readiness_command_that_hangs_is_ended_with_all_that_it_began_and_is_told() 
         command = ["sleep", "1000"]
         [agents.echo.ready]
         command = ["sh", "-c", "sleep 1000 & echo $$ $! >> pids; wait"]
-        timeout = "6s"
+        timeout = "9s"
         [agents.next]
         after = "echo"
         command = ["sleep", "1000"]

@@ -90,7 +90,7 @@ fn what_hides_from_its_group_is_gone_after_the_grace() {
         let began = Instant::now();
         let stop = hive.run(&["stop", "hidden"]);
         tally.expect(stop.code() == Some(0), || stop.to_string());
-        tally.expect(began.elapsed() < Duration::from_secs(5), || {
+        tally.expect(began.elapsed() < Duration::from_secs(20), || {
             format!("{:?}", began.elapsed())
         });
         tally.expect(!is_alive(grandchild), || "the grandchild lives".to_owned());
@@ -106,13 +106,13 @@ fn an_agent_that_is_stopped_by_a_signal_ends_within_its_grace() {
     let mut tally = Tally::new("SIGSTOP before the stop");
     for _ in 0..rounds(2, 20) {
         let hive = Hive::new(
-            "swarm = \"demo\"\n[agents.a]\ncommand = [\"sleep\", \"1000\"]\nstop = { grace = \"5s\" }",
+            "swarm = \"demo\"\n[agents.a]\ncommand = [\"sleep\", \"1000\"]\nstop = { grace = \"30s\" }",
         );
         hive.ok(&["up", "-d"]);
         hive.ok(&["kill", "-s", "STOP", "a"]);
         let began = Instant::now();
         hive.ok(&["stop", "a"]);
-        tally.expect(began.elapsed() < Duration::from_secs(4), || {
+        tally.expect(began.elapsed() < Duration::from_secs(20), || {
             format!("{:?}", began.elapsed())
         });
         tally.down(&hive);

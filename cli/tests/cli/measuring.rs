@@ -70,7 +70,7 @@ fn each_step_of_a_start_is_measured_beside_the_bare_engine_and_nothing_of_it_sta
     insta::assert_snapshot!("bench_notes", redacted(&ran.stderr()));
     hive.nothing_is_left();
     // Some are ended before they have said that they were there.
-    assert!((1..=44).contains(&hive.pids().len()), "{:?}", hive.pids());
+    assert!(hive.pids().len() <= 44, "{:?}", hive.pids());
 
     let report = hive.json("a.json");
     assert_eq!(report["schema"], 1);
@@ -279,7 +279,7 @@ fn its_time_is_limited_and_what_was_measured_until_then_counts() {
 #[test]
 fn one_that_ends_at_once_is_measured_and_counted_as_such() {
     let hive = Hive::new("swarm = \"demo\"\n[agents.brief]\ncommand = [\"true\"]\n");
-    let ran = hive.run(&["bench", "-n", "10", "--out", "a.json"]);
+    let ran = hive.run(&["bench", "-n", "10", "--at-once", "10", "--out", "a.json"]);
     assert_eq!(ran.code(), Some(0), "{ran}");
     let early = hive.json("a.json")["runs"][0]["ended_early"]
         .as_u64()

@@ -84,12 +84,15 @@ fn what_a_shell_waits_for_is_there_at_once() {
     let hive = Hive::new(
         "swarm = \"demo\"\n[agents.bee]\ncount = 1000\ncommand = [\"sleep\", \"1000\"]\n",
     );
-    let began = Instant::now();
-    assert_eq!(offered(&hive, &["logs", "bee-999"]), ["bee-999"]);
-    // The goal is 20 ms, which `cargo bench` measures; this is about what would be felt on any machine.
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
+    // The goal is 20 ms, which `cargo bench` measures; this is about what would be felt on any machine that has not
+    // something else to do just now.
+    let took = [(); 5].map(|()| {
+        let began = Instant::now();
+        assert_eq!(offered(&hive, &["logs", "bee-999"]), ["bee-999"]);
         began.elapsed()
+    });
+    assert!(
+        took.iter().any(|took| *took < Duration::from_secs(2)),
+        "{took:?}"
     );
 }

@@ -150,15 +150,20 @@ fn keys_and_the_wheel_go_through_the_list_and_a_click_means_what_is_under_it_whe
     ends(pty);
 }
 
-/// The numbers of the poet's lines that are seen, the first and the last.
+/// The numbers of the poet's lines that are seen, the first and the last; none where only half is drawn.
 fn lines(screen: &vt100::Screen) -> Option<(usize, usize)> {
     let text = screen.contents();
-    let mut numbers = text.lines().filter_map(|line| {
+    let numbers = text.lines().filter_map(|line| {
         let (number, _) = line.strip_prefix("line ")?.split_once(" of")?;
         number.parse().ok()
     });
-    let first = numbers.next()?;
-    Some((first, numbers.next_back().unwrap_or(first)))
+    let numbers: Vec<usize> = numbers.collect();
+    let (first, last) = (*numbers.first()?, *numbers.last()?);
+    numbers
+        .iter()
+        .copied()
+        .eq(first..=last)
+        .then_some((first, last))
 }
 
 #[test]

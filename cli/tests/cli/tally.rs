@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use alveary_conformance::ProcWitness;
 use serde_json::Value;
 
 use crate::hive::{Hive, is_alive};
@@ -116,7 +117,7 @@ pub(crate) fn processes(state: &Path) -> HashMap<String, Vec<u32>> {
         let Ok(pid) = process.file_name().to_string_lossy().parse() else {
             continue;
         };
-        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
+        let environ = ProcWitness::environment(pid).unwrap_or_default();
         let environ = String::from_utf8_lossy(&environ);
         let value = |key: &str| environ.split('\0').find_map(|pair| pair.strip_prefix(key));
         if value("ALVEARY_SWARM=") == Some(&uid)

@@ -38,13 +38,17 @@ impl Alone {
         Self { child, url }
     }
 
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.child.id(), which);
+    }
+
     pub(crate) fn end(mut self, by: Signal) -> ExitStatus {
-        signal(self.child.id(), by);
+        self.signal(by);
         eventually("it ends", || self.child.try_wait().unwrap())
     }
 
     pub(crate) fn stop(&mut self) {
-        signal(self.child.id(), Signal::TERM);
+        self.signal(Signal::TERM);
         eventually("it ends", || self.child.try_wait().unwrap());
     }
 }
@@ -143,7 +147,7 @@ fn asked_to_end_it_answers_first_who_waits() {
     // Its agent waits for tasks, at most half a minute at a time; nobody waits for that.
     let began = std::time::Instant::now();
     assert_eq!(alone.end(Signal::TERM).code(), Some(0));
-    assert!(began.elapsed() < std::time::Duration::from_secs(4));
+    assert!(began.elapsed() < std::time::Duration::from_secs(15));
     agent.until_it_says("cannot be reached");
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use alveary_conformance::ProcWitness;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -44,7 +45,7 @@ pub(crate) fn records(hive: &Hive, args: &[&str]) -> Vec<Value> {
 /// The variables of an agent's process.
 fn environment(hive: &Hive, agent: &str) -> Vec<String> {
     let pid = pid_of(&hive.agent(agent));
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environ = ProcWitness::environment(pid).unwrap();
     let each = environ.split(|byte| *byte == 0);
     each.map(|one| String::from_utf8_lossy(one).into_owned())
         .collect()

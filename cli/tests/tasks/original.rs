@@ -47,7 +47,7 @@ fn with_an_original(coordinator: &str) -> Hive {
         command = ["python3", "agent.py"]
     "#;
     let hive = hive(
-        &format!("auth = \"none\"\nauction = \"4s\"\n{coordinator}"),
+        &format!("auth = \"none\"\nauction = \"10s\"\n{coordinator}"),
         agents,
     );
     std::fs::write(hive.path().join("agent.py"), AGENT).unwrap();

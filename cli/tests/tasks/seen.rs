@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use rustix::process::Signal;
+
 use crate::alone::{Alone, good, task};
 use crate::bed::{Agent, program};
 use crate::pty::Pty;
@@ -57,8 +59,11 @@ fn a_terminal_shows_how_much_of_a_long_file_is_given() {
     }
     std::fs::write(dir.path().join("tasks.jsonl"), lines).unwrap();
     let given = task(dir.path(), &alone.url, &["import", "tasks.jsonl"]);
+    // What is over at once may never be drawn: this is not over before the bar was seen.
+    alone.signal(Signal::STOP);
     let mut pty = Pty::run(&given);
     pty.expect("/1500");
+    alone.signal(Signal::CONT);
     assert_eq!(pty.finish().code(), Some(0));
     let screen = pty.screen().screen().contents();
     assert!(!screen.contains("giving"), "{screen}");

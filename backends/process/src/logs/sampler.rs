@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use inotify::{EventMask, Inotify, WatchMask};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::LogFolder;
 use super::book::{Book, Extent};
@@ -18,7 +19,7 @@ use crate::os::files::{BLOCK, punch_hole};
 /// How long the sampler rests between two looks: the resolution of the logs' times.
 pub(crate) const RESOLUTION: Duration = Duration::from_millis(20);
 
-/// It looks for a tenth of the time at the most, however many logs grow.
+/// It has a processor for a tenth of the time at the most, however many logs grow.
 const REST_FOR_ONE_LOOK: u32 = 9;
 
 /// A log that has not grown for so many looks is closed again.
@@ -75,10 +76,10 @@ pub(crate) fn start(
             if all {
                 grown.extend(sampler.all_names());
             }
-            let begun = Instant::now();
+            let spent = processor_time();
             let shortened = sampler.look(grown);
             // Whoever floods the disk is not given more of it by our taking a rest.
-            let rest = begun.elapsed() * REST_FOR_ONE_LOOK;
+            let rest = processor_time().saturating_sub(spent) * REST_FOR_ONE_LOOK;
             tokio::time::sleep(if shortened {
                 RESOLUTION
             } else {
@@ -88,6 +89,12 @@ pub(crate) fn start(
         }
     });
     Ok(tokio_util::task::AbortOnDropHandle::new(task))
+}
+
+/// How long this thread has had a processor: a look that is held up by others costs nothing.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 fn most_open() -> usize {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use alveary_conformance::ProcWitness;
 use alveary_core::{
     AgentBackend, AgentBackendExt, AgentId, AgentState, Error, ErrorKind, ExitStatus, LogOptions,
     RemoveOptions, Retry, SpawnOptions, StopOptions,
@@ -129,7 +130,7 @@ fn carried(hive: &Hive) -> Vec<String> {
         .living()
         .into_iter()
         .filter_map(|pid| {
-            let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let environ = ProcWitness::environment(pid).ok()?;
             let line = environ
                 .split(|&byte| byte == 0)
                 .find_map(|line| line.strip_prefix(b"ALVEARY_AGENT_ID="))?;

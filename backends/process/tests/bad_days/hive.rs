@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alveary_conformance::ProcWitness;
 use alveary_core::{
     AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, BackendConfig, ConnectContext,
     ListOptions, LogItem, LogOptions, LogStreamKind, SpawnOptions, SwarmName, SwarmUid,
@@ -170,7 +171,7 @@ pub(crate) fn processes() -> impl Iterator<Item = u32> {
 }
 
 fn environment(pid: u32) -> Vec<String> {
-    let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let bytes = ProcWitness::environment(pid).unwrap_or_default();
     bytes
         .split(|&byte| byte == 0)
         .map(|line| String::from_utf8_lossy(line).into_owned())
