@@ -82,6 +82,7 @@ pub(super) async fn connect_or_start(
     by: Instant,
 ) -> Result<UnixStream> {
     let mut pause = FIRST_PAUSE;
+    let mut lock_is_held = false;
     loop {
         if let Some(stream) = connect(&settings.folder, by).await? {
             return Ok(stream);
@@ -89,14 +90,20 @@ pub(super) async fn connect_or_start(
         if Instant::now() >= by {
             return Err(held(&settings.folder));
         }
-        if start(settings, program, by).await? == Started::Held {
-            let next_start = Instant::now() + pause;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            while Instant::now() < next_start.min(by) {
-                if let Some(stream) = connect(&settings.folder, by).await? {
-                    return Ok(stream);
+        match start(settings, program, by).await? {
+            Started::Ready => {}
+            Started::Silent if lock_is_held => return Err(held(&settings.folder)),
+            Started::Silent => return Err(late()),
+            Started::Held => {
+                lock_is_held = true;
+                let next_start = Instant::now() + pause;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                while Instant::now() < next_start.min(by) {
+                    if let Some(stream) = connect(&settings.folder, by).await? {
+                        return Ok(stream);
+                    }
+                    sleep(LOOK_EVERY).await;
                 }
-                sleep(LOOK_EVERY).await;
             }
         }
     }
@@ -110,10 +117,18 @@ fn held(folder: &Path) -> Error {
     ))
 }
 
-#[derive(PartialEq)]
+fn late() -> Error {
+    let what = "the keeper was started and is not ready in time";
+    Error::new(ErrorKind::EngineUnavailable, Operation::Connect, what)
+        .with_cure("see what the machine is busy with")
+}
+
 enum Started {
     Ready,
+    /// Another has the folder.
     Held,
+    /// It said nothing until the time was over.
+    Silent,
 }
 
 async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<Started> {
@@ -146,14 +161,7 @@ async fn start(settings: &Settings, program: &Program, by: Instant) -> Result<St
         // Nothing is wrong with the program: another may be started at once.
         Ok(Ok((_, true))) => return Ok(Started::Held),
         Ok(said) => said.map(|(line, _)| line).unwrap_or_default(),
-        Err(_) => {
-            return Err(Error::new(
-                ErrorKind::EngineUnavailable,
-                Operation::Connect,
-                "the keeper was started and is not ready in time",
-            )
-            .with_cure("see what the machine is busy with"));
-        }
+        Err(_) => return Ok(Started::Silent),
     };
     match said.as_str() {
         READY => Ok(Started::Ready),

@@ -1,7 +1,7 @@
 //! A keeper that lives and says nothing, and one that cannot come to be.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use libtest_mimic::Trial;
 use crate::hive::{Hive, exists, listed, sh, signal, spawn, wait_until};
 use crate::trial;
 
-/// The backend's own time limit, and what a busy machine may add to it.
-const ONE_TIME_LIMIT: Duration = Duration::from_secs(15 + 5);
+/// The backend's own time limit, and what a busy machine may add to it: less than that limit again.
+const ONE_TIME_LIMIT: Duration = Duration::from_secs(15 + 12);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -35,6 +35,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "while_another_holds_the_lock_few_keepers_are_started",
             while_another_holds_the_lock_few_keepers_are_started,
+        ),
+        trial(
+            "that_another_holds_the_lock_is_told_though_the_last_keeper_says_nothing",
+            that_another_holds_the_lock_is_told,
         ),
         trial(
             "who_gives_up_waiting_for_a_keeper_spoils_nothing_for_the_others",
@@ -154,14 +158,25 @@ async fn a_silent_keeper_is_not_needed_for_what_has_ended(hive: Hive) {
     assert_eq!(found.exit().and_then(alveary_core::Exit::code), Some(5));
 }
 
-async fn while_another_holds_the_lock_few_keepers_are_started(hive: Hive) {
-    // A program that says what a keeper says that comes too late, and leaves a mark each time.
+/// A manager whose keepers do this in the hive's folder.
+async fn open_with_keepers_that(hive: &Hive, do_this: &str) -> Arc<dyn AgentBackend> {
     let program = hive.folder().join("late");
+    let script = format!("#!/bin/sh\ncd '{}'\n{do_this}\n", hive.folder().display());
+    // Another writes it: a program of which this process forks meanwhile would have it open still, and who is
+    // being written to cannot be started.
+    let written = Command::new("/bin/sh")
+        .args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""])
+        .arg(&program)
+        .arg(script)
+        .status();
+    assert!(written.expect("there is a shell").success());
+    hive.open_with_keeper(&program.to_string_lossy()).await
+}
+
+async fn while_another_holds_the_lock_few_keepers_are_started(hive: Hive) {
+    // What a keeper says that comes too late, and a mark each time.
     let marks = hive.folder().join("marks");
-    let script = format!("#!/bin/sh\necho >> '{}'\necho held\n", marks.display());
-    fs::write(&program, script).expect("it can be written");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it can be a program");
-    let backend = hive.open_with_keeper(&program.to_string_lossy()).await;
+    let backend = open_with_keepers_that(&hive, "echo >> marks; echo held").await;
     let begun = Instant::now();
     let asked = (0..10).map(|_| backend.check());
     for answer in join_all(asked).await {
@@ -172,6 +187,15 @@ async fn while_another_holds_the_lock_few_keepers_are_started(hive: Hive) {
     assert!(begun.elapsed() < ONE_TIME_LIMIT, "{:?}", begun.elapsed());
     let started = fs::read(&marks).expect("it was started").len();
     assert!((2..=50).contains(&started), "started {started} times");
+}
+
+async fn that_another_holds_the_lock_is_told(hive: Hive) {
+    // The first comes too late; the next says nothing for as long as there is a hive.
+    let script = "if mkdir first; then echo held; else while [ -d first ]; do sleep 0.1; done; fi";
+    let backend = open_with_keepers_that(&hive, script).await;
+    let error = backend.check().await.expect_err("nobody listens");
+    assert_eq!(error.kind(), ErrorKind::EngineUnavailable, "{error}");
+    assert!(error.to_string().contains("keeper.lock"), "{error}");
 }
 
 async fn who_gives_up_waiting_spoils_nothing(hive: Hive) {
