@@ -228,10 +228,12 @@ impl Log {
         } else {
             base
         };
+        // First: what the book has noted is known by its mark, should it be cut off this very moment.
+        self.remember_mark(len)?;
         if base + len != end {
             self.book.note(base + len, now)?;
         }
-        self.remember_mark(len)
+        Ok(())
     }
 
     fn mark_is_there(&self, end: u64) -> io::Result<bool> {

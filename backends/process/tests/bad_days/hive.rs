@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use tempfile::TempDir;
 
 /// How long anything that is waited for may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Hive {
     name: SwarmName,
