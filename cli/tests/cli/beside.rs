@@ -129,7 +129,7 @@ fn the_keys_that_let_go_are_heard_though_the_program_reads_nothing_of_what_is_ty
     command.arg("stty raw -echo; echo deaf; exec sleep 1000");
     let mut pty = Pty::run(&command);
     pty.expect("deaf");
-    pty.send(&[b'x'; 40_000]);
+    pty.send(&b"x".repeat(40_000));
     pty.send(b"\x10\x11");
     pty.expect("let go");
     assert_eq!(pty.finish().code(), Some(0), "{}", pty.shown());
