@@ -146,7 +146,9 @@ fn main() -> ExitCode {
     trials.extend(
         each.map(|(name, missing, play)| trial(&format!("processes::{name}"), missing, play)),
     );
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Trials mostly wait.
+    arguments.test_threads.get_or_insert(4);
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         for missing in [python.or(shell), faketime].into_iter().flatten() {

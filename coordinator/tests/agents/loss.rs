@@ -14,7 +14,7 @@ use super::bed::{Bed, NEVER, Way, brisk, calm, id};
 use super::hands::{Cut, Gate, Line, Puppet, shout};
 
 /// Soon enough to be waited for, long enough for a busy machine to beat three times in.
-const HEARTBEAT: Duration = Duration::from_secs(3);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 async fn with_heartbeat(way: Way) -> Bed {
     Bed::with(way, calm().with_heartbeat(HEARTBEAT)).await

@@ -24,7 +24,7 @@ pub(crate) async fn agents_that_wait_are_found_again_after_an_orderly_end() {
 
 /// It is away for longer than an agent may be silent, and no agent is taken for lost; work under way goes on.
 async fn restarted_by(signal: Signal) {
-    let house = House::new(NEVER, Duration::from_secs(3));
+    let house = House::new(NEVER, Duration::from_secs(10));
     let served = house.serve(0, |_| {}).await;
     let port = served.address.port();
     let (cancel, gate) = (CancellationToken::new(), Gate::default());
@@ -47,7 +47,7 @@ async fn restarted_by(signal: Signal) {
 
     served.process.end(signal).await;
     // No wait for anything: that it is away so long is what is tried.
-    tokio::time::sleep(house.heartbeat * 3).await;
+    tokio::time::sleep(house.heartbeat * 3 / 2).await;
     let served = house.serve(port, |_| {}).await;
     let began = Timestamp::now();
 

@@ -13,7 +13,7 @@ use super::bed::{NEVER, id};
 use super::hands::shout;
 use super::processes::{House, Process, Served, this_as};
 
-const HEARTBEAT: Duration = Duration::from_secs(3);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Has a task done by another agent than the one that stands still with it.
 async fn done_by_another(served: &Served<'_>, task: TaskId) -> Value {
