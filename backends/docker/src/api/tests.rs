@@ -192,7 +192,7 @@ async fn an_engine_that_says_nothing_of_an_image_for_too_long_is_given_up() {
 /// A library that counts in whole seconds makes nothing of half a one, and gives up before it has asked.
 #[tokio::test]
 async fn a_time_limit_of_less_than_a_second_is_that_long() {
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_millis(900);
     let briefly = || Timeouts::default().with_ask(limit).with_start(limit);
     let prompt = Played::within(briefly(), |request| match request {
         "GET /version" => Say::This(404, ""),
