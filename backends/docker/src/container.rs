@@ -21,6 +21,7 @@ mod spawn;
 mod start;
 mod stop;
 mod turns;
+mod volumes;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -77,6 +78,7 @@ struct Inner<E> {
     seats: Mutex<HashMap<AgentId, Arc<tokio::sync::Mutex<()>>>>,
     stops: stop::Stops,
     known: start::Known,
+    seen_volumes: volumes::SeenVolumes,
     pulls: pull::Pulls,
     comings: coming::Comings,
     hints: last_words::Hints,
@@ -128,6 +130,7 @@ impl<E: Engine> Containers<E> {
             seats: Mutex::default(),
             stops: stop::Stops::default(),
             known: start::Known::default(),
+            seen_volumes: volumes::SeenVolumes::default(),
             pulls: pull::Pulls::default(),
             comings: coming::Comings::default(),
             hints: last_words::Hints::default(),

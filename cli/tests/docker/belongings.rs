@@ -91,6 +91,30 @@ pub(crate) fn what_is_external_is_used_and_left(ground: &Ground) {
     assert!(things.iter().all(Made::is_there));
 }
 
+pub(crate) fn what_is_external_or_undeclared_is_refused_where_it_is_not_there(ground: &Ground) {
+    let external = "[networks.net]\n[volumes.data]\nexternal = true\nname = \"absent-data\"";
+    let mistyped = "[networks.net]\n[volumes.dta]";
+    for (tables, name) in [(external, "absent-data"), (mistyped, "data")] {
+        // What a run left that was ended.
+        ground.engine.try_client(&["volume", "rm", name]);
+        let swarm = ground.swarm(ground.file(&fleet("asking", tables)));
+        let ran = swarm.run(&["up", "--detach"]);
+        assert_eq!(ran.code(), Some(2), "{ran}");
+        let said = format!("the volume `{name}` is not there");
+        assert!(ran.stderr().contains(&said), "{ran}");
+        assert!(ran.stderr().contains("[volumes.NAME]"), "{ran}");
+        assert!(
+            swarm
+                .agents()
+                .iter()
+                .all(|agent| agent["state"] != "running")
+        );
+        let found = ground.engine.try_client(&["volume", "inspect", name]);
+        assert!(!found.status.success(), "{name} is there");
+        swarm.ok(&["down", "--volumes"]);
+    }
+}
+
 /// Something of a stranger's, until the end.
 struct Made<'a> {
     ground: &'a Ground,

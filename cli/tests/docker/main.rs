@@ -96,6 +96,7 @@ fn main() -> ExitCode {
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,
         belongings::what_is_a_strangers_is_neither_used_nor_removed,
         belongings::what_is_external_is_used_and_left,
+        belongings::what_is_external_or_undeclared_is_refused_where_it_is_not_there,
         beside::one_from_flags_is_entered_let_go_of_and_measured,
         imported::a_compose_file_comes_up_is_looked_at_and_goes,
         copied::a_folder_goes_in_and_comes_out_as_it_was,

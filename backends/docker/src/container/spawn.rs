@@ -91,6 +91,7 @@ impl<E: Engine> Containers<E> {
             let seat = this.seat(&plan.marks.id);
             let _seated = seat.lock().await;
             this.furnish(&needed).await?;
+            this.finds_volumes(&plan, &needed).await?;
             this.say_where_the_host_is(&mut plan).await?;
             let mut waiting = Waiting(Some(accepted));
             let spawned = this.spawn_planned(&plan, &values, &mut waiting).await;

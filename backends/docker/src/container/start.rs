@@ -12,8 +12,8 @@ use crate::classify::{Class, Trouble};
 use crate::engine::{Container, Engine, Inside, Phase, Ref};
 use crate::plan::{Plan, Source};
 
-/// How long it is believed that an image has still what it had.
-const BELIEVED: Duration = Duration::from_mins(1);
+/// How long it is believed that what was seen is still there.
+pub(super) const BELIEVED: Duration = Duration::from_mins(1);
 
 /// More links than this lead in a circle.
 const MAX_LINKS: usize = 16;

@@ -5,6 +5,7 @@ mod late;
 mod managers;
 mod programs;
 mod secrets;
+mod volumes;
 mod weakened;
 mod whose;
 

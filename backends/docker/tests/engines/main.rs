@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         logs::logs_that_an_engine_does_not_give_back_are_unsupported,
         logs::long_lines_are_read_as_they_were_written,
         mounted::a_program_may_lie_in_what_is_mounted,
+        mounted::a_volume_that_is_not_there_is_refused_and_not_made,
         names::agents_of_one_network_find_each_other_by_name,
         parity::one_spec_gives_one_container_by_either_way,
         ports::where_an_engine_has_published_a_port_is_told_by_either_way,

@@ -1,11 +1,11 @@
-//! Programs that are not in the image.
+//! What is mounted: programs that are not in the image, and volumes of somebody else.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use alveary_core::{AgentBackendExt as _, AgentId, AgentSpec, ErrorKind, ExitStatus, SpawnOptions};
 
 use crate::common::TestEngine;
-use crate::here::{Here, remove_all, run_to_its_end};
+use crate::here::{Here, both, remove_all, run_to_its_end, sh};
 
 pub(crate) async fn a_program_may_lie_in_what_is_mounted(engine: TestEngine) {
     let here = Here::on(&engine);
@@ -49,5 +49,35 @@ pub(crate) async fn a_program_may_lie_in_what_is_mounted(engine: TestEngine) {
             assert_eq!(error.kind(), ErrorKind::InvalidSpec, "{error}");
         }
         remove_all(&*backend).await;
+    }
+}
+
+/// Engines would make one, empty, of whatever name.
+pub(crate) async fn a_volume_that_is_not_there_is_refused_and_not_made(engine: TestEngine) {
+    let here = Here::on(&engine);
+    let volume = format!("{}-volume", here.prefix());
+    let mut spec = sh("touch /data/written");
+    spec.container.mounts = vec![format!("{volume}:/data").parse().expect("a mount")];
+    let is_there = || {
+        engine
+            .try_client(&["volume", "inspect", &volume])
+            .status
+            .success()
+    };
+    for backend in both(&here).await {
+        let kind = backend.kind();
+        let spawned = (backend.spawn(&AgentId::random(), &spec, SpawnOptions::default())).await;
+        let error = spawned.expect_err("there is no such volume");
+        assert_eq!(error.kind(), ErrorKind::InvalidSpec, "on {kind}: {error}");
+        assert!(error.to_string().contains(&volume), "on {kind}: {error}");
+        assert!(error.cure().is_some(), "on {kind}: {error}");
+        assert!(here.containers().is_empty(), "on {kind}");
+        assert!(!is_there(), "on {kind}");
+        engine.client(&["volume", "create", &volume]);
+        let (_, exit) = run_to_its_end(&*backend, &spec).await;
+        assert!(exit.is_success(), "on {kind}: {exit}");
+        remove_all(&*backend).await;
+        assert!(is_there(), "on {kind}");
+        engine.client(&["volume", "rm", &volume]);
     }
 }

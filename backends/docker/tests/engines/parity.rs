@@ -67,6 +67,7 @@ fn more(profile: &Path) -> AgentSpec {
 pub(crate) async fn one_spec_gives_one_container_by_either_way(engine: TestEngine) {
     let here = Here::on(&engine);
     let networks = Networks::on(&here);
+    engine.try_client(&["volume", "create", "alveary-parity-volume"]);
     let mut in_networks = sh("sleep 1000");
     in_networks.container.networks = networks.names.to_vec();
     let much = much(engine.name == "podman");

@@ -75,6 +75,10 @@ pub(super) struct FakeInner {
     /// Whether there is nothing at any path, and how often it was looked.
     pub(super) empty: Mutex<bool>,
     pub(super) looked: AtomicUsize,
+    /// Volumes that there are, of strangers, whether it tells of them, and what was asked for.
+    pub(super) volumes: Mutex<Vec<&'static str>>,
+    pub(super) hides_volumes: Mutex<bool>,
+    pub(super) sought: Mutex<Vec<String>>,
     /// Whatever is looked for, it fails.
     pub(super) unwell: Mutex<bool>,
     /// Its agents end by force alone.
@@ -117,11 +121,17 @@ impl Fake {
     }
 }
 
-/// It has neither networks nor volumes.
+/// It has no networks.
 #[async_trait]
 impl Belongs for Fake {
-    async fn labels_of(&self, _: Kind, _: &Ref) -> Answer<Option<Labels>> {
-        Ok(None)
+    async fn labels_of(&self, kind: Kind, name: &Ref) -> Answer<Option<Labels>> {
+        if *self.0.hides_volumes.lock().unwrap() {
+            return Err(Trouble::said(Some(403), "not for you"));
+        }
+        self.0.sought.lock().unwrap().push(name.as_str().to_owned());
+        let volumes = self.0.volumes.lock().unwrap();
+        let is_there = kind == Kind::Volume && volumes.contains(&name.as_str());
+        Ok(is_there.then(Labels::default))
     }
 
     async fn network(&self, _: &Ref) -> Answer<Option<Network>> {

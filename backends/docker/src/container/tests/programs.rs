@@ -6,6 +6,7 @@ use super::*;
 fn full() -> (Fake, Containers<Fake>) {
     let (engine, containers) = swarm();
     *engine.0.fetched.lock().unwrap() = true;
+    *engine.0.volumes.lock().unwrap() = vec!["mine", "work", "yours"];
     (engine, containers)
 }
 
