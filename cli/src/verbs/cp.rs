@@ -55,6 +55,8 @@ enum Place {
         path: AgentPath,
         /// It ended in `/.`: what is in it, and not it.
         contents: bool,
+        /// It ended in `/` or `/.`, as only a directory does.
+        is_directory: bool,
     },
 }
 
@@ -70,6 +72,7 @@ impl FromStr for Place {
             Some((agent, path)) if !agent.is_empty() && !agent.contains('/') => Ok(Self::There {
                 agent: agent.to_owned(),
                 contents: is_contents(path),
+                is_directory: path.ends_with('/') || is_contents(path),
                 // As docker has it: from the root, whether that is said or not.
                 path: AgentPath::new(format!("/{path}"))?,
             }),
@@ -110,9 +113,14 @@ impl Cp {
             (Place::There { path, contents, .. }, to) => {
                 get(files, agent.id(), path, *contents, to).await
             }
-            (from, Place::There { path, .. }) => {
+            (
+                from,
+                Place::There {
+                    path, is_directory, ..
+                },
+            ) => {
                 let options = PutOptions::default().with_keep_owners(self.archive);
-                put(files, agent.id(), from, path, options).await
+                put(files, agent.id(), from, (path, *is_directory), options).await
             }
             _ => Ok(()),
         };
@@ -230,7 +238,7 @@ async fn put(
     files: &dyn Files,
     id: &AgentId,
     from: &Place,
-    to: &AgentPath,
+    (to, wants_directory): (&AgentPath, bool),
     options: PutOptions,
 ) -> Result<(), Failure> {
     let Place::Here(from) = from else {
@@ -253,13 +261,25 @@ async fn put(
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
     let contents = name.is_none() || is_contents(&from.to_string_lossy());
-    let (into, name) = match seen(files, id, to).await? {
-        Some(there) if there.kind == FileKind::Directory && contents => (to.clone(), None),
-        Some(there) if there.kind == FileKind::Directory => (to.clone(), name),
-        Some(_) if what.is_dir() => {
+    // Where a link leads upwards, the engine finds out.
+    let is_one = |there: &FileInfo| match there.kind {
+        FileKind::Directory => true,
+        FileKind::Link { .. } => wants_directory,
+        _ => false,
+    };
+    let there = seen(files, id, to).await;
+    let (into, name) = match there.map_err(|error| error.with_operation(Operation::PutFiles))? {
+        Some(there) if is_one(&there) => (to.clone(), name.filter(|_| !contents)),
+        Some(_) if what.is_dir() || wants_directory => {
             return Err(Failure::input(
                 format!("{to} is no directory"),
                 "name a directory, or a path where nothing is yet",
+            ));
+        }
+        None if wants_directory && !what.is_dir() => {
+            return Err(Failure::input(
+                format!("there is no directory {to}"),
+                "make it first, by mkdir -p",
             ));
         }
         _ => {
@@ -270,11 +290,13 @@ async fn put(
     let (archive, packing) = pack::archive(from.clone(), name);
     let done = files.put(id, &into, archive, options).await;
     match (done, packing.await) {
-        // What could not be read here is why it did not arrive there.
-        (Err(_), Ok(Err(error))) => Err(Failure::input(
-            format!("{} cannot be copied: {error}", from.display()),
-            "let yourself read all of it",
-        )),
+        // What could not be read here is why it did not arrive there; but for a pipe that is closed there.
+        (Err(_), Ok(Err(error))) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input(
+                format!("{} cannot be copied: {error}", from.display()),
+                "let yourself read all of it",
+            ))
+        }
         (done, _) => Ok(done?),
     }
 }
@@ -284,7 +306,7 @@ async fn seen(
     files: &dyn Files,
     id: &AgentId,
     path: &AgentPath,
-) -> Result<Option<FileInfo>, Failure> {
+) -> Result<Option<FileInfo>, Error> {
     /// As many as Linux follows.
     const LINKS: usize = 40;
     let mut path = path.clone();
@@ -294,7 +316,7 @@ async fn seen(
             Err(error) if error.kind() == ErrorKind::NotFound && error.agent().is_some() => {
                 return Ok(None);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let FileKind::Link { target } = &info.kind else {
             return Ok(Some(info));
@@ -320,16 +342,17 @@ mod tests {
 
     #[test]
     fn an_agents_path_has_a_colon_before_any_slash() {
-        let there = |path: &str, contents| Place::There {
+        let there = |path: &str, contents, is_directory| Place::There {
             agent: "echo-1".to_owned(),
             path: AgentPath::new(path).unwrap(),
             contents,
+            is_directory,
         };
         for (text, place) in [
-            ("echo-1:/app", there("/app", false)),
-            ("echo-1:app/", there("/app", false)),
-            ("echo-1:/app/.", there("/app", true)),
-            ("echo-1:", there("/", false)),
+            ("echo-1:/app", there("/app", false, false)),
+            ("echo-1:app/", there("/app", false, true)),
+            ("echo-1:/app/.", there("/app", true, true)),
+            ("echo-1:", there("/", false, false)),
             ("-", Place::Stream),
             ("./a:b", Place::Here("./a:b".into())),
             ("/a:b", Place::Here("/a:b".into())),

@@ -66,10 +66,39 @@ pub(crate) fn a_folder_goes_in_and_comes_out_as_it_was(ground: &Ground) {
         (["cp", "echo:/no/such", &at("x")], "/no/such"),
         (["cp", &at("nothing"), "echo:/tmp/data"], "nothing"),
         (["cp", &at("app"), "echo:/tmp/data/made"], "is no directory"),
+        (
+            ["cp", &at("app/run.sh"), "echo:/tmp/data/made/"],
+            "made is no directory",
+        ),
+        (
+            ["cp", &at("app/run.sh"), "echo:/tmp/absent/"],
+            "there is no directory /tmp/absent",
+        ),
+        (
+            ["cp", &at("app/run.sh"), "echo:/tmp/data/made/x"],
+            "there is no directory `/tmp/data/made`",
+        ),
     ] {
         let ran = swarm.run(&args);
         assert_eq!(ran.code(), Some(2), "{args:?}: {ran}");
         assert!(ran.stderr().contains(words), "{args:?}: {ran}");
+    }
+    swarm.ok(&["down"]);
+}
+
+/// What is put is given up by the engine's side while there is more to send.
+pub(crate) fn what_cannot_be_put_is_told_and_not_blamed_on_what_is_here(ground: &Ground) {
+    let named = fleet().replace("container = {", "container = { user = \"agent\",");
+    let swarm = ground.swarm(ground.file(&named));
+    swarm.ok(&["up", "--detach", "--wait"]);
+    let large = ground.path().join("large");
+    fs::write(&large, vec![b'x'; 3 << 20]).unwrap();
+    let ran = swarm.run(&["cp", &large.display().to_string(), "echo:/tmp"]);
+    if ground.engine.name == "docker-20" {
+        assert_eq!(ran.code(), Some(2), "{ran}");
+        assert!(ran.stderr().contains("who the agent's user is"), "{ran}");
+    } else {
+        assert_eq!(ran.code(), Some(0), "{ran}");
     }
     swarm.ok(&["down"]);
 }

@@ -100,6 +100,7 @@ fn main() -> ExitCode {
         beside::one_from_flags_is_entered_let_go_of_and_measured,
         imported::a_compose_file_comes_up_is_looked_at_and_goes,
         copied::a_folder_goes_in_and_comes_out_as_it_was,
+        copied::what_cannot_be_put_is_told_and_not_blamed_on_what_is_here,
         copied::an_archive_goes_through_a_pipe,
         measured::each_start_is_measured_beside_the_bare_engine,
         measured::what_a_bench_that_was_killed_has_left_is_found_by_gc,

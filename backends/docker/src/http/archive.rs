@@ -108,13 +108,16 @@ fn url(container: &Ref, pairs: &[(&str, &str)]) -> String {
 /// Whether it is the path that is not there, or no folder, and not the container.
 fn is_no_path(trouble: &Trouble, status: StatusCode) -> bool {
     let words = trouble.words.to_lowercase();
-    let no_folder = ["not a directory", "not a folder"]
-        .iter()
-        .any(|said| words.contains(said));
     (status == StatusCode::NOT_FOUND && trouble.class != Class::NoContainer)
         || words.contains("could not find the file")
         || words.contains("could not be found on container")
-        || (no_folder && !words.contains("cannot overwrite"))
+        || (is_no_folder(trouble) && !words.contains("cannot overwrite"))
+}
+
+/// Whether a path leads through what is no folder, so that nothing can be there.
+fn is_no_folder(trouble: &Trouble) -> bool {
+    let words = trouble.words.to_lowercase();
+    (["not a directory", "not a folder"].iter()).any(|said| words.contains(said))
 }
 
 /// `None`: there is nothing at this path.
@@ -138,8 +141,11 @@ pub(crate) async fn look(
 ) -> Result<Option<Stat>, Trouble> {
     let header = "x-docker-container-path-stat";
     let url = url(container, &[("path", path)]);
-    let Some(value) = http.head(&url, header, http.patience()).await? else {
-        return Ok(None);
+    let value = match http.head(&url, header, http.patience()).await {
+        Ok(Some(value)) => value,
+        Ok(None) => return Ok(None),
+        Err(trouble) if trouble.words.is_empty() => return why(http, &url, trouble).await,
+        Err(trouble) => return Err(trouble),
     };
     base64::engine::general_purpose::STANDARD
         .decode(value)
@@ -147,6 +153,24 @@ pub(crate) async fn look(
         .and_then(|json| serde_json::from_slice(&json).ok())
         .map(Some)
         .ok_or_else(|| Trouble::new(Class::Other, "it tells of a path in words unknown here"))
+}
+
+/// Why it cannot look at a path an engine says to who asks for all of it: a look has no words. `None`: nothing can be
+/// there.
+async fn why(http: &Http, url: &str, mut silent: Trouble) -> Result<Option<Stat>, Trouble> {
+    let limit = http.patience();
+    let path = http.versioned(url).await?;
+    let asked = async {
+        let request = super::request(Method::GET, &path, None)?;
+        http.said_well(http.send(request).await?).await
+    };
+    let answer = timeout(limit, asked).await;
+    match answer.unwrap_or_else(|_| Err(no_answer(limit))) {
+        Err(trouble) if is_no_folder(&trouble) => return Ok(None),
+        Err(trouble) => silent.words = trouble.words,
+        Ok(_) => {}
+    }
+    Err(silent)
 }
 
 /// An archive as it comes.

@@ -107,6 +107,25 @@ pub(crate) async fn a_file_takes_no_place_of_a_directory_unasked(engine: TestEng
     }
 }
 
+pub(crate) async fn nothing_stands_and_nothing_is_put_beneath_a_file(engine: TestEngine) {
+    let here = Here::on(&engine);
+    let path = |path: &str| AgentPath::new(path).expect("a path");
+    let (file, beneath) = (path("/etc/passwd"), path("/etc/passwd/x"));
+    for backend in [here.api().await, here.cli().await] {
+        let id = AgentId::random();
+        let spawned = (backend.spawn(&id, &sh("sleep 1000"), SpawnOptions::default())).await;
+        spawned.expect("it starts");
+        let files = backend.files().expect("it copies files");
+        let looked = files.look(&id, &beneath).await;
+        let error = looked.expect_err("nothing is there");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{backend}: {error:?}");
+        let put = files.put(&id, &file, archive("x"), PutOptions::default());
+        let error = put.await.expect_err("it is no directory");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{backend}: {error:?}");
+        remove_all(&*backend).await;
+    }
+}
+
 pub(crate) async fn nothing_is_put_beneath_what_is_in_an_agents_memory(engine: TestEngine) {
     let here = Here::on(&engine);
     let tmp = AgentPath::new("/tmp").expect("a path");

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         ends::a_wait_ends_when_somebody_takes_the_agent_away,
         fetching::a_registry_that_is_not_reached_is_not_taken_for_the_engine,
         files::what_is_put_is_the_agents_unless_its_owners_are_kept,
+        files::nothing_stands_and_nothing_is_put_beneath_a_file,
         files::nothing_is_put_beneath_what_is_in_an_agents_memory,
         files::a_file_takes_no_place_of_a_directory_unasked,
         files::what_is_got_right_after_an_end_is_there,
