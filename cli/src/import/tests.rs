@@ -213,6 +213,34 @@ services:
     }
 }
 
+/// As compose has it: where none is named for the host, any that is free.
+#[test]
+fn a_port_of_the_host_that_is_not_said_is_any() {
+    for (said, port) in [
+        ("9090", "0:9090"),
+        (":80", "0:80"),
+        ("::80", "0:80"),
+        ("127.0.0.1::80", "127.0.0.1:0:80"),
+        ("127.0.0.1::53/udp", "127.0.0.1:0:53/udp"),
+        ("[::1]::80", "[::1]:0:80"),
+        ("[::1]:8080:80", "[::1]:8080:80"),
+        ("{ target: 80, published: '' }", "0:80"),
+        ("{ target: 80, host_ip: '::1' }", "::1:0:80"),
+    ] {
+        let said = if said.starts_with('{') {
+            said.to_owned()
+        } else {
+            format!("'{said}'")
+        };
+        let text = format!("services: {{ a: {{ image: x, ports: [{said}] }} }}");
+        let (_, made, left) = imported(Kind::Compose, &text);
+        assert!(
+            made.contains(&format!("ports = [\"{port}\"]")),
+            "{said}: {made}{left:#?}"
+        );
+    }
+}
+
 #[test]
 fn what_is_no_compose_file_is_refused_with_its_place() {
     for (text, words) in [

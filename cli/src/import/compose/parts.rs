@@ -163,19 +163,17 @@ pub(super) fn port(said: &Yaml) -> Result<String, String> {
             let (address, protocol) = (address.unwrap_or_default(), protocol.unwrap_or_default());
             format!("{address}{published}:{target}{protocol}")
         }
-        scalar => {
-            let text = scalar.text().ok_or("is no port")?;
-            if text.contains(':') {
-                text
-            } else {
-                format!("0:{text}")
-            }
-        }
+        scalar => scalar.text().ok_or("is no port")?,
     };
     if text.split(['/', ':']).any(|part| part.contains('-')) {
         return Err("a range of ports is not there: write one by one".to_owned());
     }
-    Ok(text)
+    let (outside, container) = text.rsplit_once(':').unwrap_or(("", &text));
+    Ok(match outside.strip_suffix(':').unwrap_or(outside) {
+        "" => format!("0:{container}"),
+        address if outside.ends_with(':') => format!("{address}:0:{container}"),
+        _ => text,
+    })
 }
 
 /// Says of each key that was not read that it is left.
