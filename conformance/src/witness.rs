@@ -79,29 +79,31 @@ impl ProcWitness {
         let mut before = None;
         loop {
             let environment = std::fs::read(process.join("environ"))?;
-            let is_moving = if environment.is_empty() {
-                environment_has_no_place(&std::fs::read(process.join("stat"))?)
-                    // A thread of the kernel's never has one, and one that has ended no more.
-                    && process.join("exe").read_link().is_ok()
-            } else {
-                // Half of the last one's; but whoever writes over its own need not end it.
-                !environment.ends_with(b"\0") && before.as_ref() != Some(&environment)
-            };
-            if !is_moving || begun.elapsed() > LONGEST_EXEC {
+            if environment.ends_with(b"\0") {
                 return Ok(environment);
             }
-            before = Some(environment);
-            std::thread::sleep(Duration::from_millis(1));
+            // None, or half of the last one's; but whoever writes over its own need not end it, and one may have none.
+            let end = environment_end(&std::fs::read(process.join("stat"))?);
+            let is_moving = end == b"0"
+                // A thread of the kernel's never has a place for one, and one that has ended no more.
+                && process.join("exe").read_link().is_ok()
+                && begun.elapsed() < LONGEST_EXEC;
+            let now = Some((environment, end));
+            if !is_moving && (now == before || begun.elapsed() > LONGEST_EXEC) {
+                return Ok(now.unwrap_or_default().0);
+            }
+            before = now;
+            std::thread::sleep(Duration::from_micros(100));
         }
     }
 }
 
-/// Whether `/proc/PID/stat` says so, in its 51st field.
-fn environment_has_no_place(stat: &[u8]) -> bool {
+/// Where in its memory its environment ends, by `/proc/PID/stat`; 0 where it has none. The 51st field.
+fn environment_end(stat: &[u8]) -> Vec<u8> {
     // Names are in parentheses and may hold parentheses and spaces. Behind the last one is the third field.
     let behind = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
     let mut fields = behind.trim_ascii().split(|byte| *byte == b' ');
-    fields.nth(51 - 3).is_none_or(|end| end == b"0")
+    fields.nth(51 - 3).unwrap_or(b"0").to_vec()
 }
 
 #[cfg(test)]
@@ -110,19 +112,20 @@ mod tests {
 
     #[test]
     fn whoever_becomes_another_program_is_seen_with_its_variables() {
-        // It becomes itself again and again.
-        let again = r#"exec "$0" -c "$1" "$0" "$1""#;
-        let mut child = std::process::Command::new("sh")
-            .args(["-c", again, "sh", again])
-            .env("ALVEARY_HERE", "yes")
-            .spawn()
-            .unwrap();
-        for _ in 0..2000 {
-            let environment = ProcWitness::environment(child.id()).unwrap();
-            let mut variables = environment.split(|byte| *byte == 0);
-            assert!(variables.any(|one| one == b"ALVEARY_HERE=yes"));
+        for _ in 0..100 {
+            let mut child = std::process::Command::new("sh")
+                .args(["-c", "exec sleep 1000"])
+                .env("ALVEARY_HERE", "yes")
+                .spawn()
+                .unwrap();
+            let seen = [(); 50].map(|()| {
+                let environment = ProcWitness::environment(child.id()).unwrap();
+                let mut variables = environment.split(|byte| *byte == 0);
+                variables.any(|one| one == b"ALVEARY_HERE=yes")
+            });
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(seen, [true; 50]);
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }

@@ -26,7 +26,7 @@ pub struct Exit {
     /// Whether memory ran out, as the engine itself flags it. A code of 137 alone is not that.
     #[serde(default)]
     pub oom: bool,
-    /// When it ended, by the engine's clock where there is one. For showing only.
+    /// When it ended, by the engine's clock where there is one.
     #[serde(default)]
     pub at: Option<SystemTime>,
     /// What would perhaps have helped, in a few words, where what the agent has left behind shows it; or what it wrote

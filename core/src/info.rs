@@ -41,7 +41,8 @@ pub struct AgentInfo {
     pub spec_hash: SpecHash,
     /// When this incarnation was accepted. For showing only.
     pub created_at: SystemTime,
-    /// When its main process began. For showing only.
+    /// When its main process began, by the engine's clock where there is one. An engine that is told by others to run
+    /// again what has ended begins a later one within the same incarnation.
     pub started_at: Option<SystemTime>,
 }
 
@@ -76,6 +77,18 @@ impl AgentInfo {
             AgentState::Exited(exit) => Some(exit),
             _ => None,
         }
+    }
+
+    /// Whether this is of a later run of the same incarnation than `before`, which tells how that run ended: its engine
+    /// was told by others to run it again, or does so by itself. Who says no times has no such runs.
+    pub fn runs_again_after(&self, before: &Self) -> bool {
+        self.incarnation == before.incarnation
+            && self.began_after(before.exit().and_then(|exit| exit.at))
+    }
+
+    pub(crate) fn began_after(&self, ended: Option<SystemTime>) -> bool {
+        let began = self.started_at.zip(ended);
+        began.is_some_and(|(began, ended)| began >= ended)
     }
 }
 
@@ -130,7 +143,8 @@ impl AgentState {
 
     /// How far in its life an incarnation is in this state; `None` where that is unknown.
     ///
-    /// Within one incarnation this only grows, by which a stale report is told from a fresh one.
+    /// Within one incarnation this only grows, by which a stale report is told from a fresh one; unless the engine runs
+    /// again what has ended, and says that it began when that had ended, or later.
     pub fn progress(&self) -> Option<u8> {
         match self {
             Self::Pending => Some(0),

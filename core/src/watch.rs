@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::backend::AgentBackend;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::event::{AgentEvent, EventStream, Fetch};
-use crate::id::{AgentId, Incarnation};
+use crate::id::AgentId;
 use crate::info::AgentInfo;
 use crate::options::{EventOptions, ListOptions};
-use listing::{Told, merge};
+use listing::{Reached, Told, merge};
 
 /// Where more agents than these are in doubt at once, one list of all is cheaper.
 const MOST_LOOKS: usize = 32;
@@ -141,7 +141,7 @@ struct Watcher<'a, B: ?Sized> {
     subscribe_at: Instant,
     relist_at: Instant,
     /// How far each agent was told to be.
-    known: HashMap<AgentId, (Incarnation, u8)>,
+    known: HashMap<AgentId, Reached>,
     /// The engine is being asked about these, beside the events: an answer that is long in coming holds up
     /// nobody else's news.
     looks: FuturesUnordered<BoxFuture<'a, (AgentId, Result<AgentInfo>)>>,
@@ -234,10 +234,9 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
             Err(error) => return self.lose(error),
         };
         let (agents, doubtful) = merge(agents, told);
-        let progress = |agent: &AgentInfo| agent.state.progress().unwrap_or(0);
         self.known = agents
             .iter()
-            .map(|agent| (agent.id.clone(), (agent.incarnation, progress(agent))))
+            .map(|agent| (agent.id.clone(), Reached::by(agent)))
             .collect();
         // An answer to what was asked before the list may be older than that.
         for again in self.looked_at.values_mut() {
@@ -258,13 +257,15 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
         match event {
             AgentEvent::Changed(info) => match self.known.get(&info.id) {
                 // Of two incarnations only the engine knows which is the later.
-                Some((incarnation, _)) if *incarnation != info.incarnation => {
+                Some(known) if known.incarnation != info.incarnation => {
                     self.look_at(info.id);
                 }
                 _ => self.tell(info),
             },
             AgentEvent::Removed { id, incarnation } => match self.known.get(&id) {
-                Some((known, _)) if *known == incarnation && !self.looked_at.contains_key(&id) => {
+                Some(known)
+                    if known.incarnation == incarnation && !self.looked_at.contains_key(&id) =>
+                {
                     self.gone(id);
                 }
                 Some(_) => self.look_at(id),
@@ -276,17 +277,12 @@ impl<B: AgentBackend + ?Sized> Watcher<'_, B> {
     }
 
     fn tell(&mut self, info: AgentInfo) {
-        let progress = info.state.progress();
         let known = self.known.get(&info.id);
-        if let Some((incarnation, known)) = known
-            && *incarnation == info.incarnation
-            && progress.is_some_and(|progress| progress < *known)
-        {
+        if known.is_some_and(|known| known.is_past(&info)) {
             // A report from before what was already told: the list that came between is fresher.
             return;
         }
-        let far = (info.incarnation, progress.unwrap_or(0));
-        self.known.insert(info.id.clone(), far);
+        self.known.insert(info.id.clone(), Reached::by(&info));
         if let Some(listing) = &mut self.listing {
             listing.told.insert(info.id.clone(), Some(info.clone()));
         }

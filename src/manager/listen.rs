@@ -23,6 +23,9 @@ const FORGOTTEN_SOON: [Duration; 4] = [
     Duration::from_secs(4),
 ];
 
+/// Whoever is recorded still after that was removed by somebody who is not of us.
+const SURELY_FORGOTTEN: Duration = Duration::from_secs(1);
+
 impl<B: AgentBackend + ?Sized> Core<B> {
     /// Listens to the engine for as long as it is polled. What has to be asked is asked beside that: an answer
     /// that is long in coming holds up nothing else.
@@ -60,12 +63,17 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     }
 
     /// Reads the records again, several times, after the engine has lost somebody.
-    async fn see_who_is_forgotten(&self) -> Infallible {
+    async fn see_who_is_forgotten(self: &Arc<Self>) -> Infallible {
         loop {
             self.bereft.notified().await;
             for pause in FORGOTTEN_SOON {
                 tokio::time::sleep(pause).await;
                 self.sync();
+                if pause >= SURELY_FORGOTTEN {
+                    for id in self.table.taken_away() {
+                        self.follow(&id);
+                    }
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alveary_core::{AgentId, AgentInfo, AgentState, Exit, Incarnation};
+use alveary_core::{AgentId, AgentInfo, AgentState, EndedBy, Exit, ExitStatus, Incarnation};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -18,6 +18,10 @@ pub(super) struct Row {
     pub(super) record: Option<Arc<Record>>,
     /// What the engine said last. `None`: the engine does not know it.
     pub(super) info: Option<AgentInfo>,
+    /// What the engine said last before it knew it no more, though it is to run.
+    pub(super) missed: Option<AgentInfo>,
+    /// Whether the engine does not know it, and `info` is what it comes to: somebody has taken it away.
+    pub(super) taken_away: bool,
     /// When a verb last touched it: a list that began before that knows nothing of it.
     pub(super) touched: u64,
     /// When that was asked whose answer is known: an answer to an earlier question is older.
@@ -139,7 +143,11 @@ impl Row {
     /// Takes news. `certain`: they were asked for, and are not what was happened to be heard.
     pub(super) fn merge(&mut self, info: AgentInfo, certain: bool) -> Merged {
         if let Some(known) = &self.info {
-            if known.incarnation == info.incarnation {
+            if info.runs_again_after(known) {
+                // What was decided and found out is of the run before.
+                self.decided = None;
+                (self.probed, self.watched, self.ready) = (None, None, None);
+            } else if known.incarnation == info.incarnation {
                 let older = match (known.state.progress(), info.state.progress()) {
                     (Some(known), Some(new)) => new < known,
                     (Some(_), None) => known.state.has_ended(),
@@ -164,7 +172,49 @@ impl Row {
             self.unsure = None;
         }
         self.info = Some(info);
+        (self.missed, self.taken_away) = (None, false);
         Merged::Changed
+    }
+
+    /// The engine knows it no more. Whether that changes what is known.
+    pub(super) fn vanish(&mut self) -> bool {
+        if self.taken_away && self.record.is_some() {
+            return false;
+        }
+        let info = self.info.take();
+        self.taken_away = false;
+        if self.is_to_run() && info.is_some() {
+            self.missed = info;
+        }
+        true
+    }
+
+    /// It is to run, nobody has forgotten it, nobody starts it, and the engine does not know it: that is an end, of which
+    /// nobody told how it came. Whether it is so.
+    pub(super) fn end_as_taken_away(&mut self) -> bool {
+        let Some(mut info) = self.missed.take_if(|missed| {
+            let record = self.record.as_ref();
+            self.info.is_none()
+                && self.starting.is_none()
+                && self.unsure.is_none()
+                && record.is_some_and(|record| {
+                    record.desired == Desired::Running && record.incarnation == missed.incarnation
+                })
+        }) else {
+            return false;
+        };
+        if !info.state.has_ended() {
+            info.state = AgentState::Exited(Exit::unknown(
+                "the engine does not know it any more, since somebody has removed it there",
+            ));
+        }
+        info.pid = None;
+        info.paused = false;
+        info.ports.clear();
+        self.info = Some(info);
+        self.taken_away = true;
+        self.decided = None;
+        true
     }
 
     /// How its latest start ended, if it has.
@@ -174,6 +224,27 @@ impl Row {
             AgentState::Failed { reason } => Some(Exit::unknown(reason.clone())),
             _ => None,
         }
+    }
+
+    /// How one has ended that is recorded and that the engine does not know.
+    pub(super) fn end_of_unknown(&self) -> Option<Exit> {
+        if self.taken_away {
+            return self.exit();
+        }
+        let begun = self
+            .record
+            .as_ref()
+            .is_some_and(|record| record.intended_by.is_none());
+        let why = if begun && self.starting.is_none() && self.unsure.is_none() {
+            "the engine does not know it any more"
+        } else {
+            "it had not been started yet"
+        };
+        let status = ExitStatus::Unknown {
+            why: why.to_owned(),
+        };
+        self.is_only_intended()
+            .then(|| Exit::new(status, EndedBy::Us))
     }
 
     /// Whether its users want it to run.

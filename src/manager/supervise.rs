@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alveary_core::{
-    AgentBackend, AgentId, EndedBy, Error, ErrorKind, Exit, ExitStatus, Incarnation, Restart,
-    Result, StopOptions,
+    AgentBackend, AgentId, Error, ErrorKind, Exit, Incarnation, Restart, Result, StopOptions,
 };
 use tokio::time::Instant;
 
@@ -256,10 +255,10 @@ impl<B: AgentBackend + ?Sized> Core<B> {
     }
 
     /// Ends an agent, though somebody may be starting it at this moment, and says how it ended. One that is
-    /// recorded and that the engine does not know has come to its end before it began.
+    /// recorded and that the engine does not know has come to its end already.
     pub(super) async fn halt(&self, id: &AgentId, options: StopOptions) -> Result<Exit> {
         let mut ended = self.table.look(id, Row::incarnation).flatten();
-        let intended = self.table.look(id, Row::is_only_intended) == Some(true);
+        let unknown = self.table.look(id, Row::end_of_unknown).flatten();
         let nobody_starts = self.nobody_starts(id);
         let mut answer = self.backend.stop(id, options.clone()).await;
         if !nobody_starts && options.incarnation.is_none() {
@@ -283,10 +282,7 @@ impl<B: AgentBackend + ?Sized> Core<B> {
                 self.table.stopped(id, ended, &exit);
                 Ok(exit)
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && intended => {
-                let why = "it had not been started yet".to_owned();
-                Ok(Exit::new(ExitStatus::Unknown { why }, EndedBy::Us))
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => unknown.ok_or(error),
             Err(error) => Err(error),
         }
     }

@@ -17,4 +17,5 @@ mod restart;
 mod shared;
 mod silent_engine;
 mod supplements;
+mod taken_away;
 mod up;

@@ -176,17 +176,42 @@ impl Table {
             return Gone::TooOld;
         }
         let touch = self.touch();
-        let unsure = rows.change(id, |row| {
-            row.info = None;
+        let (changed, unsure) = rows.change(id, |row| {
+            let changed = row.vanish();
             row.touched = touch;
-            row.unsure.take()
+            (changed || row.unsure.is_some(), row.unsure.take())
         });
-        self.tell(&rows, id);
-        rows.sweep(id);
+        if changed {
+            self.tell(&rows, id);
+            rows.sweep(id);
+        }
         match unsure {
             Some(unsure) if unsure.first => Gone::NeverWas,
             _ => Gone::NotThere,
         }
+    }
+
+    /// Those that have come to an end by being taken away in the engine, now that nobody has forgotten them.
+    pub(in crate::manager) fn taken_away(&self) -> Vec<AgentId> {
+        let missed = self.ids(|row| row.missed.is_some());
+        let mut rows = self.write();
+        let mut ended = missed;
+        ended.retain(|id| {
+            let touch = self.touch();
+            let is_so = rows.by_id.contains_key(id)
+                && rows.change(id, |row| {
+                    let is_so = row.end_as_taken_away();
+                    if is_so {
+                        row.touched = touch;
+                    }
+                    is_so
+                });
+            if is_so {
+                self.tell(&rows, id);
+            }
+            is_so
+        });
+        ended
     }
 
     /// Somebody begins to listen: whether the engine is heard is to be seen.

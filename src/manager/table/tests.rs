@@ -104,3 +104,67 @@ fn a_name_that_two_bear_is_the_recorded_ones_and_then_the_others() {
     table.removed(&stray.id);
     assert_eq!(table.named("echo"), None);
 }
+
+/// How the same start stands that ended at this second, or began at it.
+fn run(of: &AgentInfo, began: u64, ended: Option<u64>) -> AgentInfo {
+    let at = |second| std::time::UNIX_EPOCH + std::time::Duration::from_secs(second);
+    let mut info = of.clone();
+    info.started_at = Some(at(began));
+    if let Some(ended) = ended {
+        let exit = Exit::new(
+            alveary_core::ExitStatus::Code(0),
+            alveary_core::EndedBy::Itself,
+        );
+        info.state = AgentState::Exited(exit.with_at(at(ended)));
+    }
+    info
+}
+
+#[test]
+fn whom_the_engine_runs_once_more_past_us_runs() {
+    let table = Table::new();
+    let echo = running("a", "echo");
+    table.started(echo.clone());
+    let (first, ended) = (run(&echo, 1, None), run(&echo, 1, Some(3)));
+    assert_eq!(table.hear(ended.clone()), Merged::Changed);
+    table.note(&echo.id, |row| row.decided = row.incarnation());
+    // What was said of the run that has ended is older than its end.
+    assert_eq!(table.hear(first), Merged::Nothing);
+    let again = run(&echo, 3, None);
+    assert_eq!(table.hear(again.clone()), Merged::Changed);
+    let runs = table.look(&echo.id, |row| row.running() == Running::Yes);
+    assert_eq!(runs, Some(true));
+    // Its next end is another, of which nothing is decided yet.
+    assert_eq!(table.look(&echo.id, |row| row.decided), Some(None));
+    assert_eq!(table.hear(run(&echo, 3, Some(5))), Merged::Changed);
+    assert_eq!(table.hear(again), Merged::Nothing);
+}
+
+#[test]
+fn whom_the_engine_does_not_know_any_more_has_ended_once_nobody_has_forgotten_it() {
+    let table = Table::new();
+    let mut echo = running("a", "echo");
+    let record = Record::new(echo.id.clone(), AgentSpec::new("echo", ["true"]));
+    echo.incarnation = record.incarnation;
+    let mut records = Records::default();
+    let put = Change::Put(Arc::new(record));
+    let touched = Touched::by(std::slice::from_ref(&put));
+    records.apply(put);
+    table.refresh(&touched, &records);
+    table.started(echo.clone());
+    assert_eq!(table.gone(&echo.id, table.ask()), Gone::NotThere);
+    let ended = || table.look(&echo.id, Row::exit).flatten();
+    assert_eq!(ended(), None);
+    assert_eq!(table.taken_away(), [echo.id.clone()]);
+    let exit = ended().unwrap().to_string();
+    assert!(exit.contains("somebody has removed it"), "{exit}");
+    // The next list says the same, and what is not recorded any more is nobody.
+    table.gone(&echo.id, table.ask());
+    assert!(table.taken_away().is_empty() && ended().is_some());
+    records.apply(Change::Remove {
+        id: echo.id.clone(),
+    });
+    table.refresh(&touched, &records);
+    table.gone(&echo.id, table.ask());
+    assert!(ids(&table).is_empty());
+}
