@@ -107,7 +107,7 @@ impl Exec {
             .transpose()?;
         let ended = self.through(running).await;
         drop(raw);
-        match ended? {
+        match ended.map_err(|failure| failure.of(agent.name()))? {
             Some(status) => Ok(Outcome::of_program(&status)),
             None if exec.ends_when_dropped() => {
                 note("let go: here, that ends it");

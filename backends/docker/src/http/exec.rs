@@ -6,7 +6,9 @@ mod output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alveary_core::{Error, ExecSpec, ExecStdin, Execution, ExitStatus, Operation, TtySize};
+use alveary_core::{
+    AgentId, Error, ExecSpec, ExecStdin, Execution, ExitStatus, Operation, TtySize,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -85,6 +87,8 @@ struct Program {
     /// By which it is asked about.
     line: Line,
     id: Ref,
+    /// Beside whom it runs.
+    agent: AgentId,
     podman: bool,
     begun: Instant,
     /// Nobody writes to its output any more: it has ended, or closed it.
@@ -94,6 +98,7 @@ struct Program {
 /// Runs a program in a container.
 pub(crate) async fn run(
     http: &Http,
+    agent: &AgentId,
     container: &Ref,
     spec: &ExecSpec,
 ) -> Result<Execution, Trouble> {
@@ -136,6 +141,7 @@ pub(crate) async fn run(
         http: http.clone(),
         line: Line::new(http.clone()),
         id,
+        agent: agent.clone(),
         podman: http.facts().await?.podman,
         begun: Instant::now(),
         silent: Notify::new(),
@@ -190,7 +196,7 @@ impl Program {
                 Ok(Some(status)) => return Ok(status),
                 Ok(None) => {}
                 Err(trouble) if trouble.class == Class::Lost => {}
-                Err(trouble) => return Err(trouble.error(Operation::Exec)),
+                Err(trouble) => return Err(self.failed(trouble)),
             }
             let silent = timeout(pause, self.silent.notified()).await.is_ok();
             pause = if silent {
@@ -206,8 +212,12 @@ impl Program {
             Ok(()) => Ok(()),
             // It has ended meanwhile.
             Err(_) if matches!(self.ended().await, Ok(Some(_))) => Ok(()),
-            Err(trouble) => Err(trouble.error(Operation::Exec)),
+            Err(trouble) => Err(self.failed(trouble)),
         }
+    }
+
+    fn failed(&self, trouble: Trouble) -> Error {
+        trouble.error(Operation::Exec).with_agent(&self.agent)
     }
 
     async fn try_resize(&self, size: TtySize) -> Result<(), Trouble> {

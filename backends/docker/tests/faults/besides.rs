@@ -91,6 +91,12 @@ async fn attempt(
     {
         ground.wrong(format!("the engine fails, and: {error}"));
     }
+    if let Some(Err(error)) = &said
+        && matches!(verb, Verb::Prepare | Verb::Run | Verb::Ended)
+        && error.agent() != Some(&wanted.id)
+    {
+        ground.wrong(format!("beside whom it was to run is not told: {error}"));
+    }
     if ground.proxy.seen(method, path).is_empty() {
         ground.wrong("nothing of the kind was asked of the engine");
     }

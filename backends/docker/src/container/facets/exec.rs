@@ -21,7 +21,7 @@ impl<E: Engine> Exec for Containers<E> {
                     .with_cure("let it go on first"),
             );
         }
-        let begun = exec::run(self.engine().http(), &agent.container.id, spec).await;
+        let begun = exec::run(self.engine().http(), id, &agent.container.id, spec).await;
         begun.map_err(|trouble| {
             let error = trouble.error(Operation::Exec).with_agent(id);
             if error.kind() != ErrorKind::Indeterminate {

@@ -60,7 +60,7 @@ impl Output {
                 Ok(None) => None,
                 Err(error) => {
                     output.failed = true;
-                    Some((Err(error), output))
+                    Some((Err(error.with_agent(&output.program.agent)), output))
                 }
             }
         }))
