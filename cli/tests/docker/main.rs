@@ -19,6 +19,7 @@ mod measured;
 #[path = "../../../backends/docker/tests/common/missing.rs"]
 mod missing;
 mod originals;
+mod past_us;
 mod places;
 mod planned;
 mod proxied;
@@ -83,6 +84,8 @@ fn main() -> ExitCode {
         quickstart::auto_takes_no_engine_where_nobody_names_an_image,
         quickstart::what_one_way_brought_up_the_other_lists_follows_and_ends,
         held::an_agent_is_held_still_and_goes_on,
+        past_us::whom_an_engine_is_told_to_run_again_is_looked_after_as_before,
+        past_us::whom_somebody_removes_in_the_engine_is_started_again,
         pulled::lines_say_that_an_image_comes_and_is_there,
         pulled::a_terminal_shows_how_far_an_image_is,
         pulled::a_bench_tells_how_long_an_image_takes,
