@@ -7,6 +7,7 @@ use std::io;
 use alveary::{ConfigError, Error, ErrorKind, Escaped, Operation};
 use anstyle::AnsiColor;
 
+use crate::cures::cure_of;
 use crate::outcome::Outcome;
 use crate::output::{excerpt, note, paint};
 
@@ -89,7 +90,7 @@ impl Failure {
     /// What is the matter, and what to do about it.
     pub(crate) fn in_words(&self) -> (String, Option<String>) {
         match self {
-            Self::Alveary(error) => (error.summary(), error.cure().map(str::to_owned)),
+            Self::Alveary(error) => (error.summary(), cure_of(error)),
             Self::Input { what, cure } => (what.clone(), Some(cure.clone())),
             #[cfg(feature = "coordinator")]
             Self::Coordinator { what, cure, .. } => (what.clone(), cure.clone()),
@@ -138,7 +139,7 @@ fn tell_error(error: &Error) {
         .source()
         .and_then(|source| source.downcast_ref::<ConfigError>());
     let Some(config) = source else {
-        return tell(&error.summary(), error.cure());
+        return tell(&error.summary(), cure_of(error).as_deref());
     };
     let place = match (config.file(), config.position()) {
         (Some(file), Some((line, column))) => format!("{file}:{line}:{column}: "),
@@ -161,7 +162,7 @@ pub(crate) fn tell_of(name: &str, error: &Error) {
         Some(id) => summary.replacen(id.as_str(), name, 1),
         None => format!("{name}: {summary}"),
     };
-    tell(&summary, error.cure());
+    tell(&summary, cure_of(error).as_deref());
 }
 
 /// Prints an error and its cure.

@@ -8,6 +8,7 @@ mod complete;
 mod context;
 #[cfg_attr(not(feature = "coordinator"), path = "no_coordinator.rs")]
 mod coordinating;
+mod cures;
 mod detach;
 mod failure;
 mod filter;

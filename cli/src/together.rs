@@ -3,6 +3,7 @@
 
 use alveary::{Error, ErrorKind};
 
+use crate::cures::cure_of;
 use crate::failure::tell;
 
 /// So many are named, and the others counted.
@@ -31,7 +32,7 @@ impl Unstarted {
             name: name.to_owned(),
             shared: error.kind() == ErrorKind::ImageNotFound,
             sentence: around.unwrap_or_else(|| (String::new(), format!(": {summary}"))),
-            cure: error.cure().map(ToOwned::to_owned),
+            cure: cure_of(error),
         }
     }
 

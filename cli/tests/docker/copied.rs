@@ -97,6 +97,7 @@ pub(crate) fn what_cannot_be_put_is_told_and_not_blamed_on_what_is_here(ground: 
     if ground.engine.name == "docker-20" {
         assert_eq!(ran.code(), Some(2), "{ran}");
         assert!(ran.stderr().contains("who the agent's user is"), "{ran}");
+        assert!(ran.stderr().contains("owners by --archive"), "{ran}");
     } else {
         assert_eq!(ran.code(), Some(0), "{ran}");
     }
