@@ -82,7 +82,8 @@ pub use manager::{
 };
 pub use metrics::SwarmMetrics;
 pub use open::{
-    OpenOptions, Opened, open, recorded_names, recorded_state_dir, recorded_swarm, recorded_swarms,
+    OpenOptions, Opened, open, recorded_names, recorded_state_dir, recorded_supervisor,
+    recorded_swarm, recorded_swarms,
 };
 /// What [`SwarmMetrics::report_to`] is given comes from this version of the crate.
 #[cfg(feature = "otel")]

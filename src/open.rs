@@ -16,7 +16,8 @@ use crate::manager::{ManagerOptions, SwarmManager};
 use crate::metrics::SwarmMetrics;
 use crate::registry::{AutoChoice, Registry};
 use crate::state::{
-    Claim, Folder, Journal, Patience, SwarmRecord, Way, default_root, secrets_dir, swarms_in,
+    Claim, Folder, Journal, Lease, LeaseHolder, Patience, SwarmRecord, Way, default_root,
+    secrets_dir, swarms_in,
 };
 
 /// Opens the swarm of a fleet file: its manager, on the backend that the file names. Nothing is started;
@@ -353,6 +354,17 @@ pub fn recorded_names(name: &SwarmName, state_dir: Option<&Path>) -> Result<Vec<
     names.sort_unstable();
     names.dedup();
     Ok(names)
+}
+
+/// Which process of this host restarts the agents of the swarm of this name, if any does. No engine is asked.
+pub fn recorded_supervisor(
+    name: &SwarmName,
+    state_dir: Option<&Path>,
+) -> Result<Option<LeaseHolder>> {
+    match recorded_state_dir(name, state_dir)? {
+        Some(folder) => Lease::holder(&folder),
+        None => Ok(None),
+    }
 }
 
 /// The folder in which the swarm of this name keeps its state; `None` for a swarm that never was. Looks and makes

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use alveary::{Agent, AgentState, Error, Escaped, Supervision, SwarmRecord, recorded_swarms};
+use alveary::{
+    Agent, AgentState, Error, Escaped, SwarmRecord, recorded_supervisor, recorded_swarms,
+};
 use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -58,8 +60,8 @@ impl Swarms {
         records.sort_by(|one, other| one.name.cmp(&other.name));
         // Beside each other: an engine that hangs holds nobody up.
         let looked = records.into_iter().map(async |record| {
-            let standing = look(context, &record).await;
-            Row::new(record, standing)
+            let agents = agents_of(context, &record).await;
+            Row::new(record, agents)
         });
         let mut rows = join_all(looked).await;
         rows.retain(|row| self.all || row.counts());
@@ -98,23 +100,9 @@ impl Swarms {
     }
 }
 
-/// How a swarm stands.
-struct Standing {
-    agents: Vec<Agent>,
-    /// The process that restarts them.
-    supervisor: Option<u32>,
-}
-
-async fn look(context: &Context, record: &SwarmRecord) -> Result<Standing, Error> {
+async fn agents_of(context: &Context, record: &SwarmRecord) -> Result<Vec<Agent>, Error> {
     let fleet = context.fleet_of(record, None)?;
-    let swarm = context.open_recorded(fleet).await?.swarm;
-    Ok(Standing {
-        agents: swarm.list().await?,
-        supervisor: match swarm.supervision()? {
-            Supervision::Other(holder) => Some(holder.pid),
-            _ => None,
-        },
-    })
+    context.open_recorded(fleet).await?.swarm.list().await
 }
 
 /// A swarm, for programs.
@@ -165,22 +153,26 @@ const STATES: &[Field] = &[
 ];
 
 impl Row {
-    fn new(record: SwarmRecord, standing: Result<Standing, Error>) -> Self {
+    fn new(record: SwarmRecord, agents: Result<Vec<Agent>, Error>) -> Self {
+        // Who restarts them is known here, whatever their engine says, or does not.
+        let (supervisor, why) = match recorded_supervisor(&record.name, None) {
+            Ok(holder) => (holder.map(|holder| holder.pid), None),
+            Err(error) => (None, Some(error)),
+        };
         let mut row = Self {
             schema: SCHEMA,
             name: record.name.to_string(),
             uid: record.uid.to_string(),
             backend: record.backend,
             file: record.file.filter(|_| record.file_was_there != Some(false)),
-            supervisor: None,
+            supervisor,
             agents: BTreeMap::new(),
             living: 0,
             error: None,
         };
-        match standing {
-            Ok(standing) => {
-                row.supervisor = standing.supervisor;
-                for agent in standing.agents {
+        match why.map_or(agents, Err) {
+            Ok(agents) => {
+                for agent in agents {
                     row.living += usize::from(!agent.is_settled());
                     if let AgentState::Unknown { why } = agent.state() {
                         row.error = Some(without_numbers(why));

@@ -1,8 +1,10 @@
 //! What `ps`, `inspect` and `logs` give to people and to programs.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
-use crate::hive::Hive;
+use crate::hive::{Hive, finish};
 
 const MIXED: &str = r#"
     swarm = "demo"
@@ -81,6 +83,24 @@ fn swarms_are_shown_with_who_is_alive_in_them() {
         .map(|one| one["name"].clone())
         .collect();
     assert_eq!(names, ["demo", "over", "second"]);
+}
+
+#[test]
+fn who_restarts_a_swarms_agents_is_shown_though_they_cannot_be_asked_for() {
+    let hive = up();
+    let record = hive.state().join("demo/swarm.json");
+    let on_processes = fs::read_to_string(&record).unwrap();
+    let elsewhere = on_processes.replace("\"process\"", "\"docker-api\"");
+    assert_ne!(elsewhere, on_processes);
+    fs::write(&record, elsewhere).unwrap();
+    let mut command = hive.command();
+    command.args(["swarms", "--format", "json"]);
+    let shown = finish(command.env("DOCKER_HOST", "unix:///nobody/is/here.sock"));
+    fs::write(&record, on_processes).unwrap();
+    assert_eq!(shown.code(), Some(0), "{shown}");
+    let shown: Value = serde_json::from_str(&shown.stdout()).unwrap();
+    assert!(shown["error"].is_string(), "{shown}");
+    assert_eq!(shown["supervisor"], hive.the_supervisor());
 }
 
 #[test]
