@@ -6,12 +6,12 @@ mod next;
 
 use std::sync::Arc;
 
-use alveary_core::{AgentBackend, AgentId, AgentInfo, AgentSpec, Result, SpawnOptions};
+use alveary_core::{AgentBackend, AgentId, AgentInfo, AgentSpec, AgentState, Result, SpawnOptions};
 use tokio::sync::OwnedMutexGuard;
 
 use super::announced::Announced;
 use super::core::Core;
-use crate::state::StartGuard;
+use crate::state::{Record, StartGuard};
 pub(super) use errors::{called_off, id_taken, name_taken, passes};
 pub(super) use next::Next;
 
@@ -64,6 +64,28 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             .shared()
             .is_none_or(|shared| shared.gates.is_open(id).unwrap_or(false));
         own != Some(false) && shared
+    }
+
+    /// Sees to it that one that runs well is not stopped for a start that cannot be had: its image is fetched and its
+    /// secrets are read before. `record`: what it is to be, if not what it is. `false`: there is nothing to lose.
+    async fn prepare(&self, id: &AgentId, record: Option<&Record>) -> Result<bool> {
+        let replaced = self.table.look(id, |row| {
+            let runs = |info: &AgentInfo| info.state == AgentState::Running;
+            let well = row.info.as_ref().is_some_and(runs) && row.is_called_for();
+            let spec = &record.or(row.record.as_deref())?.spec;
+            well.then(|| Arc::clone(spec))
+        });
+        let Some(spec) = replaced.flatten() else {
+            return Ok(false);
+        };
+        let spec = self.supplemented(id, &spec)?;
+        for (key, secret) in &spec.secrets {
+            secret.read(key).map_err(|error| error.with_agent(id))?;
+        }
+        if let Some(plans) = self.backend.plans() {
+            plans.prepare(id, &spec).await?;
+        }
+        Ok(true)
     }
 
     async fn launch(

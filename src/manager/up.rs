@@ -63,7 +63,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
 
     /// Brings the swarm to what the file says: starts what is new or has ended, recreates what has changed,
     /// leaves the rest; names keep their ids. Those that others come after are waited for until they are
-    /// ready; independent ones start at once, so many at a time.
+    /// ready; independent ones start at once, so many at a time. One that runs is left as it is where what is to
+    /// come in its place cannot be had ([`Plans::prepare`](alveary_core::Plans::prepare)).
     ///
     /// An error where nothing was begun; what became of each agent is in the report.
     pub async fn up(&self, fleet: &Fleet, options: UpOptions) -> Result<UpReport> {

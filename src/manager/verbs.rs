@@ -92,7 +92,8 @@ impl<B: AgentBackend + ?Sized> SwarmManager<B> {
     }
 
     /// Stops the agent, if it lives, and starts it again from what is recorded of it. Its restarts are
-    /// counted anew. Calls at the same time are one restart.
+    /// counted anew. Calls at the same time are one restart. One that runs is left as it is where what its
+    /// next start needs cannot be had ([`Plans::prepare`](alveary_core::Plans::prepare)).
     ///
     /// `NotFound`: an unknown id, or one of which nobody recorded what it is started from. `Conflict`: it
     /// was stopped by somebody else meanwhile.

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use alveary::{
-    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentSpec, BackendKind, Capabilities, Error,
-    ErrorKind, EventOptions, EventStream, Exit, Health, ListOptions, LogOptions, LogStream,
-    MemoryBackend, Operation, RemoveOptions, Result, SpawnOptions, StopOptions,
+    AgentBackend, AgentEvent, AgentId, AgentInfo, AgentPlan, AgentSpec, BackendKind, Capabilities,
+    Error, ErrorKind, EventOptions, EventStream, Exit, Health, ListOptions, LogOptions, LogStream,
+    MemoryBackend, Operation, Plans, RemoveOptions, Result, SpawnOptions, StopOptions,
 };
 use async_trait::async_trait;
 use tokio::sync::{Notify, broadcast};
@@ -20,6 +20,7 @@ pub(crate) struct Lines {
     pub(crate) cut: AtomicBool,
     pub(crate) cutting: broadcast::Sender<()>,
     pub(crate) hold: AtomicBool,
+    pub(crate) hold_ahead: AtomicBool,
     /// Lists do not come to an end.
     pub(crate) slow: AtomicBool,
     /// Of whom it is never said how it stands, where it is asked.
@@ -27,7 +28,9 @@ pub(crate) struct Lines {
     /// With what starts are refused, and how many were asked for.
     pub(crate) refuse: Mutex<Option<ErrorKind>>,
     pub(crate) starts: AtomicUsize,
-    /// A held start has reached us.
+    /// With what is refused what is asked for ahead of a start.
+    refuse_ahead: Mutex<Option<ErrorKind>>,
+    /// What is held has reached us.
     pub(crate) reached: Notify,
     pub(crate) release: Notify,
 }
@@ -43,10 +46,12 @@ impl Lines {
             cut: AtomicBool::new(false),
             cutting: broadcast::Sender::new(1),
             hold: AtomicBool::new(false),
+            hold_ahead: AtomicBool::new(false),
             slow: AtomicBool::new(false),
             silent_about: Mutex::default(),
             refuse: Mutex::default(),
             starts: AtomicUsize::new(0),
+            refuse_ahead: Mutex::default(),
             reached: Notify::new(),
             release: Notify::new(),
         })
@@ -61,8 +66,19 @@ impl Lines {
         *self.refuse.lock().expect("nobody panics with it") = kind.into();
     }
 
+    pub(crate) fn refuse_ahead(&self, kind: impl Into<Option<ErrorKind>>) {
+        *self.refuse_ahead.lock().expect("nobody panics with it") = kind.into();
+    }
+
     pub(crate) fn mend(&self) {
         self.cut.store(false, Ordering::SeqCst);
+    }
+
+    async fn held(&self, hold: &AtomicBool) {
+        if hold.load(Ordering::SeqCst) {
+            self.reached.notify_one();
+            self.release.notified().await;
+        }
     }
 
     pub(crate) fn check_line(&self, operation: Operation) -> Result<()> {
@@ -101,10 +117,7 @@ impl AgentBackend for Lines {
         if let Some(kind) = refused {
             return Err(Error::new(kind, Operation::Spawn, "not now"));
         }
-        if self.hold.load(Ordering::SeqCst) {
-            self.reached.notify_one();
-            self.release.notified().await;
-        }
+        self.held(&self.hold).await;
         self.inner.spawn(id, spec, o).await
     }
     async fn inspect(&self, id: &AgentId) -> Result<AgentInfo> {
@@ -147,5 +160,23 @@ impl AgentBackend for Lines {
     }
     async fn logs(&self, id: &AgentId, o: LogOptions) -> Result<LogStream> {
         self.inner.logs(id, o).await
+    }
+    fn plans(&self) -> Option<&dyn Plans> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Plans for Lines {
+    fn plan(&self, _: &AgentId, _: &AgentSpec) -> Result<AgentPlan> {
+        Ok(AgentPlan::default())
+    }
+    async fn prepare(&self, _: &AgentId, _: &AgentSpec) -> Result<()> {
+        self.held(&self.hold_ahead).await;
+        let refused = *self.refuse_ahead.lock().expect("nobody panics with it");
+        match refused {
+            Some(kind) => Err(Error::new(kind, Operation::Spawn, "it cannot be had")),
+            None => Ok(()),
+        }
     }
 }

@@ -13,6 +13,7 @@ mod lease;
 mod lines;
 mod meanwhile;
 mod ready;
+mod replaced;
 mod restart;
 mod shared;
 mod silent_engine;

@@ -27,6 +27,7 @@ use bollard::query_parameters::{
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::classify::{Class, Trouble, not_stalled};
 use crate::config::{Settings, Timeouts};
@@ -370,6 +371,12 @@ impl Engine for Api {
             .filter(added)
             .map(|change| change.path)
             .collect())
+    }
+
+    async fn has_image(&self, image: &str) -> Answer<()> {
+        let path = format!("/images/{image}/json");
+        let found: Answer<IgnoredAny> = self.http.get(&path, self.timeouts.ask, LARGE).await;
+        found.map(drop)
     }
 
     async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()> {

@@ -417,6 +417,11 @@ impl Engine for Cli {
         Ok(added.map(ToOwned::to_owned).collect())
     }
 
+    async fn has_image(&self, image: &str) -> Answer<()> {
+        let args = ["image", "inspect", "--format={{.Id}}", image];
+        self.tell(args, self.timeouts.ask).await
+    }
+
     async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()> {
         let mut feed = self.program.open(&["pull".to_owned(), image.to_owned()])?;
         let mut layers = Layers::default();

@@ -1,6 +1,7 @@
 //! The backend itself, over any way to an engine: what a spawn, a stop, a list are is written once, here.
 
 mod agent;
+mod ahead;
 mod belongings;
 mod coming;
 mod events;

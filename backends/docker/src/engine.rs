@@ -253,6 +253,9 @@ pub(crate) trait Engine:
     /// The paths that a container has and its image has not.
     async fn added(&self, container: &Ref) -> Answer<Vec<String>>;
 
+    /// [`Class::NoImage`](crate::classify::Class::NoImage) where it has no such image.
+    async fn has_image(&self, image: &str) -> Answer<()>;
+
     /// Fetches an image, and says how far it has come.
     async fn pull(&self, image: &str, tell: Telling<'_>) -> Answer<()>;
 

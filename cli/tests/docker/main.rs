@@ -30,6 +30,7 @@ mod published;
 mod pulled;
 mod quickstart;
 mod refused;
+mod replaced;
 mod timmy_time;
 mod two_hosts;
 mod watched;
@@ -94,6 +95,8 @@ fn main() -> ExitCode {
         pulled::what_a_detached_up_has_accepted_has_started_when_it_returns,
         refused::who_is_refused_is_called_by_name,
         refused::a_dry_run_says_what_would_be_refused_and_shows_the_rest,
+        replaced::nobody_is_stopped_for_an_image_or_a_secret_that_is_not_there,
+        replaced::an_image_is_there_before_anybody_is_stopped_for_it,
         adopted::a_swarm_whose_state_was_lost_is_told_and_taken_over,
         adopted::another_engine_at_the_swarms_address_is_refused_and_left_alone,
         belongings::volumes_outlive_the_swarm_until_they_are_asked_for,

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(15);
 const NAME: &str = "alveary-test/pulled:1";
 
 /// A start is accepted after five seconds: with this the image is not there by then.
-const LONGER_THAN_A_START_WAITS: Duration = Duration::from_millis(120);
+pub(crate) const LONGER_THAN_A_START_WAITS: Duration = Duration::from_millis(120);
 
 fn fleet(image: &str) -> String {
     format!(
@@ -267,9 +267,9 @@ fn refuse(connection: &TcpStream, asked: &AtomicUsize) {
 }
 
 /// A registry that takes its time, with an image in it that no engine has.
-struct Registry {
+pub(crate) struct Registry {
     serves: Child,
-    image: String,
+    pub(crate) image: String,
     engine: TestEngine,
     folder: Arc<tempfile::TempDir>,
 }
@@ -282,7 +282,7 @@ impl Registry {
         Self::with_an_image_in(ground, PAUSE)
     }
 
-    fn with_an_image_in(ground: &Ground, pause: Duration) -> Self {
+    pub(crate) fn with_an_image_in(ground: &Ground, pause: Duration) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let (serves, port) = serve(folder.path(), "");
         let engine = ground.engine.clone();

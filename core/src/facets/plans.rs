@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
+
 use crate::error::Result;
 use crate::id::AgentId;
 use crate::spec::AgentSpec;
 use crate::text::Escaped;
 
-/// Saying what would be started, and refusing what cannot be, without touching the engine.
+/// Saying what would be started, and refusing what cannot be, without touching what lives.
+#[async_trait]
 pub trait Plans: Send + Sync {
     /// What [`spawn`](crate::AgentBackend::spawn) would make of this spec.
     ///
@@ -15,6 +18,15 @@ pub trait Plans: Send + Sync {
     /// can say (that an image is not there, that a name is taken) stays unsaid. Nothing is read that is
     /// secret: secrets and variables are named, and their values are not there.
     fn plan(&self, id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan>;
+
+    /// Has at hand what [`spawn`](crate::AgentBackend::spawn) would need for this spec, before an agent that lives is
+    /// stopped for it.
+    ///
+    /// Refuses what [`plan`](Self::plan) refuses, and with the error of `spawn` what cannot be had: an image that is
+    /// not there is fetched, however long that takes. What lives, and what is there of it, is not touched.
+    async fn prepare(&self, id: &AgentId, spec: &AgentSpec) -> Result<()> {
+        self.plan(id, spec).map(drop)
+    }
 }
 
 /// What would be started: what is said about it, line by line, in an order that reads well.

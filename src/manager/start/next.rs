@@ -43,10 +43,12 @@ impl<B: AgentBackend + ?Sized> Core<B> {
             spares_living,
         } = next;
         let asked_as_it_is = record.is_none();
+        // Without a turn: it may take as long as an image takes to come.
+        let replaces = self.prepare(id, record.as_ref()).await?;
         let mut turn = self.turn(id, false).await?;
         self.store.sync(&self.table)?;
         let mut known = self.table.look(id, |row| row.info.clone()).flatten();
-        if unless_stopped && self.table.look(id, Row::is_called_for) != Some(true) {
+        if (unless_stopped || replaces) && self.table.look(id, Row::is_called_for) != Some(true) {
             return Err(called_off(id));
         }
         if self.table.look(id, Row::is_another_start) == Some(true) {

@@ -4,6 +4,7 @@ use alveary_core::{
     AgentId, AgentPlan, AgentSpec, ByteSize, Incarnation, Plans, Pull, Result, SecretDelivery,
     Signal,
 };
+use async_trait::async_trait;
 
 use super::Containers;
 use crate::belongings::Belonging;
@@ -41,6 +42,7 @@ impl<E: Engine> Containers<E> {
     }
 }
 
+#[async_trait]
 impl<E: Engine> Plans for Containers<E> {
     fn plan(&self, id: &AgentId, spec: &AgentSpec) -> Result<AgentPlan> {
         use alveary_core::AgentBackend;
@@ -57,6 +59,11 @@ impl<E: Engine> Plans for Containers<E> {
             Ok(told(&plan, &needed, spec))
         };
         plan().map_err(|error: alveary_core::Error| error.with_agent(id))
+    }
+
+    async fn prepare(&self, id: &AgentId, spec: &AgentSpec) -> Result<()> {
+        let prepared = self.prepare_start(id, spec).await;
+        prepared.map_err(|error| error.with_agent(id))
     }
 }
 

@@ -10,12 +10,13 @@ use alveary_core::{
 use tokio::sync::oneshot;
 
 use super::agent::Agent;
+use super::ahead::Judged;
 use super::namesakes::of_a_namesake;
-use super::secrets::{Secrets, Values};
+use super::secrets::Values;
 use super::{Containers, detached, named};
 use crate::classify::{Class, Trouble};
 use crate::engine::{Engine, Ref};
-use crate::plan::{Plan, SECRETS, Source};
+use crate::plan::Plan;
 
 /// After so long a fetch of its image, a start is told to be accepted: well within the time that callers give
 /// a start.
@@ -71,17 +72,11 @@ impl<E: Engine> Containers<E> {
         spec: &AgentSpec,
         incarnation: Incarnation,
     ) -> Result<AgentInfo> {
-        use alveary_core::AgentBackend;
-        spec.validate()?;
-        // What can be admitted is known only when the engine is.
-        let podman = self.learn().await.map_err(spawning)?.podman;
-        self.settle().await?;
-        self.capabilities().admit(spec)?;
-        let (mut plan, needed) = self.planned(id, spec, incarnation)?;
-        let values = Secrets::read(spec)?;
-        if podman && self.engine().is_local() {
-            sources_are_there(&plan).map_err(spawning)?;
-        }
+        let Judged {
+            mut plan,
+            needed,
+            values,
+        } = self.judged(id, spec, incarnation).await?;
         if let Some(there) = self.coming(&plan)? {
             return Ok(there);
         }
@@ -340,20 +335,6 @@ impl<E: Engine> Containers<E> {
     }
 }
 
-/// Podman makes a folder of the host that is not there, as root, where Docker refuses to mount it.
-///
-/// The folder of its secrets is ours, and is made when they are placed.
-fn sources_are_there(plan: &Plan) -> Result<(), Trouble> {
-    for mount in plan.mounts.iter().filter(|mount| mount.target != SECRETS) {
-        if let Source::Host(path) = &mount.source
-            && !std::path::Path::new(path).exists()
-        {
-            return Err(Trouble::new(Class::NoMountSource, path.clone()));
-        }
-    }
-    Ok(())
-}
-
 fn called_off_meanwhile() -> Error {
     Error::new(
         ErrorKind::Conflict,
@@ -367,7 +348,7 @@ fn lost(trouble: &Trouble) -> Error {
     spawning(Trouble::new(Class::Lost, trouble.words.clone()))
 }
 
-fn no_image(plan: &Plan, trouble: Trouble) -> Error {
+pub(super) fn no_image(plan: &Plan, trouble: Trouble) -> Error {
     let error = Error::new(
         ErrorKind::ImageNotFound,
         Operation::Spawn,

@@ -1,5 +1,6 @@
 //! What cannot be tried on engines that reach no registry: images that take their time.
 
+mod ahead;
 mod fake;
 mod late;
 mod managers;

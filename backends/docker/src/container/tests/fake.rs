@@ -175,9 +175,7 @@ impl Engine for Fake {
     }
 
     async fn create(&self, name: &Ref, plan: &Plan) -> Answer<Created> {
-        if !*self.0.fetched.lock().unwrap() {
-            return Err(Trouble::new(Class::NoImage, "no such image"));
-        }
+        self.has_image(&plan.image).await?;
         let mut containers = self.0.containers.lock().unwrap();
         if containers.iter().any(|c| c.name == name.as_str()) {
             return Err(Trouble::new(Class::NameTaken, ""));
@@ -304,6 +302,13 @@ impl Engine for Fake {
 
     fn http(&self) -> &Http {
         &self.1
+    }
+
+    async fn has_image(&self, _: &str) -> Answer<()> {
+        if *self.0.fetched.lock().unwrap() {
+            return Ok(());
+        }
+        Err(Trouble::new(Class::NoImage, "no such image"))
     }
 
     async fn pull(&self, _: &str, tell: Telling<'_>) -> Answer<()> {
