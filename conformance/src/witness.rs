@@ -88,11 +88,11 @@ impl ProcWitness {
                 // A thread of the kernel's never has a place for one, and one that has ended no more.
                 && process.join("exe").read_link().is_ok()
                 && begun.elapsed() < LONGEST_EXEC;
-            let now = Some((environment, end));
-            if !is_moving && (now == before || begun.elapsed() > LONGEST_EXEC) {
-                return Ok(now.unwrap_or_default().0);
+            let now = (environment, end);
+            if !is_moving && (before.as_ref() == Some(&now) || begun.elapsed() > LONGEST_EXEC) {
+                return Ok(now.0);
             }
-            before = now;
+            before = Some(now);
             std::thread::sleep(Duration::from_micros(100));
         }
     }

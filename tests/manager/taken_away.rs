@@ -11,7 +11,8 @@ use crate::house::{House, is_running, stay, until};
 async fn take_away(house: &House, id: &AgentId) {
     let engine = house.behind_the_managers().await;
     let force = RemoveOptions::default().with_force(true);
-    engine.remove(id, force).await.unwrap();
+    let removed = engine.remove(id, force).await;
+    removed.expect("it is there");
 }
 
 async fn has_ended(swarm: &SwarmManager) {
