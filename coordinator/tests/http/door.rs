@@ -17,7 +17,7 @@ fn anybody() -> Settings {
 }
 
 /// How long the HTTP library waits for a head where it is told nothing: that is not what is tried.
-const LIBRARYS_OWN: Duration = Duration::from_secs(30);
+const OF_THE_LIBRARY: Duration = Duration::from_secs(30);
 
 fn guard(change: impl FnOnce(&mut Guard)) -> Guard {
     let mut guard = Guard::default();
@@ -182,7 +182,7 @@ async fn a_head_that_drips_is_not_waited_for_and_gives_its_place_to_others() {
     }
     let took = began.elapsed();
     assert!(
-        took >= Duration::from_millis(2500) && took < LIBRARYS_OWN,
+        took >= Duration::from_millis(2500) && took < OF_THE_LIBRARY,
         "{took:?}"
     );
     bed.until_counted("alveary_event_clients", 0).await;
@@ -198,7 +198,7 @@ async fn a_connection_that_idles_is_not_kept() {
         .raw(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;
     assert_eq!(Answer::read(&read).unwrap().status, 200);
-    assert!(began.elapsed() < LIBRARYS_OWN, "{:?}", began.elapsed());
+    assert!(began.elapsed() < OF_THE_LIBRARY, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
