@@ -143,7 +143,8 @@ impl Row {
     /// Takes news. `certain`: they were asked for, and are not what was happened to be heard.
     pub(super) fn merge(&mut self, info: AgentInfo, certain: bool) -> Merged {
         if let Some(known) = &self.info {
-            if info.runs_again_after(known) {
+            // Whom the engine has again after all may be brought up by the very start that was taken away.
+            if self.taken_away || info.runs_again_after(known) {
                 // What was decided and found out is of the run before.
                 self.decided = None;
                 (self.probed, self.watched, self.ready) = (None, None, None);

@@ -158,9 +158,15 @@ fn whom_the_engine_does_not_know_any_more_has_ended_once_nobody_has_forgotten_it
     assert_eq!(table.taken_away(), [echo.id.clone()]);
     let exit = ended().unwrap().to_string();
     assert!(exit.contains("somebody has removed it"), "{exit}");
-    // The next list says the same, and what is not recorded any more is nobody.
+    // The next list says the same.
     table.gone(&echo.id, table.ask());
     assert!(table.taken_away().is_empty() && ended().is_some());
+    // Somebody brings up the very start that is recorded; and it is taken away once more.
+    assert_eq!(table.hear(echo.clone()), Merged::Changed);
+    assert!(ended().is_none());
+    table.gone(&echo.id, table.ask());
+    assert_eq!(table.taken_away(), [echo.id.clone()]);
+    // What is not recorded any more is nobody.
     records.apply(Change::Remove {
         id: echo.id.clone(),
     });

@@ -143,7 +143,7 @@ impl Mark {
     /// What the process that has this number carries, if it carries all of a mark. An error is no answer.
     pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
         let begun = Instant::now();
-        let mut before = None;
+        let (mut before, mut alike) = (None, 0);
         loop {
             let environ = match fs::read(format!("/proc/{pid}/environ")) {
                 Ok(environ) => environ,
@@ -159,10 +159,12 @@ impl Mark {
                 Some(stat) if stat.environ_end != 0 => {
                     // Whoever writes over its own need not end it.
                     let now = Some((environ, stat.environ_end));
-                    if now == before {
+                    alike = if now == before { alike + 1 } else { 0 };
+                    if alike == ALIKE {
                         return Ok(now.and_then(|(environ, _)| Self::in_environment(&environ)));
                     }
                     before = now;
+                    std::thread::sleep(BETWEEN_LOOKS);
                 }
                 // It has no place yet. A thread of the kernel's never has one, and one that has ended no more.
                 Some(_) if is_a_program(pid) && begun.elapsed() < LONGEST_EXEC => {
@@ -190,6 +192,8 @@ impl Mark {
 /// Who takes longer to become another program waits for a file that does not come.
 const LONGEST_EXEC: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
+/// So many looks more see the same of who is not just becoming another program.
+const ALIKE: u32 = 2;
 
 /// Whether it is no thread of the kernel's.
 fn is_a_program(pid: u32) -> bool {
