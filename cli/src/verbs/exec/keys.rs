@@ -4,6 +4,7 @@ use std::future::pending;
 use std::io;
 
 use alveary::ExecStdin;
+use bytes::{Buf as _, BytesMut};
 use futures_util::FutureExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc::Receiver;
@@ -18,7 +19,7 @@ pub(super) struct Keys {
     typed: Option<Receiver<io::Result<Vec<u8>>>>,
     watcher: Option<Watcher>,
     /// The program's until the keys that let go are met.
-    waiting: Vec<u8>,
+    waiting: BytesMut,
     to: Option<ExecStdin>,
     flushed: bool,
 }
@@ -32,7 +33,7 @@ impl Keys {
         Self {
             typed,
             watcher,
-            waiting: Vec::new(),
+            waiting: BytesMut::new(),
             to,
             flushed: true,
         }
@@ -77,7 +78,7 @@ impl Keys {
             None => (typed, false),
         };
         if self.to.is_some() {
-            self.waiting.extend(bytes);
+            self.waiting.extend_from_slice(&bytes);
         }
         let_go
     }
@@ -93,7 +94,7 @@ async fn next(typed: &mut Option<Receiver<io::Result<Vec<u8>>>>) -> Option<io::R
 /// Hands on as much as is taken at once. May be called off: what was not taken waits still.
 async fn hand_on(
     to: &mut Option<ExecStdin>,
-    waiting: &mut Vec<u8>,
+    waiting: &mut BytesMut,
     flushed: &mut bool,
 ) -> io::Result<()> {
     let Some(to) = to else { return Ok(()) };
@@ -102,7 +103,7 @@ async fn hand_on(
         if taken == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        waiting.drain(..taken);
+        waiting.advance(taken);
         *flushed = false;
     }
     to.flush().await?;
